@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Everything is built in build/, or in the cache (see tests/vm/fetch).  The
+# directories' own makefiles get O, the absolute path of build/, and work in
+# the subdirectory of their name there.
+
+# The kernel to build for and to boot; tests/vm/kernel knows the names.
+KERNEL ?= stock
+export KERNEL
+
+O := $(CURDIR)/build
+MODULES := $(O)/modules/$(KERNEL)
+
+all: modules lib tools tests qemu
+
+help:
+	@echo 'make all          everything below up to qemu (the default)'
+	@echo 'make modules      the kernel modules, for KERNEL=$(KERNEL)'
+	@echo 'make lib          liblite-accel'
+	@echo 'make tools        the command lite-accel'
+	@echo 'make tests        the test programs'
+	@echo 'make qemu         QEMU with the accelerator, in the cache'
+	@echo 'make demo         hash a file with the accelerator (FILE=path: yours)'
+	@echo 'make shell        a shell in the virtual machine'
+	@echo 'make test         run all tests in the virtual machine'
+	@echo 'make check        static checks'
+	@echo 'make check-fresh  demo and test in a new, minimal Debian 12'
+	@echo 'make bench        measure, print a table, write build/bench.tsv'
+	@echo 'make stress       run the long campaigns'
+	@echo 'make clean        remove build/; the cache stays'
+
+# The sources are linked into a directory per kernel, where kbuild may leave
+# its files: two kernels do not disturb each other, nor the source tree.
+modules: kernel
+	@mkdir -p $(MODULES)/tests/vm
+	@cp -asf $(CURDIR)/Kbuild $(CURDIR)/include $(CURDIR)/drivers $(MODULES)
+	@cp -asf $(CURDIR)/tests/vm/selftest $(MODULES)/tests/vm
+	@$(MAKE) --no-print-directory -C $$(tests/vm/kernel --print kdir) \
+		M=$(MODULES) CONFIG_DEBUG_INFO_BTF_MODULES= modules
+
+kernel:
+	@tests/vm/kernel
+
+qemu:
+	@qemu/build
+
+lib:
+	@$(MAKE) --no-print-directory -C lib O=$(O)
+
+tools: lib
+	@$(MAKE) --no-print-directory -C tools O=$(O)
+
+tests: lib
+	@$(MAKE) --no-print-directory -C tests/selftests O=$(O) \
+		KSELFTEST=$$(tests/vm/kernel --sources)/tools/testing/selftests
+
+bench-programs: lib
+	@$(MAKE) --no-print-directory -C tests/bench O=$(O)
+
+demo:
+	@tests/vm/demo $(FILE)
+
+test:
+	@tests/vm/need build
+	@$(MAKE) --no-print-directory modules lib tools tests qemu
+	@tests/vm/suite
+
+shell: modules lib tools qemu
+	@tests/vm/run --shell
+
+check:
+	@tests/vm/need build check
+	@tests/check/run
+
+check-fresh:
+	@tests/vm/check-fresh
+
+bench: modules lib tools bench-programs qemu
+	@tests/bench/run
+
+stress: modules lib tools tests qemu
+	@tests/vm/suite --stress
+
+clean:
+	rm -rf $(O)
+
+.PHONY: all help modules kernel qemu lib tools tests bench-programs
+.PHONY: demo test shell check check-fresh bench stress clean

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The devices of our QEMU: a q35 machine, its IOMMU, what carries the host's
+# files and the console, and the accelerators.
+CONFIG_Q35=y
+CONFIG_VTD=y
+CONFIG_PCIE_PORT=y
+CONFIG_XIO3130=y
+CONFIG_VIRTIO_PCI=y
+CONFIG_VIRTIO_9P=y
+CONFIG_VIRTIO_SERIAL=y
+CONFIG_EDU=y
+CONFIG_PCI_TESTDEV=y
+CONFIG_LITE_ACCEL=y
