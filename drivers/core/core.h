@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef LACCEL_CORE_H
+#define LACCEL_CORE_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/maple_tree.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+#include <lite_accel/driver.h>
+
+/**
+ * DOC: Locks
+ *
+ * Outermost first:
+ *
+ *	file->lock		one file's objects and the shape of its page tables
+ *	mmap_lock		of the process; .mmap, .fault and .close run under it
+ *	ldev->gate (SRCU)	the device is there while inside
+ *	ldev->files_lock	list of open files
+ *	file->notifier_lock	what the device can reach: leaves, rings, running queues
+ *
+ * MMU notifier callbacks run under reclaim and take the gate and the notifier
+ * lock only; so nothing under the notifier lock allocates with reclaim, pins or
+ * copies user memory.  .mmap and .fault take the gate only.  Nobody inside the
+ * gate takes file->lock.  mmu_interval_notifier_remove() and synchronize_srcu()
+ * are called with none of these held.
+ *
+ * Whatever the device can reach is made in one gate section, under the notifier
+ * lock, that saw the device there and file->error zero.  laccel_down() closes the
+ * gate, waits for those inside, and then undoes it all, file by file.
+ */
+
+/*
+ * An open file: an address space on a device, and its objects.
+ */
+struct laccel_file {
+	struct laccel_device *ldev;
+	struct list_head node;		/* in ldev->files */
+	struct address_space *mapping;	/* of the inode, to zap doorbells */
+	struct page *dummy;		/* where doorbells of dead queues lead */
+	wait_queue_head_t wait;		/* poll */
+	atomic_t nr_failed;		/* queues that are failed */
+
+	struct mutex lock;		/* protects all up to the next comment */
+	struct xarray objects;
+	struct maple_tree ranges;	/* registered address ranges */
+	struct list_head memories;	/* changes under both locks */
+	u32 nr_queues;
+	u32 nr_memories;
+	u64 pinned;			/* pages charged */
+	struct laccel_limits refusal;	/* only its refused fields */
+
+	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
+	struct mmu_interval_notifier exit_hook;
+	struct work_struct exit_work;
+
+	struct mutex notifier_lock;	/* protects the rest, and see DOC: Locks */
+	int error;			/* 0, or why nothing can be made any more */
+	struct list_head queues;	/* running */
+	struct list_head tables;	/* DMA mapped */
+	struct laccel_table *root;
+};
+
+/* Inside the gate, holding the notifier lock. */
+struct laccel_section {
+	const struct laccel_ops *ops;	/* NULL: the device is gone */
+	int idx;
+};
+
+enum laccel_object_type {
+	LACCEL_QUEUE,
+	LACCEL_MEM,
+};
+
+/*
+ * What an id stands for.
+ */
+struct laccel_object {
+	struct laccel_file *file;
+	u32 id;
+	enum laccel_object_type type;
+};
+
+/* One handler an ioctl: the struct is copied in, zero-extended, and checked. */
+union laccel_ioctl {
+	struct laccel_info info;
+	struct laccel_limits limits;
+	struct laccel_destroy destroy;
+	struct laccel_queue_create queue_create;
+	struct laccel_queue_status queue_status;
+	struct laccel_mem_register mem_register;
+};
+
+/* The struct's way back to user space. */
+struct laccel_user {
+	void __user *ptr;
+	u32 size;	/* the caller's */
+	u32 known;	/* ours */
+};
+
+int laccel_respond(const struct laccel_user *user, const union laccel_ioctl *arg);
+
+/* The gate: ops are there, and called, only between the two. */
+static inline const struct laccel_ops *laccel_enter(struct laccel_device *ldev, int *idx)
+{
+	*idx = srcu_read_lock(&ldev->gate);
+	__release(&ldev->gate);		/* sparse: what enters need not leave */
+	return srcu_dereference(ldev->ops, &ldev->gate);
+}
+
+static inline void laccel_leave(struct laccel_device *ldev, int idx)
+{
+	__acquire(&ldev->gate);
+	srcu_read_unlock(&ldev->gate, idx);
+}
+
+/* file.c */
+extern const struct file_operations laccel_fops;
+int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
+		  u64 needed);
+void laccel_file_down(struct laccel_file *file);
+
+/* sysfs.c */
+extern const struct attribute_group *laccel_dev_groups[];
+
+/* notifier.c: the process's memory */
+int laccel_bind(struct laccel_file *file);
+void laccel_unbind(struct laccel_file *file);
+void laccel_begin(struct laccel_file *file, struct laccel_section *section);
+bool laccel_begin_notifier(struct laccel_file *file, struct laccel_section *section,
+			   const struct mmu_notifier_range *range);
+void laccel_end(struct laccel_file *file, struct laccel_section *section);
+
+static inline bool laccel_foreign(struct laccel_file *file)
+{
+	/* Pairs with the release in laccel_bind(). */
+	struct mm_struct *mm = smp_load_acquire(&file->mm);
+
+	return mm && mm != current->mm;
+}
+
+/* object.c */
+int laccel_object_reserve(struct laccel_object *obj, struct laccel_file *file,
+			  enum laccel_object_type type);
+void laccel_object_publish(struct laccel_object *obj);
+void laccel_object_abort(struct laccel_object *obj);
+struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
+					 enum laccel_object_type type);
+int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
+			 const struct laccel_user *user);
+void laccel_objects_destroy(struct laccel_file *file);
+
+/* queue.c */
+struct laccel_ring {
+	void *entries;
+	dma_addr_t dma;
+	size_t bytes;		/* a power of two of pages */
+};
+
+/*
+ * A command queue.
+ *
+ * Its rings and its state page live until the last of the object and its
+ * mappings is gone, its slot until the object is destroyed.
+ */
+struct laccel_queue {
+	struct laccel_object obj;
+	struct kref ref;
+	struct list_head node;		/* in file->queues while it runs */
+	u32 slot;
+	bool dead;			/* destroyed: the doorbell leads to the dummy page */
+	struct laccel_ring sq;
+	struct laccel_ring cq;
+	struct laccel_queue_state *state;
+	struct eventfd_ctx *eventfd;
+	struct laccel_queue_status last;	/* what the device said at the end */
+};
+
+int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
+			      const struct laccel_user *user);
+int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
+			      const struct laccel_user *user);
+void laccel_queue_destroy(struct laccel_queue *queue);
+void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
+		       enum laccel_state state);
+int laccel_mmap(struct file *filp, struct vm_area_struct *vma);
+void laccel_zap_doorbells(struct laccel_file *file);
+
+/* mem.c */
+#define LACCEL_MAX_MEMORIES 16384	/* of a file */
+
+/*
+ * The part of a registration inside one 2 MiB of addresses.
+ *
+ * It is pinned, mapped, dropped and unpinned as a unit.
+ */
+struct laccel_chunk {
+	unsigned long addr;
+	u16 npages;
+	bool huge;			/* one folio, one leaf of 2 MiB */
+	bool mapped;			/* the device reaches it; notifier lock */
+	struct laccel_table *table;	/* where its leaves are */
+	struct page **pages;		/* pinned; NULL: none */
+};
+
+/*
+ * A registration.
+ */
+struct laccel_mem {
+	struct laccel_object obj;
+	struct list_head node;		/* in file->memories */
+	struct mmu_interval_notifier notifier;
+	unsigned long addr;
+	unsigned long last;		/* last address */
+	bool write;
+	u64 charged;			/* pages */
+	unsigned int nr_chunks;
+	struct laccel_chunk chunks[] __counted_by(nr_chunks);
+};
+
+int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
+			      const struct laccel_user *user);
+void laccel_mem_destroy(struct laccel_mem *mem);
+void laccel_mem_drop_all(struct laccel_file *file, const struct laccel_ops *ops);
+void laccel_mem_unpin_all(struct laccel_file *file);
+
+/* pgtable.c */
+#define LACCEL_TABLE_ENTRIES 512
+
+/*
+ * A page-table page.
+ */
+struct laccel_table {
+	__le64 *pte;			/* what the device reads */
+	dma_addr_t dma;
+	struct list_head node;		/* in file->tables while DMA mapped */
+	unsigned int level;		/* 0: 4 KiB leaves */
+	unsigned int users;		/* chunks and child tables */
+	unsigned int index;		/* in the parent */
+	struct laccel_table *parent;
+	struct laccel_table *child[];	/* none on level 0 */
+};
+
+int laccel_pgtable_init(struct laccel_file *file);
+void laccel_pgtable_fini(struct laccel_file *file);
+void laccel_pgtable_down(struct laccel_file *file);
+struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsigned int level);
+void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table, u64 addr);
+__le64 *laccel_pgtable_leaf(struct laccel_table *table, u64 addr);
+void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 addr,
+			  u64 length);
+
+#endif /* LACCEL_CORE_H */

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An open file: an address space on a device, its ioctls and its end.
+ */
+#include <linux/poll.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "core.h"
+#include "trace.h"
+
+static int laccel_open(struct inode *inode, struct file *filp)
+{
+	struct laccel_device *ldev = container_of(inode->i_cdev, struct laccel_device, cdev);
+	struct laccel_file *file;
+	int idx, ret = -ENODEV;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return -ENOMEM;
+	file->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!file->dummy) {
+		kfree(file);
+		return -ENOMEM;
+	}
+	file->ldev = ldev;
+	file->mapping = filp->f_mapping;
+	init_waitqueue_head(&file->wait);
+	mutex_init(&file->lock);
+	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
+	mt_init(&file->ranges);
+	INIT_LIST_HEAD(&file->memories);
+	mutex_init(&file->notifier_lock);
+	INIT_LIST_HEAD(&file->queues);
+	INIT_LIST_HEAD(&file->tables);
+
+	if (laccel_enter(ldev, &idx)) {
+		guard(mutex)(&ldev->files_lock);
+		list_add(&file->node, &ldev->files);
+		get_device(&ldev->dev);
+		filp->private_data = file;
+		ret = nonseekable_open(inode, filp);
+	}
+	laccel_leave(ldev, idx);
+	if (ret) {
+		__free_page(file->dummy);
+		kfree(file);
+	}
+	return ret;
+}
+
+/*
+ * No ioctl, mapping or fault is in progress any more.  What remains are the
+ * process's exit and laccel_down(), which finds the file until the last step.
+ */
+static int laccel_release(struct inode *inode, struct file *filp)
+{
+	struct laccel_file *file = filp->private_data;
+	struct laccel_device *ldev = file->ldev;
+
+	laccel_unbind(file);
+	laccel_objects_destroy(file);
+	laccel_pgtable_fini(file);
+	mtree_destroy(&file->ranges);
+	if (file->mm)
+		mmdrop(file->mm);
+
+	mutex_lock(&ldev->files_lock);
+	list_del(&file->node);
+	mutex_unlock(&ldev->files_lock);
+	__free_page(file->dummy);
+	kfree(file);
+	put_device(&ldev->dev);
+	return 0;
+}
+
+/**
+ * laccel_file_down - The device is gone: undo all it could reach
+ * @file: an open file
+ *
+ * Context: the gate is closed and empty; under files_lock.
+ */
+void laccel_file_down(struct laccel_file *file)
+{
+	mutex_lock(&file->notifier_lock);
+	file->error = -ENODEV;
+	laccel_queues_end(file, file->ldev->driver_ops, LACCEL_STATE_LOST);
+	laccel_mem_drop_all(file, NULL);
+	laccel_pgtable_down(file);
+	mutex_unlock(&file->notifier_lock);
+
+	laccel_zap_doorbells(file);
+	wake_up_all(&file->wait);
+}
+
+/**
+ * laccel_refuse - Record why a call is refused
+ * @file: an open file, locked
+ * @limit: what was run into
+ * @value: its value
+ * @in_use: how much was in use
+ * @needed: how much more was needed
+ *
+ * Return: the errno for that limit.
+ */
+int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
+		  u64 needed)
+{
+	lockdep_assert_held(&file->lock);
+	file->refusal = (struct laccel_limits) {
+		.refused = limit,
+		.refused_limit = value,
+		.refused_in_use = in_use,
+		.refused_needed = needed,
+	};
+	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
+}
+
+static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
+			     const struct laccel_user *user)
+{
+	struct laccel_device *ldev = file->ldev;
+	struct laccel_info *info = &arg->info;
+
+	if (info->flags)
+		return -EOPNOTSUPP;
+	if (info->reserved)
+		return -EINVAL;
+	info->commands = ldev->commands;
+	info->modes = BIT(LACCEL_MODE_PINNED);
+	info->mode = LACCEL_MODE_PINNED;
+	info->max_queues = ldev->max_queues;
+	info->max_entries = ldev->max_entries;
+	info->max_length = ldev->max_length;
+	info->va_bits = ldev->va_bits;
+	return laccel_respond(user, arg);
+}
+
+static int laccel_ioctl_limits(struct laccel_file *file, union laccel_ioctl *arg,
+			       const struct laccel_user *user)
+{
+	struct laccel_limits *limits = &arg->limits;
+
+	if (limits->flags)
+		return -EOPNOTSUPP;
+	if (limits->reserved)
+		return -EINVAL;
+	guard(mutex)(&file->lock);
+	*limits = file->refusal;
+	limits->max_queues = file->ldev->max_queues;
+	limits->queues = atomic_read(&file->ldev->nr_queues);
+	limits->max_memories = LACCEL_MAX_MEMORIES;
+	limits->memories = file->nr_memories;
+	limits->memlock = rlimit(RLIMIT_MEMLOCK);
+	limits->pinned = (u64)atomic64_read(&current->mm->pinned_vm) << PAGE_SHIFT;
+	limits->size = user->size;
+	return laccel_respond(user, arg);
+}
+
+struct laccel_ioctl_entry {
+	u16 size;	/* of the struct */
+	u16 min_size;	/* of its first published version */
+	bool outlives;	/* answers when the device is gone */
+	int (*handler)(struct laccel_file *file, union laccel_ioctl *arg,
+		       const struct laccel_user *user);
+};
+
+#define LACCEL_ENTRY(cmd, type, last, outlive, fn)		\
+	[_IOC_NR(cmd)] = {					\
+		.size = sizeof(struct type),			\
+		.min_size = offsetofend(struct type, last),	\
+		.outlives = outlive,				\
+		.handler = fn,					\
+	}
+
+static const struct laccel_ioctl_entry laccel_ioctls[] = {
+	LACCEL_ENTRY(LACCEL_IOC_INFO, laccel_info, reserved, false,
+		     laccel_ioctl_info),
+	LACCEL_ENTRY(LACCEL_IOC_LIMITS, laccel_limits, refused_needed, false,
+		     laccel_ioctl_limits),
+	LACCEL_ENTRY(LACCEL_IOC_DESTROY, laccel_destroy, reserved, true,
+		     laccel_ioctl_destroy),
+	LACCEL_ENTRY(LACCEL_IOC_QUEUE_CREATE, laccel_queue_create, cq_bytes, false,
+		     laccel_ioctl_queue_create),
+	LACCEL_ENTRY(LACCEL_IOC_QUEUE_STATUS, laccel_queue_status, value, true,
+		     laccel_ioctl_queue_status),
+	LACCEL_ENTRY(LACCEL_IOC_MEM_REGISTER, laccel_mem_register, reserved, false,
+		     laccel_ioctl_mem_register),
+};
+
+/**
+ * laccel_respond - Copy an ioctl's struct back
+ * @user: where to
+ * @arg: what
+ *
+ * Handlers call it before they publish what they have made: only then can a
+ * fault be undone.
+ *
+ * Return: 0 or -EFAULT.
+ */
+int laccel_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
+{
+	return copy_to_user(user->ptr, arg, min(user->size, user->known)) ? -EFAULT : 0;
+}
+
+static int laccel_dispatch(struct laccel_file *file, unsigned int cmd, void __user *ptr)
+{
+	const struct laccel_ioctl_entry *entry;
+	struct laccel_user user = { .ptr = ptr };
+	union laccel_ioctl arg;
+	unsigned int nr = _IOC_NR(cmd);
+	int ret;
+
+	if (cmd != _IO(LACCEL_IOC_TYPE, nr) || nr >= ARRAY_SIZE(laccel_ioctls))
+		return -ENOTTY;
+	entry = &laccel_ioctls[array_index_nospec(nr, ARRAY_SIZE(laccel_ioctls))];
+	if (laccel_foreign(file))
+		return -EPERM;
+	if (READ_ONCE(file->error) == -ENODEV && !entry->outlives)
+		return -ENODEV;
+
+	if (get_user(user.size, (u32 __user *)ptr))
+		return -EFAULT;
+	if (user.size < entry->min_size)
+		return -EINVAL;
+	if (user.size > PAGE_SIZE)
+		return -E2BIG;
+	user.known = entry->size;
+	ret = copy_struct_from_user(&arg, entry->size, ptr, user.size);
+	if (ret)
+		return ret;
+	return entry->handler(file, &arg, &user);
+}
+
+static long laccel_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct laccel_file *file = filp->private_data;
+	int ret = laccel_dispatch(file, cmd, (void __user *)arg);
+
+	trace_laccel_ioctl(file->ldev, cmd, ret);
+	return ret;
+}
+
+static __poll_t laccel_poll(struct file *filp, poll_table *wait)
+{
+	struct laccel_file *file = filp->private_data;
+
+	poll_wait(filp, &file->wait, wait);
+	if (laccel_foreign(file) || READ_ONCE(file->error) || atomic_read(&file->nr_failed))
+		return EPOLLERR;
+	return 0;
+}
+
+static void laccel_show_fdinfo(struct seq_file *m, struct file *filp)
+{
+	struct laccel_file *file = filp->private_data;
+
+	guard(mutex)(&file->lock);
+	seq_printf(m, "laccel-device:\t%s\n", dev_name(&file->ldev->dev));
+	seq_puts(m, "laccel-mode:\tPINNED\n");
+	seq_printf(m, "laccel-queues:\t%u\n", file->nr_queues);
+	seq_printf(m, "laccel-memories:\t%u\n", file->nr_memories);
+	seq_printf(m, "laccel-pinned:\t%llu kB\n", file->pinned << (PAGE_SHIFT - 10));
+}
+
+const struct file_operations laccel_fops = {
+	.owner = THIS_MODULE,
+	.open = laccel_open,
+	.release = laccel_release,
+	.unlocked_ioctl = laccel_ioctl,
+	.mmap = laccel_mmap,
+	.poll = laccel_poll,
+	.show_fdinfo = laccel_show_fdinfo,
+};

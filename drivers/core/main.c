@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices: allocation, the class and its nodes, and the gate that lets open
+ * files outlive the hardware.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "core.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+#define LACCEL_MAX_DEVICES 256
+
+static dev_t laccel_devt;
+static DEFINE_IDA(laccel_minors);
+
+static char *laccel_devnode(const struct device *dev, umode_t *mode)
+{
+	if (mode)
+		*mode = 0660;
+	return NULL;
+}
+
+static void laccel_release_device(struct device *dev)
+{
+	struct laccel_device *ldev = container_of(dev, struct laccel_device, dev);
+
+	ida_free(&laccel_minors, MINOR(dev->devt));
+	ida_destroy(&ldev->slots);
+	cleanup_srcu_struct(&ldev->gate);
+	kfree(ldev->queues);
+	kfree(ldev);
+}
+
+static const struct class laccel_class = {
+	.name = "lite_accel",
+	.devnode = laccel_devnode,
+	.dev_release = laccel_release_device,
+	.dev_groups = laccel_dev_groups,
+};
+
+static void laccel_lost_work(struct work_struct *work)
+{
+	laccel_down(container_of(work, struct laccel_device, lost_work));
+}
+
+/**
+ * laccel_alloc_size - What laccel_alloc() expands to
+ * @parent: the hardware's device
+ * @ops: the driver's operations
+ * @size: size of the driver's struct
+ *
+ * Context: may sleep.
+ * Return: zeroed memory with an initialized struct laccel_device first, or NULL.
+ */
+struct laccel_device *laccel_alloc_size(struct device *parent, const struct laccel_ops *ops,
+					size_t size)
+{
+	struct laccel_device *ldev = kzalloc(size, GFP_KERNEL);
+	int minor;
+
+	if (!ldev)
+		return NULL;
+	if (init_srcu_struct(&ldev->gate))
+		goto err_free;
+	minor = ida_alloc_max(&laccel_minors, LACCEL_MAX_DEVICES - 1, GFP_KERNEL);
+	if (minor < 0)
+		goto err_srcu;
+
+	ldev->driver_ops = ops;
+	INIT_WORK(&ldev->lost_work, laccel_lost_work);
+	mutex_init(&ldev->files_lock);
+	INIT_LIST_HEAD(&ldev->files);
+	ida_init(&ldev->slots);
+	device_initialize(&ldev->dev);
+	ldev->dev.class = &laccel_class;
+	ldev->dev.parent = parent;
+	ldev->dev.devt = MKDEV(MAJOR(laccel_devt), minor);
+	if (dev_set_name(&ldev->dev, "accel-%d", minor)) {
+		put_device(&ldev->dev);
+		return NULL;
+	}
+	return ldev;
+
+err_srcu:
+	cleanup_srcu_struct(&ldev->gate);
+err_free:
+	kfree(ldev);
+	return NULL;
+}
+EXPORT_SYMBOL_GPL(laccel_alloc_size);
+
+/**
+ * laccel_put - Drop the driver's reference
+ * @ldev: the device, not registered or unregistered again
+ *
+ * The driver's struct lives on until the last open file is closed.
+ */
+void laccel_put(struct laccel_device *ldev)
+{
+	put_device(&ldev->dev);
+}
+EXPORT_SYMBOL_GPL(laccel_put);
+
+static int laccel_check(struct laccel_device *ldev)
+{
+	struct device *parent = ldev->dev.parent;
+
+	if (WARN_ON(!ldev->max_queues || !is_power_of_2(ldev->max_entries) ||
+		    ldev->max_entries > 4096 || ldev->va_bits > 48))
+		return -EINVAL;
+	if (!PAGE_ALIGNED(ldev->doorbell) || PAGE_SIZE != SZ_4K)
+		return dev_err_probe(parent, -EOPNOTSUPP,
+				     "doorbells need pages of 4 KiB of their own\n");
+	if (dma_addressing_limited(parent))
+		return dev_err_probe(parent, -EOPNOTSUPP,
+				     "the device cannot address all memory\n");
+	return 0;
+}
+
+/**
+ * laccel_register - Make a device available to programs
+ * @ldev: the device, its facts filled in and its hardware ready
+ *
+ * Context: may sleep.  Operations may be called before it returns.
+ * Return: 0; -EOPNOTSUPP if the device's DMA or doorbells cannot be used in this
+ * system; -ENOMEM.
+ */
+int laccel_register(struct laccel_device *ldev)
+{
+	int ret = laccel_check(ldev);
+
+	if (ret)
+		return ret;
+	ldev->queues = kcalloc(ldev->max_queues, sizeof(*ldev->queues), GFP_KERNEL);
+	if (!ldev->queues)
+		return -ENOMEM;
+
+	laccel_up(ldev);
+	cdev_init(&ldev->cdev, &laccel_fops);
+	ldev->cdev.owner = THIS_MODULE;
+	ret = cdev_device_add(&ldev->cdev, &ldev->dev);
+	if (ret)
+		laccel_down(ldev);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(laccel_register);
+
+/**
+ * laccel_unregister - Take a device away from programs
+ * @ldev: a registered device
+ *
+ * Open files stay: their calls return -ENODEV, their queues are in
+ * LACCEL_STATE_LOST, their doorbells lead nowhere.
+ *
+ * Context: may sleep; interrupts of the device may still call the core.
+ * Guarantees: on return no operation runs or will be called, and no DMA mapping
+ * of the core is left.
+ */
+void laccel_unregister(struct laccel_device *ldev)
+{
+	cdev_device_del(&ldev->cdev, &ldev->dev);
+	laccel_down(ldev);
+	cancel_work_sync(&ldev->lost_work);
+}
+EXPORT_SYMBOL_GPL(laccel_unregister);
+
+/**
+ * laccel_up - Let programs in
+ * @ldev: the device, its hardware ready
+ *
+ * Context: may sleep.
+ */
+void laccel_up(struct laccel_device *ldev)
+{
+	/* What was lost is back. */
+	cancel_work_sync(&ldev->lost_work);
+	rcu_assign_pointer(ldev->ops, ldev->driver_ops);
+}
+EXPORT_SYMBOL_GPL(laccel_up);
+
+/**
+ * laccel_down - Fail all queues and open files, before a reset or for good
+ * @ldev: a registered device
+ *
+ * Files opened before stay dead after laccel_up(); new ones work.
+ *
+ * Context: may sleep; waits for callers of operations to leave.
+ * Guarantees: as laccel_unregister(), until laccel_up().
+ */
+void laccel_down(struct laccel_device *ldev)
+{
+	struct laccel_file *file;
+
+	rcu_assign_pointer(ldev->ops, NULL);
+	synchronize_srcu(&ldev->gate);
+
+	guard(mutex)(&ldev->files_lock);
+	list_for_each_entry(file, &ldev->files, node)
+		laccel_file_down(file);
+}
+EXPORT_SYMBOL_GPL(laccel_down);
+
+/**
+ * laccel_device_lost - The hardware does not answer and has been cut from memory
+ * @ldev: a registered device
+ *
+ * The driver has switched bus mastering off before it calls this, so that memory
+ * can be given back although the device did not confirm.
+ *
+ * Context: any.
+ */
+void laccel_device_lost(struct laccel_device *ldev)
+{
+	schedule_work(&ldev->lost_work);
+}
+EXPORT_SYMBOL_GPL(laccel_device_lost);
+
+static int __init laccel_init(void)
+{
+	int ret = alloc_chrdev_region(&laccel_devt, 0, LACCEL_MAX_DEVICES, "lite_accel");
+
+	if (ret)
+		return ret;
+	ret = class_register(&laccel_class);
+	if (ret)
+		unregister_chrdev_region(laccel_devt, LACCEL_MAX_DEVICES);
+	return ret;
+}
+module_init(laccel_init);
+
+static void __exit laccel_exit(void)
+{
+	class_unregister(&laccel_class);
+	unregister_chrdev_region(laccel_devt, LACCEL_MAX_DEVICES);
+	ida_destroy(&laccel_minors);
+}
+module_exit(laccel_exit);
+
+MODULE_DESCRIPTION("User-space command queues for accelerators");
+MODULE_AUTHOR("The lite-accel developers");
+MODULE_LICENSE("GPL");

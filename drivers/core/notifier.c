@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The process behind a file: which it is, and what happens when it is gone.
+ */
+#include <linux/sched/mm.h>
+
+#include "core.h"
+
+/**
+ * laccel_begin - Enter the gate and lock what the device can reach
+ * @file: an open file
+ * @section: filled in; its ops are NULL if the device is gone
+ *
+ * Context: may sleep.  laccel_end() leaves.
+ */
+void laccel_begin(struct laccel_file *file, struct laccel_section *section)
+{
+	section->ops = laccel_enter(file->ldev, &section->idx);
+	mutex_lock(&file->notifier_lock);
+}
+
+/**
+ * laccel_begin_notifier - laccel_begin() for an MMU notifier
+ * @file: an open file
+ * @section: filled in as by laccel_begin()
+ * @range: the event
+ *
+ * Return: false if the event may not block and the lock is taken.
+ */
+bool laccel_begin_notifier(struct laccel_file *file, struct laccel_section *section,
+			   const struct mmu_notifier_range *range)
+{
+	section->ops = laccel_enter(file->ldev, &section->idx);
+	if (mmu_notifier_range_blockable(range)) {
+		mutex_lock(&file->notifier_lock);
+	} else if (!mutex_trylock(&file->notifier_lock)) {
+		laccel_leave(file->ldev, section->idx);
+		return false;
+	}
+	return true;
+}
+
+void laccel_end(struct laccel_file *file, struct laccel_section *section)
+{
+	mutex_unlock(&file->notifier_lock);
+	laccel_leave(file->ldev, section->idx);
+}
+
+/*
+ * The last thread has gone, whoever holds the descriptor.  Pages are unpinned
+ * by a worker: dirtying them takes locks that may be held over allocation.
+ */
+static bool laccel_exit(struct mmu_interval_notifier *notifier,
+			const struct mmu_notifier_range *range, unsigned long seq)
+{
+	struct laccel_file *file = container_of(notifier, struct laccel_file, exit_hook);
+	struct laccel_section section;
+
+	if (range->event != MMU_NOTIFY_RELEASE)
+		return true;
+	if (!laccel_begin_notifier(file, &section, range))
+		return false;
+	if (!file->error)
+		file->error = -EPERM;
+	laccel_queues_end(file, section.ops, LACCEL_STATE_STOPPED);
+	laccel_mem_drop_all(file, section.ops);
+	laccel_end(file, &section);
+
+	schedule_work(&file->exit_work);
+	wake_up_all(&file->wait);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops laccel_exit_ops = {
+	.invalidate = laccel_exit,
+};
+
+static void laccel_exit_work(struct work_struct *work)
+{
+	struct laccel_file *file = container_of(work, struct laccel_file, exit_work);
+
+	guard(mutex)(&file->lock);
+	laccel_mem_unpin_all(file);
+}
+
+/**
+ * laccel_bind - Make the file the caller's
+ * @file: an open file, locked
+ *
+ * Return: 0; -EPERM if it is another process's; -ENODEV; -ENOMEM.
+ */
+int laccel_bind(struct laccel_file *file)
+{
+	int ret;
+
+	lockdep_assert_held(&file->lock);
+	if (file->mm)
+		return laccel_foreign(file) ? -EPERM : 0;
+
+	ret = laccel_pgtable_init(file);
+	if (ret)
+		return ret;
+	INIT_WORK(&file->exit_work, laccel_exit_work);
+	/*
+	 * RELEASE reaches every range.  A range over one page that nobody can
+	 * map costs the other events nothing.
+	 */
+	ret = mmu_interval_notifier_insert(&file->exit_hook, current->mm, 0, PAGE_SIZE,
+					   &laccel_exit_ops);
+	if (ret) {
+		laccel_pgtable_fini(file);
+		return ret;
+	}
+	mmgrab(current->mm);
+	/* Pairs with the acquire in laccel_foreign(). */
+	smp_store_release(&file->mm, current->mm);
+	return 0;
+}
+
+/**
+ * laccel_unbind - No exit of the process is noticed from here on
+ * @file: a file that is being closed
+ */
+void laccel_unbind(struct laccel_file *file)
+{
+	if (!file->mm)
+		return;
+	mmu_interval_notifier_remove(&file->exit_hook);
+	cancel_work_sync(&file->exit_work);
+}

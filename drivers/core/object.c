@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ids: reserve one, build the object, answer the caller, publish.  Publishing
+ * cannot fail, and nobody finds an object before it.
+ */
+#include "core.h"
+
+/**
+ * laccel_object_reserve - Give an object its id
+ * @obj: the object
+ * @file: whose
+ * @type: which
+ *
+ * Context: file->lock held.
+ * Return: 0 or -ENOMEM.
+ */
+int laccel_object_reserve(struct laccel_object *obj, struct laccel_file *file,
+			  enum laccel_object_type type)
+{
+	int ret;
+
+	lockdep_assert_held(&file->lock);
+	obj->file = file;
+	obj->type = type;
+	ret = xa_alloc(&file->objects, &obj->id, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
+	return ret ? -ENOMEM : 0;
+}
+
+/**
+ * laccel_object_publish - Let the id be found
+ * @obj: a reserved object, complete
+ */
+void laccel_object_publish(struct laccel_object *obj)
+{
+	/* The reserved entry has its memory: the store cannot fail. */
+	WARN_ON(xa_err(xa_store(&obj->file->objects, obj->id, obj, GFP_KERNEL)));
+}
+
+/**
+ * laccel_object_abort - Give an id back that was not published
+ * @obj: an object, reserved or not yet
+ */
+void laccel_object_abort(struct laccel_object *obj)
+{
+	if (obj->id)
+		xa_erase(&obj->file->objects, obj->id);
+}
+
+/**
+ * laccel_object_find - The object of an id
+ * @file: whose
+ * @id: any value
+ * @type: which
+ *
+ * Context: file->lock held, as long as the object is used.
+ * Return: the object or NULL.
+ */
+struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
+					 enum laccel_object_type type)
+{
+	struct laccel_object *obj;
+
+	lockdep_assert_held(&file->lock);
+	obj = xa_load(&file->objects, id);
+	return obj && obj->type == type ? obj : NULL;
+}
+
+static void laccel_object_destroy(struct laccel_object *obj)
+{
+	switch (obj->type) {
+	case LACCEL_QUEUE:
+		laccel_queue_destroy(container_of(obj, struct laccel_queue, obj));
+		break;
+	case LACCEL_MEM:
+		laccel_mem_destroy(container_of(obj, struct laccel_mem, obj));
+		break;
+	}
+}
+
+int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
+			 const struct laccel_user *user)
+{
+	struct laccel_object *obj;
+
+	if (arg->destroy.flags)
+		return -EOPNOTSUPP;
+	if (arg->destroy.reserved)
+		return -EINVAL;
+	/* Whoever takes the id out owns the object; reserved ones stay. */
+	mutex_lock(&file->lock);
+	obj = xa_load(&file->objects, arg->destroy.id);
+	if (obj)
+		xa_erase(&file->objects, arg->destroy.id);
+	mutex_unlock(&file->lock);
+	if (!obj)
+		return -ENOENT;
+	laccel_object_destroy(obj);
+	return 0;
+}
+
+/**
+ * laccel_objects_destroy - Destroy all objects of a file that is being closed
+ * @file: the file
+ */
+void laccel_objects_destroy(struct laccel_file *file)
+{
+	struct laccel_object *obj;
+	unsigned long id;
+
+	xa_for_each(&file->objects, id, obj)
+		laccel_object_destroy(obj);
+	xa_destroy(&file->objects);
+}

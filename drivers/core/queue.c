@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Queues: rings, doorbell and state page, their mappings, and how they end.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/eventfd.h>
+#include <linux/log2.h>
+#include <linux/slab.h>
+
+#include "core.h"
+#include "trace.h"
+
+/*
+ * Mapping offsets name a region and a slot.  They are unique within a device:
+ * all its files share one address_space, and a zap must hit one queue alone.
+ */
+enum laccel_region {
+	LACCEL_REGION_SQ = 1,
+	LACCEL_REGION_CQ,
+	LACCEL_REGION_STATE,
+	LACCEL_REGION_DOORBELL,
+};
+
+#define LACCEL_REGION_SHIFT 40
+#define LACCEL_SLOT_SHIFT 20	/* more than the longest ring */
+
+static u64 laccel_offset(enum laccel_region region, u32 slot)
+{
+	return (u64)region << LACCEL_REGION_SHIFT | (u64)slot << LACCEL_SLOT_SHIFT;
+}
+
+static int laccel_ring_alloc(struct laccel_queue *queue, struct laccel_ring *ring, size_t bytes)
+{
+	int node = dev_to_node(queue->obj.file->ldev->dev.parent);
+	struct page *page;
+
+	ring->bytes = PAGE_ALIGN(bytes);
+	page = alloc_pages_node(node, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN,
+				get_order(ring->bytes));
+	if (!page)
+		return -ENOMEM;
+	ring->entries = page_address(page);
+	return 0;
+}
+
+static void laccel_ring_free(struct laccel_ring *ring)
+{
+	if (ring->entries)
+		free_pages((unsigned long)ring->entries, get_order(ring->bytes));
+}
+
+static int laccel_ring_map(struct laccel_queue *queue, struct laccel_ring *ring)
+{
+	struct device *dma_dev = queue->obj.file->ldev->dev.parent;
+
+	ring->dma = dma_map_page(dma_dev, virt_to_page(ring->entries), 0, ring->bytes,
+				 DMA_BIDIRECTIONAL);
+	return dma_mapping_error(dma_dev, ring->dma);
+}
+
+static void laccel_ring_unmap(struct laccel_queue *queue, struct laccel_ring *ring)
+{
+	dma_unmap_page(queue->obj.file->ldev->dev.parent, ring->dma, ring->bytes,
+		       DMA_BIDIRECTIONAL);
+}
+
+static void laccel_queue_free(struct kref *ref)
+{
+	struct laccel_queue *queue = container_of(ref, struct laccel_queue, ref);
+
+	laccel_ring_free(&queue->sq);
+	laccel_ring_free(&queue->cq);
+	free_page((unsigned long)queue->state);
+	if (queue->eventfd)
+		eventfd_ctx_put(queue->eventfd);
+	kfree(queue);
+}
+
+static void laccel_queue_put(struct laccel_queue *queue)
+{
+	kref_put(&queue->ref, laccel_queue_free);
+}
+
+static int laccel_queue_check(struct laccel_file *file, const struct laccel_queue_create *create)
+{
+	u32 max = file->ldev->max_entries;
+
+	if (create->flags)
+		return -EOPNOTSUPP;
+	if (!is_power_of_2(create->sq_entries) || create->sq_entries > max ||
+	    !is_power_of_2(create->cq_entries) || create->cq_entries > max)
+		return -EINVAL;
+	return 0;
+}
+
+static int laccel_queue_fill(struct laccel_queue *queue, const struct laccel_queue_create *create)
+{
+	int ret;
+
+	if (create->eventfd != -1) {
+		struct eventfd_ctx *eventfd = eventfd_ctx_fdget(create->eventfd);
+
+		if (IS_ERR(eventfd))
+			return PTR_ERR(eventfd);
+		queue->eventfd = eventfd;
+	}
+	ret = laccel_ring_alloc(queue, &queue->sq, create->sq_entries * sizeof(struct laccel_sqe));
+	if (ret)
+		return ret;
+	ret = laccel_ring_alloc(queue, &queue->cq, create->cq_entries * sizeof(struct laccel_cqe));
+	if (ret)
+		return ret;
+	queue->state = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	return queue->state ? 0 : -ENOMEM;
+}
+
+static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
+					     const struct laccel_queue_create *create)
+{
+	struct laccel_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!queue)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&queue->ref);
+	INIT_LIST_HEAD(&queue->node);
+	queue->obj.file = file;
+	ret = laccel_queue_fill(queue, create);
+	if (ret) {
+		laccel_queue_put(queue);
+		return ERR_PTR(ret);
+	}
+	queue->state->state = LACCEL_STATE_RUNNING;
+	return queue;
+}
+
+/* Let the device at it. */
+static int laccel_queue_hand_over(struct laccel_queue *queue, const struct laccel_ops *ops,
+				  struct laccel_queue_setup *setup)
+{
+	struct laccel_device *ldev = queue->obj.file->ldev;
+	int ret;
+
+	ret = laccel_ring_map(queue, &queue->sq);
+	if (ret)
+		return ret;
+	ret = laccel_ring_map(queue, &queue->cq);
+	if (ret)
+		goto err_sq;
+	setup->sq = queue->sq.dma;
+	setup->cq = queue->cq.dma;
+	rcu_assign_pointer(ldev->queues[queue->slot], queue);
+	ret = ops->queue_start(ldev, setup);
+	if (ret)
+		goto err_cq;
+	list_add(&queue->node, &queue->obj.file->queues);
+	return 0;
+
+err_cq:
+	RCU_INIT_POINTER(ldev->queues[queue->slot], NULL);
+	laccel_ring_unmap(queue, &queue->cq);
+err_sq:
+	laccel_ring_unmap(queue, &queue->sq);
+	return ret;
+}
+
+static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_queue_create *create)
+{
+	struct laccel_file *file = queue->obj.file;
+	struct laccel_queue_setup setup = {
+		.slot = queue->slot,
+		.sq_log2 = ilog2(create->sq_entries),
+		.cq_log2 = ilog2(create->cq_entries),
+		.root = file->root->dma,
+	};
+	struct laccel_section section;
+	int ret;
+
+	laccel_begin(file, &section);
+	ret = section.ops ? file->error : -ENODEV;
+	if (!ret)
+		ret = laccel_queue_hand_over(queue, section.ops, &setup);
+	laccel_end(file, &section);
+	return ret;
+}
+
+static int laccel_queue_take_slot(struct laccel_queue *queue)
+{
+	struct laccel_file *file = queue->obj.file;
+	struct laccel_device *ldev = file->ldev;
+	int slot = ida_alloc_max(&ldev->slots, ldev->max_queues - 1, GFP_KERNEL);
+
+	if (slot == -ENOSPC)
+		return laccel_refuse(file, LACCEL_LIMIT_QUEUES, ldev->max_queues,
+				     atomic_read(&ldev->nr_queues), 1);
+	if (slot < 0)
+		return slot;
+	queue->slot = slot;
+	file->nr_queues++;
+	atomic_inc(&ldev->nr_queues);
+	return 0;
+}
+
+static void laccel_queue_give_slot(struct laccel_queue *queue)
+{
+	struct laccel_file *file = queue->obj.file;
+
+	file->nr_queues--;
+	atomic_dec(&file->ldev->nr_queues);
+	ida_free(&file->ldev->slots, queue->slot);
+}
+
+static void laccel_queue_describe(struct laccel_queue *queue, struct laccel_queue_create *create)
+{
+	create->id = queue->obj.id;
+	create->sqe_size = sizeof(struct laccel_sqe);
+	create->cqe_size = sizeof(struct laccel_cqe);
+	create->sq_offset = laccel_offset(LACCEL_REGION_SQ, queue->slot);
+	create->cq_offset = laccel_offset(LACCEL_REGION_CQ, queue->slot);
+	create->state_offset = laccel_offset(LACCEL_REGION_STATE, queue->slot);
+	create->doorbell_offset = laccel_offset(LACCEL_REGION_DOORBELL, queue->slot);
+	create->sq_bytes = queue->sq.bytes;
+	create->cq_bytes = queue->cq.bytes;
+}
+
+int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
+			      const struct laccel_user *user)
+{
+	struct laccel_queue_create *create = &arg->queue_create;
+	struct laccel_queue *queue;
+	int ret;
+
+	ret = laccel_queue_check(file, create);
+	if (ret)
+		return ret;
+	queue = laccel_queue_new(file, create);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+
+	mutex_lock(&file->lock);
+	ret = laccel_bind(file);
+	if (ret)
+		goto err_put;
+	ret = laccel_queue_take_slot(queue);
+	if (ret)
+		goto err_put;
+	ret = laccel_object_reserve(&queue->obj, file, LACCEL_QUEUE);
+	if (ret)
+		goto err_slot;
+	ret = laccel_queue_start(queue, create);
+	if (ret)
+		goto err_id;
+	laccel_queue_describe(queue, create);
+	ret = laccel_respond(user, arg);
+	if (ret)
+		goto err_stop;
+	laccel_object_publish(&queue->obj);
+	mutex_unlock(&file->lock);
+	trace_laccel_queue(file->ldev, queue->slot, LACCEL_STATE_RUNNING);
+	return 0;
+
+err_stop:
+	mutex_unlock(&file->lock);
+	laccel_object_abort(&queue->obj);
+	laccel_queue_destroy(queue);
+	return ret;
+err_id:
+	laccel_object_abort(&queue->obj);
+err_slot:
+	laccel_queue_give_slot(queue);
+err_put:
+	mutex_unlock(&file->lock);
+	laccel_queue_put(queue);
+	return ret;
+}
+
+int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
+			      const struct laccel_user *user)
+{
+	struct laccel_queue_status *status = &arg->queue_status;
+	struct laccel_section section;
+	struct laccel_object *obj;
+	struct laccel_queue *queue;
+
+	if (status->flags)
+		return -EOPNOTSUPP;
+	guard(mutex)(&file->lock);
+	obj = laccel_object_find(file, status->id, LACCEL_QUEUE);
+	if (!obj)
+		return -ENOENT;
+	queue = container_of(obj, struct laccel_queue, obj);
+
+	laccel_begin(file, &section);
+	if (section.ops && !list_empty(&queue->node))
+		section.ops->queue_status(file->ldev, queue->slot, &queue->last);
+	laccel_end(file, &section);
+	queue->last.size = user->size;
+	queue->last.id = queue->obj.id;
+	queue->last.state = READ_ONCE(queue->state->state);
+	*status = queue->last;
+	return laccel_respond(user, arg);
+}
+
+/* The first end is the one that is told. */
+static bool laccel_queue_set_state(struct laccel_queue *queue, enum laccel_state state)
+{
+	if (cmpxchg(&queue->state->state, LACCEL_STATE_RUNNING, state) != LACCEL_STATE_RUNNING)
+		return false;
+	trace_laccel_queue(queue->obj.file->ldev, queue->slot, state);
+	if (queue->eventfd)
+		eventfd_signal(queue->eventfd);
+	return true;
+}
+
+static void laccel_queue_end(struct laccel_queue *queue, const struct laccel_ops *ops,
+			     enum laccel_state state)
+{
+	struct laccel_device *ldev = queue->obj.file->ldev;
+
+	if (list_empty(&queue->node))
+		return;
+	if (ops) {
+		ops->queue_stop(ldev, queue->slot);
+		ops->queue_status(ldev, queue->slot, &queue->last);
+	}
+	list_del_init(&queue->node);
+	WRITE_ONCE(queue->dead, true);
+	laccel_ring_unmap(queue, &queue->sq);
+	laccel_ring_unmap(queue, &queue->cq);
+	laccel_queue_set_state(queue, state);
+}
+
+/**
+ * laccel_queues_end - End all queues of a file
+ * @file: the file
+ * @ops: the device
+ * @state: why
+ *
+ * Context: notifier lock held.
+ */
+void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
+		       enum laccel_state state)
+{
+	struct laccel_queue *queue, *next;
+
+	lockdep_assert_held(&file->notifier_lock);
+	list_for_each_entry_safe(queue, next, &file->queues, node)
+		laccel_queue_end(queue, ops, state);
+}
+
+/**
+ * laccel_queue_destroy - Destroy a queue
+ * @queue: a started queue that no id leads to any more
+ *
+ * The slot is free for others only when no doorbell leads to it.
+ *
+ * Context: no locks held.
+ */
+void laccel_queue_destroy(struct laccel_queue *queue)
+{
+	struct laccel_file *file = queue->obj.file;
+	struct laccel_section section;
+
+	laccel_begin(file, &section);
+	laccel_queue_end(queue, section.ops, LACCEL_STATE_STOPPED);
+	RCU_INIT_POINTER(file->ldev->queues[queue->slot], NULL);
+	laccel_end(file, &section);
+
+	synchronize_srcu_expedited(&file->ldev->gate);
+	unmap_mapping_range(file->mapping, laccel_offset(LACCEL_REGION_DOORBELL, queue->slot),
+			    PAGE_SIZE, 1);
+	if (queue->state->state == LACCEL_STATE_FAILED)
+		atomic_dec(&file->nr_failed);
+	mutex_lock(&file->lock);
+	laccel_queue_give_slot(queue);
+	mutex_unlock(&file->lock);
+	laccel_queue_put(queue);
+}
+
+/**
+ * laccel_queue_event - An armed completion has arrived
+ * @ldev: a registered device
+ * @slot: any value
+ *
+ * Context: any, interrupts included.
+ */
+void laccel_queue_event(struct laccel_device *ldev, u32 slot)
+{
+	struct laccel_queue *queue;
+	int idx;
+
+	if (slot >= ldev->max_queues)
+		return;
+	laccel_enter(ldev, &idx);
+	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
+	if (queue && queue->eventfd)
+		eventfd_signal(queue->eventfd);
+	laccel_leave(ldev, idx);
+}
+EXPORT_SYMBOL_GPL(laccel_queue_event);
+
+/**
+ * laccel_queue_failed - The device has stopped a queue for its program's mistake
+ * @ldev: a registered device
+ * @slot: any value
+ *
+ * Context: any, interrupts included.
+ */
+void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
+{
+	struct laccel_queue *queue;
+	int idx;
+
+	if (slot >= ldev->max_queues)
+		return;
+	laccel_enter(ldev, &idx);
+	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
+	if (queue && laccel_queue_set_state(queue, LACCEL_STATE_FAILED)) {
+		atomic_inc(&queue->obj.file->nr_failed);
+		wake_up_all(&queue->obj.file->wait);
+	}
+	laccel_leave(ldev, idx);
+}
+EXPORT_SYMBOL_GPL(laccel_queue_failed);
+
+static void laccel_vma_open(struct vm_area_struct *vma)
+{
+	struct laccel_queue *queue = vma->vm_private_data;
+
+	kref_get(&queue->ref);
+}
+
+static void laccel_vma_close(struct vm_area_struct *vma)
+{
+	laccel_queue_put(vma->vm_private_data);
+}
+
+static int laccel_vma_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return -EINVAL;
+}
+
+static int laccel_vma_mremap(struct vm_area_struct *vma)
+{
+	return -EPERM;
+}
+
+/* The doorbell page while the queue lives, the dummy page after. */
+static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queue *queue)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct laccel_file *file = queue->obj.file;
+	struct laccel_device *ldev = file->ldev;
+	vm_fault_t ret;
+	int idx;
+
+	if (laccel_enter(ldev, &idx) && !READ_ONCE(queue->dead) && vma->vm_mm == file->mm)
+		ret = vmf_insert_pfn_prot(vma, vmf->address,
+					  PHYS_PFN(ldev->doorbell) + queue->slot,
+					  pgprot_noncached(vma->vm_page_prot));
+	else
+		ret = vmf_insert_pfn(vma, vmf->address, page_to_pfn(file->dummy));
+	laccel_leave(ldev, idx);
+	return ret;
+}
+
+static vm_fault_t laccel_vma_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct laccel_queue *queue = vma->vm_private_data;
+	unsigned long offset = (vmf->pgoff - vma->vm_pgoff) << PAGE_SHIFT;
+	void *base;
+
+	switch (vma->vm_pgoff >> (LACCEL_REGION_SHIFT - PAGE_SHIFT)) {
+	case LACCEL_REGION_SQ:
+		base = queue->sq.entries;
+		break;
+	case LACCEL_REGION_CQ:
+		base = queue->cq.entries;
+		break;
+	case LACCEL_REGION_STATE:
+		base = queue->state;
+		break;
+	default:
+		return laccel_doorbell_fault(vmf, queue);
+	}
+	return vmf_insert_pfn(vma, vmf->address, PHYS_PFN(virt_to_phys(base + offset)));
+}
+
+static const struct vm_operations_struct laccel_vm_ops = {
+	.open = laccel_vma_open,
+	.close = laccel_vma_close,
+	.may_split = laccel_vma_may_split,
+	.mremap = laccel_vma_mremap,
+	.fault = laccel_vma_fault,
+};
+
+/* A reference to the file's queue that has the slot, or NULL. */
+static struct laccel_queue *laccel_queue_of_slot(struct laccel_file *file, u32 slot)
+{
+	struct laccel_device *ldev = file->ldev;
+	struct laccel_queue *queue = NULL;
+	int idx;
+
+	laccel_enter(ldev, &idx);
+	if (slot < ldev->max_queues)
+		queue = srcu_dereference(ldev->queues[array_index_nospec(slot, ldev->max_queues)],
+					 &ldev->gate);
+	if (queue && (queue->obj.file != file || !kref_get_unless_zero(&queue->ref)))
+		queue = NULL;
+	laccel_leave(ldev, idx);
+	return queue;
+}
+
+static size_t laccel_region_bytes(struct laccel_queue *queue, enum laccel_region region)
+{
+	switch (region) {
+	case LACCEL_REGION_SQ:
+		return queue->sq.bytes;
+	case LACCEL_REGION_CQ:
+		return queue->cq.bytes;
+	case LACCEL_REGION_STATE:
+	case LACCEL_REGION_DOORBELL:
+		return PAGE_SIZE;
+	}
+	return 0;
+}
+
+static int laccel_mmap_check(struct vm_area_struct *vma, struct laccel_queue *queue,
+			     enum laccel_region region)
+{
+	if (vma->vm_end - vma->vm_start != laccel_region_bytes(queue, region) ||
+	    !(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EPERM;
+	if (region == LACCEL_REGION_SQ || region == LACCEL_REGION_DOORBELL)
+		return 0;
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	return 0;
+}
+
+int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	struct laccel_file *file = filp->private_data;
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u64 region = offset >> LACCEL_REGION_SHIFT;
+	u64 slot = (offset & (BIT_ULL(LACCEL_REGION_SHIFT) - 1)) >> LACCEL_SLOT_SHIFT;
+	struct laccel_queue *queue;
+	int ret;
+
+	if (laccel_foreign(file))
+		return -EPERM;
+	if (vma->vm_pgoff > ULONG_MAX >> PAGE_SHIFT || offset != laccel_offset(region, slot))
+		return -EINVAL;
+	queue = laccel_queue_of_slot(file, slot);
+	if (!queue)
+		return -EINVAL;
+	ret = laccel_mmap_check(vma, queue, region);
+	if (ret) {
+		laccel_queue_put(queue);
+		return ret;
+	}
+	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
+		     VM_MAYEXEC);
+	vma->vm_ops = &laccel_vm_ops;
+	vma->vm_private_data = queue;
+	return 0;
+}
+
+/**
+ * laccel_zap_doorbells - No doorbell of the file leads to the device any more
+ * @file: an open file whose queues have ended, or whose device is gone
+ */
+void laccel_zap_doorbells(struct laccel_file *file)
+{
+	unmap_mapping_range(file->mapping, laccel_offset(LACCEL_REGION_DOORBELL, 0),
+			    BIT_ULL(LACCEL_REGION_SHIFT), 1);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What /sys/class/lite_accel/accel-N says, beside the driver's own attributes.
+ */
+#include <linux/sysfs.h>
+
+#include "core.h"
+
+static struct laccel_device *to_laccel(struct device *dev)
+{
+	return container_of(dev, struct laccel_device, dev);
+}
+
+static ssize_t files_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct laccel_device *ldev = to_laccel(dev);
+
+	guard(mutex)(&ldev->files_lock);
+	return sysfs_emit(buf, "%zu\n", list_count_nodes(&ldev->files));
+}
+static DEVICE_ATTR_RO(files);
+
+static ssize_t queues_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", atomic_read(&to_laccel(dev)->nr_queues));
+}
+static DEVICE_ATTR_RO(queues);
+
+static ssize_t memories_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", atomic_read(&to_laccel(dev)->nr_memories));
+}
+static DEVICE_ATTR_RO(memories);
+
+static ssize_t max_queues_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", to_laccel(dev)->max_queues);
+}
+static DEVICE_ATTR_RO(max_queues);
+
+static ssize_t commands_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%#llx\n", to_laccel(dev)->commands);
+}
+static DEVICE_ATTR_RO(commands);
+
+static struct attribute *laccel_dev_attrs[] = {
+	&dev_attr_files.attr,
+	&dev_attr_queues.attr,
+	&dev_attr_memories.attr,
+	&dev_attr_max_queues.attr,
+	&dev_attr_commands.attr,
+	NULL
+};
+
+static const struct attribute_group laccel_dev_group = {
+	.attrs = laccel_dev_attrs,
+};
+
+const struct attribute_group *laccel_dev_groups[] = {
+	&laccel_dev_group,
+	NULL
+};

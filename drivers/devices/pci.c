@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The lite-accel PCI device, see Documentation/device-spec.rst.
+ */
+#include <linux/bits.h>
+#include <linux/dma-mapping.h>
+#include <linux/interrupt.h>
+#include <linux/iopoll.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+
+#include <lite_accel/driver.h>
+#include <lite_accel/pci_regs.h>
+
+/* How long a stop or a flush may take before the device counts as hung. */
+#define LACCEL_PCI_TIMEOUT_US USEC_PER_SEC
+
+/* What a removed device reads as. */
+#define LACCEL_PCI_GONE (~0ULL)
+
+struct laccel_pci;
+
+struct laccel_pci_vector {
+	struct laccel_pci *pci;
+	u64 queues;		/* bit per queue that uses it */
+};
+
+struct laccel_pci {
+	struct laccel_device ldev;
+	struct pci_dev *pdev;
+	void __iomem *regs;
+	bool hung;		/* cut from memory; nothing is asked of it any more */
+
+	struct laccel_status_block *status;	/* one per queue */
+	dma_addr_t status_dma;
+
+	spinlock_t flush_lock;	/* the device does one flush at a time */
+
+	spinlock_t fault_lock;	/* protects fault_head; taken by interrupts too */
+	u32 fault_head;
+	u32 fault_entries;
+	struct laccel_fault_record *faults;
+	dma_addr_t faults_dma;
+
+	unsigned int nr_vectors;
+	struct laccel_pci_vector vectors[LACCEL_MAX_QUEUES + 1];
+};
+
+static struct laccel_pci *to_pci(struct laccel_device *ldev)
+{
+	return container_of(ldev, struct laccel_pci, ldev);
+}
+
+static u64 laccel_pci_read(struct laccel_pci *pci, u32 reg)
+{
+	return readq(pci->regs + reg);
+}
+
+static void laccel_pci_write(struct laccel_pci *pci, u32 reg, u64 value)
+{
+	writeq(value, pci->regs + reg);
+}
+
+/* Memory is given back after this, so the device is cut from it first. */
+static void laccel_pci_hung(struct laccel_pci *pci, const char *what)
+{
+	pci_clear_master(pci->pdev);
+	WRITE_ONCE(pci->hung, true);
+	dev_err(&pci->pdev->dev, "%s timed out: device cut from memory\n", what);
+	laccel_device_lost(&pci->ldev);
+}
+
+static unsigned int laccel_pci_vector(struct laccel_pci *pci, u32 slot)
+{
+	return 1 + slot % (pci->nr_vectors - 1);
+}
+
+/* Report what the device could not translate. */
+static void laccel_pci_faults(struct laccel_pci *pci)
+{
+	struct laccel_fault_record *record;
+	unsigned long flags;
+	u8 phase;
+
+	spin_lock_irqsave(&pci->fault_lock, flags);
+	for (;;) {
+		record = &pci->faults[pci->fault_head % pci->fault_entries];
+		phase = !(pci->fault_head / pci->fault_entries % 2);
+		if (READ_ONCE(record->phase) != phase)
+			break;
+		/* The device writes the phase last. */
+		dma_rmb();
+		laccel_fault(&pci->ldev, record->queue, record->tag, record->addr,
+			     record->write);
+		pci->fault_head++;
+	}
+	spin_unlock_irqrestore(&pci->fault_lock, flags);
+}
+
+static int laccel_pci_queue_start(struct laccel_device *ldev,
+				  const struct laccel_queue_setup *setup)
+{
+	struct laccel_pci *pci = to_pci(ldev);
+	u32 base = LACCEL_QUEUE(setup->slot);
+	u64 status = pci->status_dma + setup->slot * sizeof(*pci->status);
+
+	laccel_pci_write(pci, base + LACCEL_QUEUE_SQ_BASE, setup->sq);
+	laccel_pci_write(pci, base + LACCEL_QUEUE_CQ_BASE, setup->cq);
+	laccel_pci_write(pci, base + LACCEL_QUEUE_STATUS_BASE, status);
+	laccel_pci_write(pci, base + LACCEL_QUEUE_ROOT, setup->root);
+	laccel_pci_write(pci, base + LACCEL_QUEUE_CONFIG,
+			 LACCEL_QUEUE_CONFIG_VALUE(setup->sq_log2, setup->cq_log2,
+						   laccel_pci_vector(pci, setup->slot)));
+	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_START);
+	if (laccel_pci_read(pci, base + LACCEL_QUEUE_STATE) == LACCEL_QUEUE_RUNNING)
+		return 0;
+	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_STOP);
+	return -ENODEV;
+}
+
+static void laccel_pci_queue_stop(struct laccel_device *ldev, u32 slot)
+{
+	struct laccel_pci *pci = to_pci(ldev);
+	void __iomem *base = pci->regs + LACCEL_QUEUE(slot);
+	u64 state;
+
+	if (READ_ONCE(pci->hung))
+		return;
+	writeq(LACCEL_QUEUE_STOP, base + LACCEL_QUEUE_CTRL);
+	if (readq_poll_timeout_atomic(base + LACCEL_QUEUE_STATE, state,
+				      state == LACCEL_QUEUE_IDLE || state == LACCEL_PCI_GONE,
+				      1, LACCEL_PCI_TIMEOUT_US))
+		laccel_pci_hung(pci, "stopping a queue");
+	/* No record is left in the ring when the slot is used again. */
+	laccel_pci_faults(pci);
+}
+
+static void laccel_pci_queue_status(struct laccel_device *ldev, u32 slot,
+				    struct laccel_queue_status *status)
+{
+	const struct laccel_status_block *block = &to_pci(ldev)->status[slot];
+
+	status->sq_head = READ_ONCE(block->sq_head);
+	status->retired = READ_ONCE(block->retired);
+	status->error = READ_ONCE(block->error);
+	status->entry = READ_ONCE(block->entry);
+	status->value = READ_ONCE(block->value);
+}
+
+static void laccel_pci_flush(struct laccel_device *ldev, dma_addr_t root, u64 start, u64 last)
+{
+	struct laccel_pci *pci = to_pci(ldev);
+	u64 busy;
+
+	spin_lock(&pci->flush_lock);
+	if (READ_ONCE(pci->hung))
+		goto out;
+	laccel_pci_write(pci, LACCEL_REG_FLUSH_ROOT, root);
+	laccel_pci_write(pci, LACCEL_REG_FLUSH_START, start);
+	laccel_pci_write(pci, LACCEL_REG_FLUSH_LAST, last);
+	laccel_pci_write(pci, LACCEL_REG_FLUSH, 1);
+	if (readq_poll_timeout_atomic(pci->regs + LACCEL_REG_FLUSH, busy,
+				      !busy || busy == LACCEL_PCI_GONE,
+				      1, LACCEL_PCI_TIMEOUT_US))
+		laccel_pci_hung(pci, "a flush");
+out:
+	spin_unlock(&pci->flush_lock);
+}
+
+static void laccel_pci_fault_reply(struct laccel_device *ldev, u32 slot, u32 tag, bool retry)
+{
+	laccel_pci_write(to_pci(ldev), LACCEL_REG_FAULT_REPLY,
+			 LACCEL_FAULT_REPLY(slot, tag, retry));
+}
+
+static const struct laccel_ops laccel_pci_ops = {
+	.queue_start = laccel_pci_queue_start,
+	.queue_stop = laccel_pci_queue_stop,
+	.queue_status = laccel_pci_queue_status,
+	.flush = laccel_pci_flush,
+	.fault_reply = laccel_pci_fault_reply,
+};
+
+/* The bits of a write-1-to-clear register that are @mask's, cleared. */
+static u64 laccel_pci_take(struct laccel_pci *pci, u32 reg, u64 mask)
+{
+	u64 bits = laccel_pci_read(pci, reg);
+
+	if (bits == LACCEL_PCI_GONE && laccel_pci_read(pci, LACCEL_REG_ID) != LACCEL_ID)
+		return 0;
+	bits &= mask;
+	if (bits)
+		laccel_pci_write(pci, reg, bits);
+	return bits;
+}
+
+static irqreturn_t laccel_pci_queue_irq(int irq, void *data)
+{
+	struct laccel_pci_vector *vector = data;
+	u64 bits = laccel_pci_take(vector->pci, LACCEL_REG_PENDING, vector->queues);
+
+	for (; bits; bits &= bits - 1)
+		laccel_queue_event(&vector->pci->ldev, __ffs64(bits));
+	return IRQ_HANDLED;
+}
+
+static irqreturn_t laccel_pci_event_irq(int irq, void *data)
+{
+	struct laccel_pci_vector *vector = data;
+	struct laccel_pci *pci = vector->pci;
+	u64 bits = laccel_pci_take(pci, LACCEL_REG_FAILED, LACCEL_PCI_GONE);
+
+	for (; bits; bits &= bits - 1)
+		laccel_queue_failed(&pci->ldev, __ffs64(bits));
+	laccel_pci_faults(pci);
+	return IRQ_HANDLED;
+}
+
+static ssize_t laccel_pci_counter_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct dev_ext_attribute *counter = container_of(attr, struct dev_ext_attribute, attr);
+	struct laccel_pci *pci = container_of(dev, struct laccel_pci, ldev.dev);
+
+	return sysfs_emit(buf, "%llu\n",
+			  laccel_pci_read(pci, LACCEL_REG_COUNTER((uintptr_t)counter->var)));
+}
+
+#define LACCEL_PCI_COUNTER(_name, _n)						\
+	(&((struct dev_ext_attribute[]) { {					\
+		.attr = __ATTR(_name, 0444, laccel_pci_counter_show, NULL),	\
+		.var = (void *)_n,						\
+	} })[0].attr.attr)
+
+static struct attribute *laccel_pci_counters[] = {
+	LACCEL_PCI_COUNTER(doorbells, LACCEL_COUNTER_DOORBELLS),
+	LACCEL_PCI_COUNTER(doorbell_reads, LACCEL_COUNTER_DOORBELL_READS),
+	LACCEL_PCI_COUNTER(fetches, LACCEL_COUNTER_FETCHES),
+	LACCEL_PCI_COUNTER(completions, LACCEL_COUNTER_COMPLETIONS),
+	LACCEL_PCI_COUNTER(dma_reads, LACCEL_COUNTER_DMA_READS),
+	LACCEL_PCI_COUNTER(dma_read_bytes, LACCEL_COUNTER_DMA_READ_BYTES),
+	LACCEL_PCI_COUNTER(dma_writes, LACCEL_COUNTER_DMA_WRITES),
+	LACCEL_PCI_COUNTER(dma_write_bytes, LACCEL_COUNTER_DMA_WRITE_BYTES),
+	LACCEL_PCI_COUNTER(tlb_misses, LACCEL_COUNTER_TLB_MISSES),
+	LACCEL_PCI_COUNTER(huge_translations, LACCEL_COUNTER_HUGE_TRANSLATIONS),
+	LACCEL_PCI_COUNTER(faults, LACCEL_COUNTER_FAULTS),
+	LACCEL_PCI_COUNTER(flushes, LACCEL_COUNTER_FLUSHES),
+	LACCEL_PCI_COUNTER(interrupts, LACCEL_COUNTER_INTERRUPTS),
+	LACCEL_PCI_COUNTER(dma_after_stop, LACCEL_COUNTER_DMA_AFTER_STOP),
+	NULL
+};
+
+static const struct attribute_group laccel_pci_group = {
+	.name = "counters",
+	.attrs = laccel_pci_counters,
+};
+
+static const struct attribute_group *laccel_pci_groups[] = {
+	&laccel_pci_group,
+	NULL
+};
+
+/* What a reset undoes. */
+static void laccel_pci_start(struct laccel_pci *pci)
+{
+	memset(pci->faults, 0, pci->fault_entries * sizeof(*pci->faults));
+	pci->fault_head = 0;
+	WRITE_ONCE(pci->hung, false);
+	laccel_pci_write(pci, LACCEL_REG_FAULT_BASE, pci->faults_dma);
+	laccel_pci_write(pci, LACCEL_REG_FAULT_ENTRIES, pci->fault_entries);
+	pci_set_master(pci->pdev);
+}
+
+static int laccel_pci_irqs(struct laccel_pci *pci)
+{
+	struct pci_dev *pdev = pci->pdev;
+	unsigned int i;
+	int ret;
+
+	ret = pci_alloc_irq_vectors(pdev, 2,
+				    min(pci->ldev.max_queues, num_online_cpus()) + 1,
+				    PCI_IRQ_MSIX);
+	if (ret < 0)
+		return ret;
+	pci->nr_vectors = ret;
+	for (i = 0; i < pci->ldev.max_queues; i++)
+		pci->vectors[laccel_pci_vector(pci, i)].queues |= BIT_ULL(i);
+	for (i = 0; i < pci->nr_vectors; i++) {
+		pci->vectors[i].pci = pci;
+		ret = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, i),
+				       i ? laccel_pci_queue_irq : laccel_pci_event_irq, 0,
+				       dev_name(&pci->ldev.dev), &pci->vectors[i]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int laccel_pci_facts(struct laccel_pci *pci)
+{
+	struct laccel_device *ldev = &pci->ldev;
+	u64 caps = laccel_pci_read(pci, LACCEL_REG_CAPS);
+
+	if (laccel_pci_read(pci, LACCEL_REG_ID) != LACCEL_ID ||
+	    !LACCEL_CAPS_QUEUES(caps) || LACCEL_CAPS_QUEUES(caps) > LACCEL_MAX_QUEUES ||
+	    LACCEL_CAPS_STRIDE_LOG2(caps) != PAGE_SHIFT)
+		return -ENODEV;
+	ldev->commands = laccel_pci_read(pci, LACCEL_REG_COMMANDS);
+	ldev->max_length = SZ_1G;
+	ldev->max_queues = LACCEL_CAPS_QUEUES(caps);
+	ldev->max_entries = 1u << LACCEL_CAPS_ENTRIES_LOG2(caps);
+	ldev->va_bits = LACCEL_CAPS_VA_BITS(caps);
+	ldev->doorbell = pci_resource_start(pci->pdev, LACCEL_BAR_DOORBELL);
+	ldev->pte = (struct laccel_pte_format) {
+		.valid = LACCEL_PTE_VALID,
+		.write = LACCEL_PTE_WRITE,
+		.huge = LACCEL_PTE_HUGE,
+		.addr = LACCEL_PTE_ADDR,
+	};
+	ldev->dev.groups = laccel_pci_groups;
+	return 0;
+}
+
+static int laccel_pci_memory(struct laccel_pci *pci)
+{
+	struct device *dev = &pci->pdev->dev;
+
+	pci->fault_entries = pci->ldev.max_queues;
+	pci->faults = dmam_alloc_coherent(dev, pci->fault_entries * sizeof(*pci->faults),
+					  &pci->faults_dma, GFP_KERNEL);
+	pci->status = dmam_alloc_coherent(dev, pci->ldev.max_queues * sizeof(*pci->status),
+					  &pci->status_dma, GFP_KERNEL);
+	return pci->faults && pci->status ? 0 : -ENOMEM;
+}
+
+/* Whatever ran before, a crashed kernel included, ends here. */
+static int laccel_pci_reset(struct pci_dev *pdev)
+{
+	int ret;
+
+	pci_save_state(pdev);
+	ret = pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
+	pci_restore_state(pdev);
+	return ret;
+}
+
+static int laccel_pci_init(struct laccel_pci *pci)
+{
+	struct pci_dev *pdev = pci->pdev;
+	int ret;
+
+	ret = pcim_enable_device(pdev);
+	if (ret)
+		return ret;
+	pci->regs = pcim_iomap_region(pdev, LACCEL_BAR_CONTROL, KBUILD_MODNAME);
+	if (IS_ERR(pci->regs))
+		return PTR_ERR(pci->regs);
+	ret = laccel_pci_reset(pdev);
+	if (ret)
+		return ret;
+	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (ret)
+		return ret;
+	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+	ret = laccel_pci_facts(pci);
+	if (ret)
+		return ret;
+	ret = laccel_pci_memory(pci);
+	if (ret)
+		return ret;
+	return laccel_pci_irqs(pci);
+}
+
+static void laccel_pci_put(void *data)
+{
+	struct laccel_pci *pci = data;
+
+	laccel_put(&pci->ldev);
+}
+
+static int laccel_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct laccel_pci *pci = laccel_alloc(&pdev->dev, &laccel_pci_ops, struct laccel_pci, ldev);
+	int ret;
+
+	if (!pci)
+		return -ENOMEM;
+	pci->pdev = pdev;
+	spin_lock_init(&pci->flush_lock);
+	spin_lock_init(&pci->fault_lock);
+	/* Undone last: interrupt handlers use the struct. */
+	ret = devm_add_action_or_reset(&pdev->dev, laccel_pci_put, pci);
+	if (ret)
+		return ret;
+	ret = laccel_pci_init(pci);
+	if (ret)
+		return ret;
+	pci_set_drvdata(pdev, pci);
+	laccel_pci_start(pci);
+	ret = laccel_register(&pci->ldev);
+	if (ret)
+		pci_clear_master(pdev);
+	return ret;
+}
+
+static void laccel_pci_remove(struct pci_dev *pdev)
+{
+	struct laccel_pci *pci = pci_get_drvdata(pdev);
+
+	pci_clear_master(pdev);
+	laccel_unregister(&pci->ldev);
+}
+
+static void laccel_pci_reset_prepare(struct pci_dev *pdev)
+{
+	struct laccel_pci *pci = pci_get_drvdata(pdev);
+
+	laccel_down(&pci->ldev);
+	pci_clear_master(pdev);
+}
+
+static void laccel_pci_reset_done(struct pci_dev *pdev)
+{
+	struct laccel_pci *pci = pci_get_drvdata(pdev);
+
+	laccel_pci_start(pci);
+	laccel_up(&pci->ldev);
+}
+
+static const struct pci_error_handlers laccel_pci_err_handlers = {
+	.reset_prepare = laccel_pci_reset_prepare,
+	.reset_done = laccel_pci_reset_done,
+};
+
+static int laccel_pci_suspend(struct device *dev)
+{
+	laccel_pci_reset_prepare(to_pci_dev(dev));
+	return 0;
+}
+
+static int laccel_pci_resume(struct device *dev)
+{
+	laccel_pci_reset_done(to_pci_dev(dev));
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(laccel_pci_pm_ops, laccel_pci_suspend, laccel_pci_resume);
+
+static const struct pci_device_id laccel_pci_ids[] = {
+	{ PCI_DEVICE(LACCEL_PCI_VENDOR_ID, LACCEL_PCI_DEVICE_ID) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, laccel_pci_ids);
+
+static struct pci_driver laccel_pci_driver = {
+	.name = "lite_accel_pci",
+	.id_table = laccel_pci_ids,
+	.probe = laccel_pci_probe,
+	.remove = laccel_pci_remove,
+	.err_handler = &laccel_pci_err_handlers,
+	.driver.pm = pm_sleep_ptr(&laccel_pci_pm_ops),
+};
+module_pci_driver(laccel_pci_driver);
+
+MODULE_DESCRIPTION("Driver of the lite-accel PCI device");
+MODULE_AUTHOR("The lite-accel developers");
+MODULE_LICENSE("GPL");

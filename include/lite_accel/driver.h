@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef LITE_ACCEL_DRIVER_H
+#define LITE_ACCEL_DRIVER_H
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/idr.h>
+#include <linux/srcu.h>
+#include <linux/workqueue.h>
+#include <uapi/lite_accel.h>
+
+/**
+ * DOC: What a driver does
+ *
+ * A driver is one file.  It embeds struct laccel_device as the first member of
+ * its own struct, fills in the facts, and supplies a handful of operations on
+ * its hardware.  The core allocates, maps, checks and frees everything else.
+ *
+ *	probe:	laccel_alloc(), facts, laccel_register()
+ *	remove:	stop the device's DMA, laccel_unregister(), laccel_put()
+ *
+ * Operations are called between laccel_register() and laccel_unregister() only.
+ */
+
+struct laccel_device;
+struct laccel_queue;
+struct laccel_queue_status;
+
+/**
+ * struct laccel_queue_setup - What the hardware has to know of a queue
+ * @slot: hardware queue number, below max_queues
+ * @sq_log2: log2 of the SQ's length in entries
+ * @cq_log2: log2 of the CQ's length in entries
+ * @sq: DMA address of the SQ
+ * @cq: DMA address of the CQ, zeroed
+ * @root: DMA address of the root of the device page tables
+ */
+struct laccel_queue_setup {
+	u32 slot;
+	u8 sq_log2;
+	u8 cq_log2;
+	dma_addr_t sq;
+	dma_addr_t cq;
+	dma_addr_t root;
+};
+
+/**
+ * struct laccel_ops - The hardware, seen by the core
+ *
+ * All operations may be called with interrupts on, under a mutex and from an
+ * MMU notifier: they do not allocate with reclaim, and they wait for nothing
+ * but the hardware, for a bounded time.
+ */
+struct laccel_ops {
+	/**
+	 * @queue_start: Let the device fetch from the queue.
+	 *
+	 * The slot is idle.  Returns 0, or -ENODEV and the slot stays idle.
+	 */
+	int (*queue_start)(struct laccel_device *ldev, const struct laccel_queue_setup *setup);
+	/**
+	 * @queue_stop: End a queue.
+	 *
+	 * Guarantees: on return the slot is idle, every command fetched has
+	 * its CQE, and there is no DMA and no interrupt for the queue any more.
+	 * Idempotent.  A device that does not stop in time is cut from memory and
+	 * reported by laccel_device_lost(); that too keeps the guarantee.
+	 */
+	void (*queue_stop)(struct laccel_device *ldev, u32 slot);
+	/**
+	 * @queue_status: Report sq_head, retired, error, entry and value.
+	 *
+	 * Called for slots in use, running or not.  Does not sleep.
+	 */
+	void (*queue_status)(struct laccel_device *ldev, u32 slot,
+			     struct laccel_queue_status *status);
+	/**
+	 * @flush: Forget translations.
+	 *
+	 * Guarantees: on return no translation read before the call from the
+	 * tables at @root for an address in [@start, @last] is used any more, and
+	 * every DMA that used one has finished.  Failure as in @queue_stop.
+	 */
+	void (*flush)(struct laccel_device *ldev, dma_addr_t root, u64 start, u64 last);
+	/**
+	 * @fault_reply: Answer a fault reported by laccel_fault().
+	 *
+	 * With @retry the device translates anew, otherwise the command ends with
+	 * PAGE_FAULT.  A @tag that is not current is ignored.  Does not sleep.
+	 */
+	void (*fault_reply)(struct laccel_device *ldev, u32 slot, u32 tag, bool retry);
+};
+
+/**
+ * struct laccel_pte_format - Bits of a device page-table entry
+ * @valid: entry is in use
+ * @write: leaf that may be written
+ * @huge: 2 MiB leaf
+ * @addr: bits that hold the DMA address
+ *
+ * Tables have four levels of 512 entries of 8 bytes, little-endian.
+ */
+struct laccel_pte_format {
+	u64 valid;
+	u64 write;
+	u64 huge;
+	u64 addr;
+};
+
+/**
+ * struct laccel_device - One accelerator
+ * @commands: bit N: the device knows opcode N
+ * @max_length: the longest command in bytes
+ * @max_queues: hardware queues
+ * @max_entries: the longest SQ or CQ, a power of two, at most 4,096
+ * @va_bits: operand addresses lie below 2^va_bits, at most 48
+ * @pte: the device MMU's entries
+ * @doorbell: physical address of queue 0's doorbell page; the others follow,
+ *	each PAGE_SIZE further on
+ * @dev: the class device; a driver may set @dev.groups before registering
+ *
+ * The members above are the driver's to fill in, those below are the core's.
+ */
+struct laccel_device {
+	u64 commands;
+	u64 max_length;
+	u32 max_queues;
+	u32 max_entries;
+	u32 va_bits;
+	struct laccel_pte_format pte;
+	phys_addr_t doorbell;
+	struct device dev;
+
+	/* private: */
+	const struct laccel_ops *driver_ops;
+	const struct laccel_ops __rcu *ops;	/* NULL: the device is gone, see core.h */
+	struct srcu_struct gate;
+	struct cdev cdev;
+	struct work_struct lost_work;
+	struct mutex files_lock;		/* protects files */
+	struct list_head files;
+	struct ida slots;
+	struct laccel_queue __rcu **queues;	/* by slot, set inside the gate */
+	atomic_t nr_queues;
+	atomic_t nr_memories;
+};
+
+struct laccel_device *laccel_alloc_size(struct device *parent, const struct laccel_ops *ops,
+					size_t size);
+
+/**
+ * laccel_alloc - Allocate a driver's struct around a struct laccel_device
+ * @parent: the hardware's device; DMA is mapped for it
+ * @ops: the driver's operations
+ * @type: the driver's struct
+ * @member: its struct laccel_device, the first member
+ *
+ * Context: may sleep.
+ * Return: the driver's struct, zeroed, or NULL.  laccel_put() gives it back.
+ */
+#define laccel_alloc(parent, ops, type, member) ({				\
+	static_assert(offsetof(type, member) == 0);				\
+	(type *)laccel_alloc_size(parent, ops, sizeof(type));			\
+})
+
+void laccel_put(struct laccel_device *ldev);
+int laccel_register(struct laccel_device *ldev);
+void laccel_unregister(struct laccel_device *ldev);
+void laccel_down(struct laccel_device *ldev);
+void laccel_up(struct laccel_device *ldev);
+
+void laccel_queue_event(struct laccel_device *ldev, u32 slot);
+void laccel_queue_failed(struct laccel_device *ldev, u32 slot);
+void laccel_fault(struct laccel_device *ldev, u32 slot, u32 tag, u64 addr, bool write);
+void laccel_device_lost(struct laccel_device *ldev);
+
+#endif /* LITE_ACCEL_DRIVER_H */
