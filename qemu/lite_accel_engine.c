@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lite-accel: who works when (section "Slices").
+ *
+ * A timer of the virtual clock drives everything, so that runs under -icount
+ * repeat to the digit, and each of its callbacks does little, so that QEMU's
+ * main loop goes round.
+ */
+#include "qemu/osdep.h"
+#include "lite_accel.h"
+
+#define STEPS_PER_CALLBACK  64
+#define PAUSE_NS            1000
+
+static int64_t clock_now(void)
+{
+    return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+}
+
+/* There may be something to do. */
+void lite_accel_engine_kick(LiteAccel *s)
+{
+    timer_mod_anticipate_ns(s->timer, clock_now());
+}
+
+/* Lets @c land at @due, after all that are due not later. */
+static void take_off(LiteAccelCommand *c, int64_t due)
+{
+    LiteAccel *s = c->queue->dev;
+    LiteAccelCommand *before = QTAILQ_LAST(&s->flight);
+
+    while (before && before->due > due) {
+        before = QTAILQ_PREV(before, flight);
+    }
+    if (before) {
+        QTAILQ_INSERT_AFTER(&s->flight, before, c, flight);
+    } else {
+        QTAILQ_INSERT_HEAD(&s->flight, c, flight);
+    }
+    c->state = COMMAND_FLYING;
+    c->due = due;
+}
+
+void lite_accel_engine_forget(LiteAccelCommand *c)
+{
+    if (c->state == COMMAND_FLYING) {
+        QTAILQ_REMOVE(&c->queue->dev->flight, c, flight);
+        c->state = COMMAND_WAITING;
+    }
+}
+
+/* False if @c now waits because of a fault. */
+static bool prepare(LiteAccelCommand *c)
+{
+    if (!c->begun) {
+        lite_accel_command_begin(c);
+    }
+    if (!c->ended && !lite_accel_slice_translate(c)) {
+        if (c->fault.status == LACCEL_PAGE_FAULT) {
+            lite_accel_fault(c);
+            return c->ended;
+        }
+        c->ended = true;
+    }
+    return true;
+}
+
+/* Gives @c its turn, now that nothing is being transferred. */
+static void issue(LiteAccelCommand *c, int64_t now)
+{
+    LiteAccel *s = c->queue->dev;
+
+    if (!prepare(c)) {
+        return;
+    }
+    s->transfer_end = now;
+    if (s->bandwidth) {
+        s->transfer_end += (uint64_t)c->len * NANOSECONDS_PER_SECOND /
+                           s->bandwidth;
+    }
+    take_off(c, s->transfer_end + (c->launched ? 0 : s->latency_ns));
+    c->launched = true;
+}
+
+static void land(LiteAccelCommand *c)
+{
+    LiteAccel *s = c->queue->dev;
+
+    lite_accel_engine_forget(c);
+    if (!c->ended) {
+        s->budget -= MIN(s->budget, c->len);
+        lite_accel_command_run(c);
+        lite_accel_slice_release(c);
+    }
+    if (!c->ended) {
+        return;
+    }
+    if (s->delay_completions_ns && !c->delayed) {
+        c->delayed = true;
+        take_off(c, clock_now() + s->delay_completions_ns);
+        return;
+    }
+    lite_accel_queue_retire(c);
+}
+
+/* Round robin: the queue after the one whose turn it was is asked first. */
+static LiteAccelCommand *next_command(LiteAccel *s)
+{
+    for (unsigned i = 0; i < s->num_queues; i++) {
+        unsigned index = (s->next_queue + i) % s->num_queues;
+        LiteAccelCommand *c = lite_accel_queue_next(&s->queues[index]);
+
+        if (c) {
+            s->next_queue = (index + 1) % s->num_queues;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* Ends a slice or issues one.  Returns when there is something to do again. */
+static int64_t engine_step(LiteAccel *s, int64_t now)
+{
+    LiteAccelCommand *c = QTAILQ_FIRST(&s->flight);
+    int64_t next = c ? c->due : INT64_MAX;
+
+    if (next <= now) {
+        land(c);
+        return now;
+    }
+    if (s->transfer_end > now) {
+        return MIN(next, s->transfer_end);
+    }
+    c = next_command(s);
+    if (!c) {
+        return next;
+    }
+    issue(c, now);
+    return now;
+}
+
+static void drain_queues(LiteAccel *s)
+{
+    for (unsigned i = 0; i < s->num_queues; i++) {
+        if (s->stopping >> i & 1) {
+            lite_accel_queue_drain(&s->queues[i]);
+        }
+    }
+}
+
+static void engine_run(void *opaque)
+{
+    LiteAccel *s = opaque;
+    int64_t now = clock_now(), next = now;
+
+    if (s->hang) {
+        return;
+    }
+    s->budget = s->slice;
+    for (unsigned i = 0; i < STEPS_PER_CALLBACK && s->budget; i++) {
+        next = engine_step(s, now);
+        if (next > now) {
+            break;
+        }
+    }
+    drain_queues(s);
+    if (next <= now) {
+        next = now + PAUSE_NS;
+    }
+    if (next != INT64_MAX) {
+        timer_mod_ns(s->timer, next);
+    }
+}
+
+void lite_accel_engine_init(LiteAccel *s)
+{
+    QTAILQ_INIT(&s->flight);
+    for (unsigned i = 0; i < LACCEL_MAX_QUEUES; i++) {
+        LiteAccelQueue *q = &s->queues[i];
+
+        q->dev = s;
+        q->index = i;
+        QTAILQ_INIT(&q->active);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(s->buf); i++) {
+        s->buf[i] = g_malloc(s->slice);
+    }
+    s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, engine_run, s);
+}
+
+void lite_accel_engine_reset(LiteAccel *s)
+{
+    timer_del(s->timer);
+    for (unsigned i = 0; i < LACCEL_MAX_QUEUES; i++) {
+        lite_accel_queue_reset(&s->queues[i]);
+    }
+    s->transfer_end = 0;
+    s->next_queue = 0;
+}
+
+void lite_accel_engine_exit(LiteAccel *s)
+{
+    lite_accel_engine_reset(s);
+    timer_free(s->timer);
+    s->timer = NULL;
+    for (unsigned i = 0; i < ARRAY_SIZE(s->buf); i++) {
+        g_free(s->buf[i]);
+    }
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lite-accel: page tables, TLB, flush and faults
+ * (sections "Translation", "Flush" and "Faults").
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "lite_accel.h"
+#include "trace.h"
+
+#define TABLE_LEVELS    4
+#define TABLE_BITS      9
+
+static const unsigned leaf_shift[TLB_KINDS] = {
+    [TLB_SMALL] = 12,
+    [TLB_HUGE] = 21,
+};
+
+static uint64_t leaf_base(unsigned kind, uint64_t va)
+{
+    return va >> leaf_shift[kind] << leaf_shift[kind];
+}
+
+static LiteAccelTlbEntry *tlb_slot(LiteAccelQueue *q, unsigned kind,
+                                   uint64_t va)
+{
+    uint64_t hash = va >> leaf_shift[kind] ^ q->regs[QUEUE_ROOT] >> 12;
+
+    return &q->dev->tlb[kind][hash % LITE_ACCEL_TLB_SIZE];
+}
+
+static bool tlb_find(LiteAccelQueue *q, unsigned kind, uint64_t va,
+                     uint64_t *pte)
+{
+    LiteAccelTlbEntry *e = tlb_slot(q, kind, va);
+
+    *pte = e->pte;
+    return e->used && e->root == q->regs[QUEUE_ROOT] &&
+           e->va == leaf_base(kind, va);
+}
+
+static void tlb_fill(LiteAccelQueue *q, unsigned kind, uint64_t va,
+                     uint64_t pte)
+{
+    *tlb_slot(q, kind, va) = (LiteAccelTlbEntry) {
+        .used = true,
+        .root = q->regs[QUEUE_ROOT],
+        .va = leaf_base(kind, va),
+        .pte = pte,
+    };
+}
+
+static bool read_entry(LiteAccelQueue *q, uint64_t addr, uint64_t *entry)
+{
+    LiteAccelSegment seg = { .addr = addr, .len = sizeof(*entry) };
+    bool ok = lite_accel_queue_dma(q, seg, entry, DMA_DIRECTION_TO_DEVICE);
+
+    le64_to_cpus(entry);
+    return ok;
+}
+
+/* Descends to a leaf of either kind; returns an enum laccel_status. */
+static int walk(LiteAccelQueue *q, uint64_t va, uint64_t *pte, unsigned *kind)
+{
+    uint64_t table = q->regs[QUEUE_ROOT];
+
+    for (unsigned level = TABLE_LEVELS; level--;) {
+        uint64_t index = va >> (12 + TABLE_BITS * level);
+
+        index &= (1 << TABLE_BITS) - 1;
+        if (!read_entry(q, table + index * sizeof(*pte), pte)) {
+            return LACCEL_DEVICE_ERROR;
+        }
+        *kind = level ? TLB_HUGE : TLB_SMALL;
+        if (level == 0 || (level == 1 && *pte & LACCEL_PTE_HUGE)) {
+            break;
+        }
+        if (!(*pte & LACCEL_PTE_VALID) || *pte & LACCEL_PTE_HUGE) {
+            return LACCEL_PAGE_FAULT;
+        }
+        table = *pte & LACCEL_PTE_ADDR;
+    }
+    return *pte & LACCEL_PTE_VALID || q->dev->ignore_valid_bit ?
+           LACCEL_OK : LACCEL_PAGE_FAULT;
+}
+
+static int walk_and_fill(LiteAccelQueue *q, uint64_t va, uint64_t *pte,
+                         unsigned *kind)
+{
+    LiteAccel *s = q->dev;
+    int status = walk(q, va, pte, kind);
+
+    trace_lite_accel_walk(q->index, va, *pte);
+    s->counters[LACCEL_COUNTER_TLB_MISSES]++;
+    if (status == LACCEL_OK) {
+        s->counters[LACCEL_COUNTER_HUGE_TRANSLATIONS] += *kind == TLB_HUGE;
+        tlb_fill(q, *kind, va, *pte);
+    }
+    return status;
+}
+
+static bool leaf_allows(LiteAccelQueue *q, uint64_t pte, bool write)
+{
+    return !write || pte & LACCEL_PTE_WRITE || q->dev->ignore_write_bit;
+}
+
+/*
+ * Where @va is, and how far the leaf goes on from there.  Returns an
+ * enum laccel_status.
+ */
+int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
+                         LiteAccelSegment *seg)
+{
+    uint64_t pte, offset;
+    unsigned kind;
+
+    if (va >> LITE_ACCEL_VA_BITS) {
+        return LACCEL_PAGE_FAULT;
+    }
+    for (kind = 0; kind < TLB_KINDS; kind++) {
+        if (tlb_find(q, kind, va, &pte) && leaf_allows(q, pte, write)) {
+            break;
+        }
+    }
+    if (kind == TLB_KINDS) {
+        int status = walk_and_fill(q, va, &pte, &kind);
+
+        if (status != LACCEL_OK) {
+            return status;
+        }
+        if (!leaf_allows(q, pte, write)) {
+            return LACCEL_PAGE_FAULT;
+        }
+    }
+    offset = va - leaf_base(kind, va);
+    seg->addr = leaf_base(kind, pte & LACCEL_PTE_ADDR) + offset;
+    seg->len = (1u << leaf_shift[kind]) - offset;
+    seg->local = pte & LACCEL_PTE_LOCAL;
+    return LACCEL_OK;
+}
+
+static bool flush_hits(LiteAccel *s, uint64_t root, uint64_t first,
+                       uint64_t size)
+{
+    return root == s->flush_root && first <= s->flush_last &&
+           first + (size - 1) >= s->flush_start;
+}
+
+static void tlb_flush(LiteAccel *s)
+{
+    for (unsigned kind = 0; kind < TLB_KINDS; kind++) {
+        for (unsigned i = 0; i < LITE_ACCEL_TLB_SIZE; i++) {
+            LiteAccelTlbEntry *e = &s->tlb[kind][i];
+
+            if (flush_hits(s, e->root, e->va, 1ULL << leaf_shift[kind])) {
+                e->used = false;
+            }
+        }
+    }
+}
+
+/* Only a slice in flight has operands with a length. */
+static bool flush_hits_slice(LiteAccel *s, LiteAccelCommand *c)
+{
+    for (unsigned i = 0; i < c->nops; i++) {
+        if (flush_hits(s, c->queue->regs[QUEUE_ROOT], c->ops[i].va, c->len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void lite_accel_flush(LiteAccel *s)
+{
+    LiteAccelCommand *c;
+
+    if (lite_accel_flush_busy(s)) {
+        lite_accel_guest_error("flush while one is under way",
+                               LACCEL_REG_FLUSH, 1);
+        return;
+    }
+    s->counters[LACCEL_COUNTER_FLUSHES]++;
+    if (s->ignore_flush) {
+        return;
+    }
+    tlb_flush(s);
+    QTAILQ_FOREACH(c, &s->flight, flight) {
+        c->flushed = flush_hits_slice(s, c);
+        s->flush_waits += c->flushed;
+    }
+    s->flush_busy = true;
+    trace_lite_accel_flush(s->flush_root, s->flush_start, s->flush_last,
+                           s->flush_waits);
+}
+
+bool lite_accel_flush_busy(LiteAccel *s)
+{
+    if (s->flush_busy && !s->flush_waits && !s->hang) {
+        s->flush_busy = false;
+        trace_lite_accel_flush_done();
+    }
+    return s->flush_busy;
+}
+
+/* The slice of @c has let go of its translations. */
+void lite_accel_flush_landed(LiteAccelCommand *c)
+{
+    c->queue->dev->flush_waits -= c->flushed;
+    c->flushed = false;
+}
+
+static bool write_record(LiteAccelCommand *c, uint32_t tag)
+{
+    LiteAccelQueue *q = c->queue;
+    LiteAccel *s = q->dev;
+    struct laccel_fault_record record = {
+        .addr = cpu_to_le64(c->fault.va),
+        .tag = cpu_to_le32(tag),
+        .queue = cpu_to_le16(q->index),
+        .write = c->fault.write,
+        .phase = s->fault_phase,
+    };
+    LiteAccelSegment seg = {
+        .addr = s->fault_base + s->fault_index * sizeof(record),
+        .len = sizeof(record) / 2,
+    };
+
+    /* In halves: the phase must not be seen before what it announces. */
+    for (unsigned half = 0; half < 2; half++, seg.addr += seg.len) {
+        if (!lite_accel_queue_dma(q, seg, (uint8_t *)&record + half * seg.len,
+                                  DMA_DIRECTION_FROM_DEVICE)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A slice of @c cannot reach its first byte, for which c->fault tells why. */
+void lite_accel_fault(LiteAccelCommand *c)
+{
+    LiteAccelQueue *q = c->queue;
+    LiteAccel *s = q->dev;
+
+    if (q->faulted) {
+        c->starved = true;
+        return;
+    }
+    if (!s->fault_entries || !write_record(c, s->fault_tag + 1)) {
+        c->ended = true;
+        return;
+    }
+    q->fault_tag = ++s->fault_tag;
+    q->faulted = c;
+    c->state = COMMAND_FAULTED;
+    if (++s->fault_index == s->fault_entries) {
+        s->fault_index = 0;
+        s->fault_phase ^= 1;
+    }
+    s->counters[LACCEL_COUNTER_FAULTS]++;
+    trace_lite_accel_fault(q->index, c->fault.va, c->fault.write,
+                           q->fault_tag);
+    lite_accel_interrupt(s, LACCEL_VECTOR_EVENT);
+}
+
+void lite_accel_fault_reply(LiteAccel *s, uint64_t value)
+{
+    uint16_t index = value;
+    uint32_t tag = value >> 32;
+    bool retry = value >> 16 & 1;
+    LiteAccelCommand *c = NULL;
+
+    if (index < s->num_queues && s->queues[index].fault_tag == tag) {
+        c = s->queues[index].faulted;
+    }
+    trace_lite_accel_fault_reply(index, tag, retry, c);
+    if (!c) {
+        return;
+    }
+    c->queue->faulted = NULL;
+    c->state = COMMAND_WAITING;
+    c->ended = !retry;
+    lite_accel_engine_kick(s);
+}
+
+void lite_accel_set_fault_entries(LiteAccel *s, uint64_t value)
+{
+    if (value && (value < s->num_queues || value > LITE_ACCEL_MAX_FAULTS)) {
+        lite_accel_guest_error("bad length of the fault ring",
+                               LACCEL_REG_FAULT_ENTRIES, value);
+        return;
+    }
+    s->fault_entries = value;
+    s->fault_index = 0;
+    s->fault_phase = 1;
+}
+
+/* Tags go on, so that an answer to a fault from before finds nothing. */
+void lite_accel_mmu_reset(LiteAccel *s)
+{
+    memset(s->tlb, 0, sizeof(s->tlb));
+    s->flush_root = s->flush_start = s->flush_last = 0;
+    s->flush_busy = false;
+    s->flush_waits = 0;
+    s->fault_base = 0;
+    lite_accel_set_fault_entries(s, 0);
+}
