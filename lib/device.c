@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * A device is an open file of the kernel's: one address space on one
+ * accelerator.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static const char prefix[] = "accel-";
+
+int laccel_check_owner(struct laccel_device *dev)
+{
+	if (dev->owner->alive)
+		return 0;
+	return laccel_fail(EPERM, "%s was opened before fork(): a child opens it anew",
+			   dev->path);
+}
+
+int laccel_ioctl(struct laccel_device *dev, unsigned long request, void *arg,
+		 const char *what)
+{
+	int ret;
+
+	do {
+		ret = ioctl(dev->fd, request, arg);
+	} while (ret < 0 && errno == EINTR);
+	if (ret >= 0)
+		return ret;
+	if (errno == ENODEV)
+		return laccel_fail(ENODEV, "%s: the device is gone", dev->path);
+	return laccel_fail(errno, "%s: cannot %s: %m", dev->path, what);
+}
+
+static int fail_access(const char *path)
+{
+	char buffer[1024];
+	struct group group, *found = NULL;
+	struct stat st;
+
+	if (stat(path, &st))
+		return laccel_fail(EACCES, "%s: %s", path, strerror(EACCES));
+	getgrgid_r(st.st_gid, &group, buffer, sizeof(buffer), &found);
+	if (found)
+		return laccel_fail(EACCES, "%s: permission denied: its group is %s, its mode %04o",
+				   path, group.gr_name, st.st_mode & 07777);
+	return laccel_fail(EACCES, "%s: permission denied: its group is %u, its mode %04o",
+			   path, st.st_gid, st.st_mode & 07777);
+}
+
+static int open_node(struct laccel_device *dev)
+{
+	dev->fd = open(dev->path, O_RDWR | O_CLOEXEC);
+	if (dev->fd >= 0)
+		return 0;
+	if (errno == EACCES)
+		return fail_access(dev->path);
+	return laccel_fail(errno, "%s: %m", dev->path);
+}
+
+static int map_owner(struct laccel_device *dev)
+{
+	void *page;
+
+	dev->page_size = sysconf(_SC_PAGESIZE);
+	page = mmap(NULL, dev->page_size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return laccel_fail(errno, "no memory: %m");
+	dev->owner = page;
+	if (madvise(page, dev->page_size, MADV_WIPEONFORK))
+		return laccel_fail(errno, "cannot mark memory for fork: %m");
+	dev->owner->alive = 1;
+	return 0;
+}
+
+static int read_info(struct laccel_device *dev)
+{
+	dev->info.size = sizeof(dev->info);
+	if (!ioctl(dev->fd, LACCEL_IOC_INFO, &dev->info))
+		return 0;
+	if (errno == ENODEV)
+		return laccel_fail(ENODEV, "%s: the device is gone", dev->path);
+	return laccel_fail(errno, "%s is not an accelerator of lite-accel", dev->path);
+}
+
+/* "16 MiB", as far as that is exact */
+static const char *size_str(uint64_t bytes, char buffer[32])
+{
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB" };
+	unsigned int unit = 0;
+
+	while (bytes && bytes % 1024 == 0 && unit < 3) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(buffer, 32, "%llu %s", (unsigned long long)bytes, units[unit]);
+	return buffer;
+}
+
+static int fail_memlock(const struct laccel_limits *limits, const char *what)
+{
+	char needed[32], limit[32], in_use[32];
+
+	return laccel_fail(ENOMEM,
+			   "%s needs %s of RLIMIT_MEMLOCK, which is %s with %s in use: raise it with ulimit -l",
+			   what, size_str(limits->refused_needed, needed),
+			   size_str(limits->refused_limit, limit),
+			   size_str(limits->refused_in_use, in_use));
+}
+
+/* The kernel keeps the last refusal only, which may be that of another call. */
+int laccel_fail_limit(struct laccel_device *dev, int err, const char *what,
+		      uint64_t needed)
+{
+	struct laccel_limits limits = { .size = sizeof(limits) };
+
+	if (ioctl(dev->fd, LACCEL_IOC_LIMITS, &limits) ||
+	    limits.refused_needed != needed)
+		limits.refused = LACCEL_LIMIT_NONE;
+	if (err == ENOMEM && limits.refused == LACCEL_LIMIT_MEMLOCK)
+		return fail_memlock(&limits, what);
+	if (err == EDQUOT && limits.refused != LACCEL_LIMIT_NONE)
+		return laccel_fail(EDQUOT, "%s: %s: all %llu %s are in use", dev->path,
+				   what, (unsigned long long)limits.refused_limit,
+				   limits.refused == LACCEL_LIMIT_QUEUES ?
+				   "queues" : "registrations of an open file");
+	return laccel_fail(err, "%s: %s: %s", dev->path, what, strerror(err));
+}
+
+static int open_path(const char *path, struct laccel_device **result)
+{
+	struct laccel_device *dev = calloc(1, sizeof(*dev) + strlen(path) + 1);
+	int ret;
+
+	if (!dev)
+		return laccel_fail(ENOMEM, "out of memory");
+	dev->fd = -1;
+	strcpy(dev->path, path);
+	pthread_mutex_init(&dev->lock, NULL);
+	pthread_mutex_init(&dev->helper_lock, NULL);
+	ret = open_node(dev);
+	if (!ret)
+		ret = map_owner(dev);
+	if (!ret)
+		ret = read_info(dev);
+	if (ret)
+		laccel_close(dev);
+	else
+		*result = dev;
+	return ret;
+}
+
+static int is_node(const struct dirent *entry)
+{
+	const char *number = entry->d_name + strlen(prefix);
+
+	return !strncmp(entry->d_name, prefix, strlen(prefix)) && *number &&
+	       strspn(number, "0123456789") == strlen(number);
+}
+
+/* The first that opens; if none does, the error is the last one's. */
+static int open_any(struct laccel_device **dev)
+{
+	int ret = laccel_fail(ENODEV, "no accelerator found (is the module loaded?)");
+	struct dirent **nodes = NULL;
+	int i, count = scandir("/dev", &nodes, is_node, versionsort);
+	char path[sizeof("/dev/") + sizeof(nodes[0]->d_name)];
+
+	for (i = 0; i < count; i++) {
+		if (ret) {
+			snprintf(path, sizeof(path), "/dev/%s", nodes[i]->d_name);
+			ret = open_path(path, dev);
+		}
+		free(nodes[i]);
+	}
+	free(nodes);
+	return ret;
+}
+
+int laccel_open(const char *path, struct laccel_device **dev)
+{
+	if (!path)
+		path = secure_getenv("LITE_ACCEL_DEVICE");
+	return path ? open_path(path, dev) : open_any(dev);
+}
+
+const char *laccel_path(const struct laccel_device *dev)
+{
+	return dev->path;
+}
+
+int laccel_get_info(struct laccel_device *dev, struct laccel_info *info)
+{
+	int ret = laccel_check_owner(dev);
+
+	if (ret)
+		return ret;
+	*info = (struct laccel_info){ .size = sizeof(*info) };
+	return laccel_ioctl(dev, LACCEL_IOC_INFO, info, "read what it can do");
+}
+
+int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits)
+{
+	int ret = laccel_check_owner(dev);
+
+	if (ret)
+		return ret;
+	*limits = (struct laccel_limits){ .size = sizeof(*limits) };
+	return laccel_ioctl(dev, LACCEL_IOC_LIMITS, limits, "read its limits");
+}
+
+/*
+ * A child may hold a copy of the descriptor, so closing ours is not enough to
+ * end what the device does for us.
+ */
+static void destroy_objects(struct laccel_device *dev)
+{
+	while (dev->queues)
+		laccel_queue_destroy(&dev->queues->q);
+	while (dev->nranges)
+		laccel_range_drop(dev, dev->nranges - 1);
+}
+
+static void free_inherited(struct laccel_device *dev)
+{
+	struct queue *queue;
+
+	while ((queue = dev->queues)) {
+		dev->queues = queue->next;
+		laccel_queue_free(queue, false);
+	}
+}
+
+void laccel_close(struct laccel_device *dev)
+{
+	if (!dev)
+		return;
+	if (dev->owner && dev->owner->alive)
+		destroy_objects(dev);
+	free_inherited(dev);
+	if (dev->owner)
+		munmap(dev->owner, dev->page_size);
+	if (dev->fd >= 0)
+		close(dev->fd);
+	free(dev->ranges);
+	free(dev->handles);
+	free(dev);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* Words for what went wrong. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "internal.h"
+
+static __thread char sentence[320];
+
+int laccel_fail(int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof(sentence), format, args);
+	va_end(args);
+	return -err;
+}
+
+const char *laccel_last_error(void)
+{
+	return sentence;
+}
+
+const char *laccel_status_str(unsigned int status)
+{
+	static const char *const words[] = {
+		[LACCEL_OK] = "done",
+		[LACCEL_BAD_OPCODE] = "the device does not know the command",
+		[LACCEL_BAD_FIELD] = "a field of the command is not allowed",
+		[LACCEL_PAGE_FAULT] = "the memory is not registered for that access",
+		[LACCEL_CANCELED] = "canceled",
+		[LACCEL_DEVICE_ERROR] = "the device could not access the memory",
+		[LACCEL_TIMEOUT] = "timed out",
+	};
+
+	if (status >= sizeof(words) / sizeof(words[0]))
+		return "unknown status";
+	return words[status];
+}
+
+const char *laccel_opcode_str(unsigned int opcode)
+{
+	static const char *const names[] = {
+		[LACCEL_OP_NOP] = "NOP",
+		[LACCEL_OP_COPY] = "COPY",
+		[LACCEL_OP_FILL] = "FILL",
+		[LACCEL_OP_COMPARE] = "COMPARE",
+		[LACCEL_OP_CRC32C] = "CRC32C",
+		[LACCEL_OP_SHA256] = "SHA256",
+		[LACCEL_OP_DUALCAST] = "DUALCAST",
+	};
+
+	if (opcode >= sizeof(names) / sizeof(names[0]))
+		return NULL;
+	return names[opcode];
+}

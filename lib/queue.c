@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * A queue: its rings and doorbell, mapped from the kernel, and the sleep of a
+ * program that waits.
+ */
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define NSEC_PER_SEC	1000000000LL
+
+/* About what it costs to sleep and be woken, so a wait costs at most twice that. */
+#define SPINS		128
+
+/* The public part leads. */
+static struct queue *to_queue(struct laccel_queue *q)
+{
+	return (struct queue *)q;
+}
+
+static void *map_region(struct laccel_device *dev, size_t length, int prot,
+			uint64_t offset)
+{
+	void *addr = mmap(NULL, length, prot, MAP_SHARED, dev->fd, (off_t)offset);
+
+	return addr == MAP_FAILED ? NULL : addr;
+}
+
+static void unmap_region(const volatile void *addr, size_t length)
+{
+	if (addr)
+		munmap((void *)addr, length);
+}
+
+static int map_rings(struct queue *queue, const struct laccel_queue_create *create)
+{
+	struct laccel_device *dev = queue->dev;
+	struct laccel_queue *q = &queue->q;
+
+	queue->sq_bytes = create->sq_bytes;
+	queue->cq_bytes = create->cq_bytes;
+	q->sqes = map_region(dev, create->sq_bytes, PROT_READ | PROT_WRITE,
+			     create->sq_offset);
+	q->cqes = map_region(dev, create->cq_bytes, PROT_READ, create->cq_offset);
+	queue->state = map_region(dev, dev->page_size, PROT_READ,
+				  create->state_offset);
+	q->doorbell = map_region(dev, dev->page_size, PROT_READ | PROT_WRITE,
+				 create->doorbell_offset);
+	if (q->sqes && q->cqes && queue->state && q->doorbell)
+		return 0;
+	return laccel_fail(errno, "%s: cannot map a queue: %m", dev->path);
+}
+
+static void init_positions(struct laccel_queue *q,
+			   const struct laccel_queue_create *create)
+{
+	q->sq_entries = create->sq_entries;
+	q->cq_entries = create->cq_entries;
+	q->sqes_end = q->sqes + q->sq_entries;
+	q->cqes_end = q->cqes + q->cq_entries;
+	q->sqe = q->sqes;
+	q->sqe_stop = q->sqes_end;
+	q->cqe = q->cqes;
+	q->phase = 1;
+}
+
+static int kernel_create(struct queue *queue, struct laccel_queue_create *create)
+{
+	struct laccel_device *dev = queue->dev;
+	int ret;
+
+	queue->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (queue->eventfd < 0)
+		return laccel_fail(errno, "cannot create an eventfd: %m");
+	create->size = sizeof(*create);
+	create->eventfd = queue->eventfd;
+	ret = laccel_ioctl(dev, LACCEL_IOC_QUEUE_CREATE, create, "create a queue");
+	if (ret == -EDQUOT || ret == -ENOMEM)
+		return laccel_fail_limit(dev, -ret, "creating a queue", 1);
+	if (ret == -EINVAL)
+		return laccel_fail(EINVAL, "%s: a ring has a power of two of entries, up to %u",
+				   dev->path, dev->info.max_entries);
+	queue->id = create->id;
+	return ret;
+}
+
+static int kernel_destroy(struct queue *queue)
+{
+	struct laccel_destroy destroy = {
+		.size = sizeof(destroy),
+		.id = queue->id,
+	};
+
+	return laccel_ioctl(queue->dev, LACCEL_IOC_DESTROY, &destroy,
+			    "destroy a queue");
+}
+
+void laccel_queue_free(struct queue *queue, bool unmap)
+{
+	struct laccel_queue *q = &queue->q;
+
+	if (unmap) {
+		unmap_region(q->sqes, queue->sq_bytes);
+		unmap_region(q->cqes, queue->cq_bytes);
+		unmap_region(queue->state, queue->dev->page_size);
+		unmap_region(q->doorbell, queue->dev->page_size);
+	}
+	if (queue->eventfd >= 0)
+		close(queue->eventfd);
+	free(queue);
+}
+
+static int build_queue(struct queue *queue, struct laccel_queue_create *create)
+{
+	int ret = kernel_create(queue, create);
+
+	if (ret)
+		return ret;
+	ret = map_rings(queue, create);
+	if (ret)
+		kernel_destroy(queue);
+	else
+		init_positions(&queue->q, create);
+	return ret;
+}
+
+int laccel_queue_create(struct laccel_device *dev, uint32_t sq_entries,
+			uint32_t cq_entries, struct laccel_queue **q)
+{
+	struct laccel_queue_create create = {
+		.sq_entries = sq_entries,
+		.cq_entries = cq_entries,
+	};
+	struct queue *queue;
+	int ret = laccel_check_owner(dev);
+
+	if (ret)
+		return ret;
+	queue = calloc(1, sizeof(*queue));
+	if (!queue)
+		return laccel_fail(ENOMEM, "out of memory");
+	queue->dev = dev;
+	ret = build_queue(queue, &create);
+	if (ret) {
+		laccel_queue_free(queue, true);
+		return ret;
+	}
+	pthread_mutex_lock(&dev->lock);
+	queue->next = dev->queues;
+	dev->queues = queue;
+	pthread_mutex_unlock(&dev->lock);
+	*q = &queue->q;
+	return 0;
+}
+
+int laccel_queue_fd(struct laccel_queue *q)
+{
+	return to_queue(q)->eventfd;
+}
+
+int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status)
+{
+	struct queue *queue = to_queue(q);
+	int ret = laccel_check_owner(queue->dev);
+
+	if (ret)
+		return ret;
+	*status = (struct laccel_queue_status){
+		.size = sizeof(*status),
+		.id = queue->id,
+	};
+	return laccel_ioctl(queue->dev, LACCEL_IOC_QUEUE_STATUS, status,
+			    "read a queue's status");
+}
+
+static int fail_blame(struct queue *queue)
+{
+	static const char *const mistakes[] = {
+		[LACCEL_ERROR_NONE] = "no reason is known",
+		[LACCEL_ERROR_SQ_TAIL] = "the SQ tail moved backwards or beyond the ring",
+		[LACCEL_ERROR_CQ_HEAD] = "the CQ head moved backwards or ahead of the device",
+		[LACCEL_ERROR_ACCESS] = "the doorbell page was accessed in a wrong way",
+		[LACCEL_ERROR_RING] = "the device could not access the ring",
+	};
+	struct laccel_queue_status status;
+	int ret = laccel_get_status(&queue->q, &status);
+
+	if (ret)
+		return ret;
+	if (status.error >= sizeof(mistakes) / sizeof(mistakes[0]))
+		status.error = LACCEL_ERROR_NONE;
+	return laccel_fail(EIO, "%s: the queue failed: %s (at entry %u, value %#llx)",
+			   queue->dev->path, mistakes[status.error], status.entry,
+			   (unsigned long long)status.value);
+}
+
+/* 0 while completions may still come */
+static int check_state(struct queue *queue)
+{
+	switch (queue->state->state) {
+	case LACCEL_STATE_RUNNING:
+		return 0;
+	case LACCEL_STATE_FAILED:
+		return fail_blame(queue);
+	case LACCEL_STATE_STOPPED:
+		return laccel_fail(ECANCELED, "%s: the queue was stopped",
+				   queue->dev->path);
+	default:
+		return laccel_fail(ENODEV, "%s: the device was removed, reset or hung",
+				   queue->dev->path);
+	}
+}
+
+static bool spin(const struct laccel_queue *q)
+{
+	int i;
+
+	for (i = 0; i < SPINS; i++) {
+		if (laccel_ready(q))
+			return true;
+		__asm__ volatile(LACCEL_RELAX);
+	}
+	return false;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+}
+
+/* Sleep until the eventfd is signalled, or @left_ns, unless that is negative. */
+static int sleep_armed(struct queue *queue, int64_t left_ns)
+{
+	struct timespec left = { left_ns / NSEC_PER_SEC, left_ns % NSEC_PER_SEC };
+	struct pollfd pollfd = { .fd = queue->eventfd, .events = POLLIN };
+	uint64_t count;
+	int ret;
+
+	laccel_arm(&queue->q);
+	ret = ppoll(&pollfd, 1, left_ns < 0 ? NULL : &left, NULL);
+	if (ret < 0)
+		return laccel_fail(errno, "waiting for a completion: %m");
+	if (!ret)
+		return laccel_fail(ETIMEDOUT, "no completion in the time given");
+	if (read(queue->eventfd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return laccel_fail(errno, "reading an eventfd: %m");
+	return 0;
+}
+
+/*
+ * The kernel sets the state before it signals, and we look at the state after
+ * each signal we take: neither a failure nor a completion is slept through.
+ * A failed queue may have completions that came before.
+ */
+static int sleep_until(struct queue *queue, int64_t deadline)
+{
+	int64_t left = -1;
+	int ret;
+
+	for (;;) {
+		ret = check_state(queue);
+		if (laccel_ready(&queue->q))
+			return 0;
+		if (ret)
+			return ret;
+		if (deadline >= 0) {
+			left = deadline - now_ns();
+			if (left < 0)
+				left = 0;
+		}
+		ret = sleep_armed(queue, left);
+		if (ret)
+			return laccel_ready(&queue->q) ? 0 : ret;
+	}
+}
+
+int laccel_wait(struct laccel_queue *q, int64_t timeout_ns)
+{
+	struct queue *queue = to_queue(q);
+	int ret = laccel_check_owner(queue->dev);
+
+	if (ret)
+		return ret;
+	if (q->rung != laccel_positions(q))
+		laccel_submit(q);
+	if (timeout_ns ? spin(q) : laccel_ready(q))
+		return 0;
+	return sleep_until(queue, timeout_ns < 0 ? -1 : now_ns() + timeout_ns);
+}
+
+static void unlink_queue(struct queue *queue)
+{
+	struct laccel_device *dev = queue->dev;
+	struct queue **link = &dev->queues;
+
+	pthread_mutex_lock(&dev->lock);
+	while (*link != queue)
+		link = &(*link)->next;
+	*link = queue->next;
+	pthread_mutex_unlock(&dev->lock);
+}
+
+int laccel_queue_destroy(struct laccel_queue *q)
+{
+	struct queue *queue = to_queue(q);
+	int ret = laccel_check_owner(queue->dev);
+
+	if (ret)
+		return ret;
+	unlink_queue(queue);
+	ret = kernel_destroy(queue);
+	laccel_queue_free(queue, true);
+	return ret == -ENODEV ? 0 : ret;
+}
