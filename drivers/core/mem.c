@@ -112,6 +112,8 @@ static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk)
 			laccel_chunk_unmap(mem, chunk, i);
 			return -ENOMEM;
 		}
+		/* The DMA API aligns a mapping to its size. */
+		WARN_ON_ONCE(!IS_ALIGNED(dma, size));
 		/* Not valid yet: none is before all are there. */
 		pte[i] = cpu_to_le64(dma);
 	}

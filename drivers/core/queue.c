@@ -404,18 +404,24 @@ EXPORT_SYMBOL_GPL(laccel_queue_event);
  * @ldev: a registered device
  * @slot: any value
  *
+ * A late call, for a queue that had the slot before, does nothing.
+ *
  * Context: any, interrupts included.
  */
 void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 {
+	struct laccel_queue_status status = {};
+	const struct laccel_ops *ops;
 	struct laccel_queue *queue;
 	int idx;
 
 	if (slot >= ldev->max_queues)
 		return;
-	laccel_enter(ldev, &idx);
+	ops = laccel_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
-	if (queue && laccel_queue_set_state(queue, LACCEL_STATE_FAILED)) {
+	if (ops && queue)
+		ops->queue_status(ldev, slot, &status);
+	if (status.error && laccel_queue_set_state(queue, LACCEL_STATE_FAILED)) {
 		atomic_inc(&queue->obj.file->nr_failed);
 		wake_up_all(&queue->obj.file->wait);
 	}
