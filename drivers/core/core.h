@@ -187,8 +187,19 @@ int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
 void laccel_queue_destroy(struct laccel_queue *queue);
 void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
 		       enum laccel_state state);
+void laccel_queue_put(struct laccel_queue *queue);
+
+/* mmap.c */
+enum laccel_region {
+	LACCEL_REGION_SQ = 1,
+	LACCEL_REGION_CQ,
+	LACCEL_REGION_STATE,
+	LACCEL_REGION_DOORBELL,
+};
+
+u64 laccel_mmap_offset(enum laccel_region region, u32 slot);
 int laccel_mmap(struct file *filp, struct vm_area_struct *vma);
-void laccel_zap_doorbells(struct laccel_file *file);
+void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count);
 
 /* mem.c */
 #define LACCEL_MAX_MEMORIES 16384	/* of a file */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queues: rings, doorbell and state page, their mappings, and how they end.
+ * Queues: rings, state page and slot, how they begin and how they end.
  */
 #include <linux/dma-mapping.h>
 #include <linux/eventfd.h>
@@ -9,25 +9,6 @@
 
 #include "core.h"
 #include "trace.h"
-
-/*
- * Mapping offsets name a region and a slot.  They are unique within a device:
- * all its files share one address_space, and a zap must hit one queue alone.
- */
-enum laccel_region {
-	LACCEL_REGION_SQ = 1,
-	LACCEL_REGION_CQ,
-	LACCEL_REGION_STATE,
-	LACCEL_REGION_DOORBELL,
-};
-
-#define LACCEL_REGION_SHIFT 40
-#define LACCEL_SLOT_SHIFT 20	/* more than the longest ring */
-
-static u64 laccel_offset(enum laccel_region region, u32 slot)
-{
-	return (u64)region << LACCEL_REGION_SHIFT | (u64)slot << LACCEL_SLOT_SHIFT;
-}
 
 static int laccel_ring_alloc(struct laccel_queue *queue, struct laccel_ring *ring, size_t bytes)
 {
@@ -76,7 +57,11 @@ static void laccel_queue_free(struct kref *ref)
 	kfree(queue);
 }
 
-static void laccel_queue_put(struct laccel_queue *queue)
+/**
+ * laccel_queue_put - Return a reference
+ * @queue: a queue; rings and state page go with the last reference
+ */
+void laccel_queue_put(struct laccel_queue *queue)
 {
 	kref_put(&queue->ref, laccel_queue_free);
 }
@@ -215,10 +200,10 @@ static void laccel_queue_describe(struct laccel_queue *queue, struct laccel_queu
 	create->id = queue->obj.id;
 	create->sqe_size = sizeof(struct laccel_sqe);
 	create->cqe_size = sizeof(struct laccel_cqe);
-	create->sq_offset = laccel_offset(LACCEL_REGION_SQ, queue->slot);
-	create->cq_offset = laccel_offset(LACCEL_REGION_CQ, queue->slot);
-	create->state_offset = laccel_offset(LACCEL_REGION_STATE, queue->slot);
-	create->doorbell_offset = laccel_offset(LACCEL_REGION_DOORBELL, queue->slot);
+	create->sq_offset = laccel_mmap_offset(LACCEL_REGION_SQ, queue->slot);
+	create->cq_offset = laccel_mmap_offset(LACCEL_REGION_CQ, queue->slot);
+	create->state_offset = laccel_mmap_offset(LACCEL_REGION_STATE, queue->slot);
+	create->doorbell_offset = laccel_mmap_offset(LACCEL_REGION_DOORBELL, queue->slot);
 	create->sq_bytes = queue->sq.bytes;
 	create->cq_bytes = queue->cq.bytes;
 }
@@ -367,8 +352,7 @@ void laccel_queue_destroy(struct laccel_queue *queue)
 	laccel_end(file, &section);
 
 	synchronize_srcu_expedited(&file->ldev->gate);
-	unmap_mapping_range(file->mapping, laccel_offset(LACCEL_REGION_DOORBELL, queue->slot),
-			    PAGE_SIZE, 1);
+	laccel_zap_doorbells(file, queue->slot, 1);
 	if (queue->state->state == LACCEL_STATE_FAILED)
 		atomic_dec(&file->nr_failed);
 	mutex_lock(&file->lock);
@@ -428,160 +412,3 @@ void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 	laccel_leave(ldev, idx);
 }
 EXPORT_SYMBOL_GPL(laccel_queue_failed);
-
-static void laccel_vma_open(struct vm_area_struct *vma)
-{
-	struct laccel_queue *queue = vma->vm_private_data;
-
-	kref_get(&queue->ref);
-}
-
-static void laccel_vma_close(struct vm_area_struct *vma)
-{
-	laccel_queue_put(vma->vm_private_data);
-}
-
-static int laccel_vma_may_split(struct vm_area_struct *vma, unsigned long addr)
-{
-	return -EINVAL;
-}
-
-static int laccel_vma_mremap(struct vm_area_struct *vma)
-{
-	return -EPERM;
-}
-
-/* The doorbell page while the queue lives, the dummy page after. */
-static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queue *queue)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct laccel_file *file = queue->obj.file;
-	struct laccel_device *ldev = file->ldev;
-	vm_fault_t ret;
-	int idx;
-
-	if (laccel_enter(ldev, &idx) && !READ_ONCE(queue->dead) && vma->vm_mm == file->mm)
-		ret = vmf_insert_pfn_prot(vma, vmf->address,
-					  PHYS_PFN(ldev->doorbell) + queue->slot,
-					  pgprot_noncached(vma->vm_page_prot));
-	else
-		ret = vmf_insert_pfn(vma, vmf->address, page_to_pfn(file->dummy));
-	laccel_leave(ldev, idx);
-	return ret;
-}
-
-static vm_fault_t laccel_vma_fault(struct vm_fault *vmf)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct laccel_queue *queue = vma->vm_private_data;
-	unsigned long offset = (vmf->pgoff - vma->vm_pgoff) << PAGE_SHIFT;
-	void *base;
-
-	switch (vma->vm_pgoff >> (LACCEL_REGION_SHIFT - PAGE_SHIFT)) {
-	case LACCEL_REGION_SQ:
-		base = queue->sq.entries;
-		break;
-	case LACCEL_REGION_CQ:
-		base = queue->cq.entries;
-		break;
-	case LACCEL_REGION_STATE:
-		base = queue->state;
-		break;
-	default:
-		return laccel_doorbell_fault(vmf, queue);
-	}
-	return vmf_insert_pfn(vma, vmf->address, PHYS_PFN(virt_to_phys(base + offset)));
-}
-
-static const struct vm_operations_struct laccel_vm_ops = {
-	.open = laccel_vma_open,
-	.close = laccel_vma_close,
-	.may_split = laccel_vma_may_split,
-	.mremap = laccel_vma_mremap,
-	.fault = laccel_vma_fault,
-};
-
-/* A reference to the file's queue that has the slot, or NULL. */
-static struct laccel_queue *laccel_queue_of_slot(struct laccel_file *file, u32 slot)
-{
-	struct laccel_device *ldev = file->ldev;
-	struct laccel_queue *queue = NULL;
-	int idx;
-
-	laccel_enter(ldev, &idx);
-	if (slot < ldev->max_queues)
-		queue = srcu_dereference(ldev->queues[array_index_nospec(slot, ldev->max_queues)],
-					 &ldev->gate);
-	if (queue && (queue->obj.file != file || !kref_get_unless_zero(&queue->ref)))
-		queue = NULL;
-	laccel_leave(ldev, idx);
-	return queue;
-}
-
-static size_t laccel_region_bytes(struct laccel_queue *queue, enum laccel_region region)
-{
-	switch (region) {
-	case LACCEL_REGION_SQ:
-		return queue->sq.bytes;
-	case LACCEL_REGION_CQ:
-		return queue->cq.bytes;
-	case LACCEL_REGION_STATE:
-	case LACCEL_REGION_DOORBELL:
-		return PAGE_SIZE;
-	}
-	return 0;
-}
-
-static int laccel_mmap_check(struct vm_area_struct *vma, struct laccel_queue *queue,
-			     enum laccel_region region)
-{
-	if (vma->vm_end - vma->vm_start != laccel_region_bytes(queue, region) ||
-	    !(vma->vm_flags & VM_MAYSHARE))
-		return -EINVAL;
-	if (vma->vm_flags & VM_EXEC)
-		return -EPERM;
-	if (region == LACCEL_REGION_SQ || region == LACCEL_REGION_DOORBELL)
-		return 0;
-	if (vma->vm_flags & VM_WRITE)
-		return -EACCES;
-	vm_flags_clear(vma, VM_MAYWRITE);
-	return 0;
-}
-
-int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
-{
-	struct laccel_file *file = filp->private_data;
-	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
-	u64 region = offset >> LACCEL_REGION_SHIFT;
-	u64 slot = (offset & (BIT_ULL(LACCEL_REGION_SHIFT) - 1)) >> LACCEL_SLOT_SHIFT;
-	struct laccel_queue *queue;
-	int ret;
-
-	if (laccel_foreign(file))
-		return -EPERM;
-	if (vma->vm_pgoff > ULONG_MAX >> PAGE_SHIFT || offset != laccel_offset(region, slot))
-		return -EINVAL;
-	queue = laccel_queue_of_slot(file, slot);
-	if (!queue)
-		return -EINVAL;
-	ret = laccel_mmap_check(vma, queue, region);
-	if (ret) {
-		laccel_queue_put(queue);
-		return ret;
-	}
-	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
-		     VM_MAYEXEC);
-	vma->vm_ops = &laccel_vm_ops;
-	vma->vm_private_data = queue;
-	return 0;
-}
-
-/**
- * laccel_zap_doorbells - No doorbell of the file leads to the device any more
- * @file: an open file whose queues have ended, or whose device is gone
- */
-void laccel_zap_doorbells(struct laccel_file *file)
-{
-	unmap_mapping_range(file->mapping, laccel_offset(LACCEL_REGION_DOORBELL, 0),
-			    BIT_ULL(LACCEL_REGION_SHIFT), 1);
-}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings of a queue: its rings, its state page and its doorbell page.
+ */
+#include <linux/io.h>
+#include <linux/nospec.h>
+
+#include "core.h"
+
+/*
+ * Mapping offsets name a region and a slot.  They are unique within a device:
+ * all its files share one address_space, and a zap must hit one queue alone.
+ */
+#define LACCEL_REGION_SHIFT 40
+#define LACCEL_SLOT_SHIFT 20	/* more than the longest ring */
+
+/**
+ * laccel_mmap_offset - Where a region of a queue is mapped from
+ * @region: which part
+ * @slot: of which queue
+ */
+u64 laccel_mmap_offset(enum laccel_region region, u32 slot)
+{
+	return (u64)region << LACCEL_REGION_SHIFT | (u64)slot << LACCEL_SLOT_SHIFT;
+}
+
+static void laccel_vma_open(struct vm_area_struct *vma)
+{
+	struct laccel_queue *queue = vma->vm_private_data;
+
+	kref_get(&queue->ref);
+}
+
+static void laccel_vma_close(struct vm_area_struct *vma)
+{
+	laccel_queue_put(vma->vm_private_data);
+}
+
+static int laccel_vma_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return -EINVAL;
+}
+
+static int laccel_vma_mremap(struct vm_area_struct *vma)
+{
+	return -EPERM;
+}
+
+/* The doorbell page while the queue lives, the dummy page after. */
+static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queue *queue)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct laccel_file *file = queue->obj.file;
+	struct laccel_device *ldev = file->ldev;
+	vm_fault_t ret;
+	int idx;
+
+	if (laccel_enter(ldev, &idx) && !READ_ONCE(queue->dead) && vma->vm_mm == file->mm)
+		ret = vmf_insert_pfn_prot(vma, vmf->address,
+					  PHYS_PFN(ldev->doorbell) + queue->slot,
+					  pgprot_noncached(vma->vm_page_prot));
+	else
+		ret = vmf_insert_pfn(vma, vmf->address, page_to_pfn(file->dummy));
+	laccel_leave(ldev, idx);
+	return ret;
+}
+
+static vm_fault_t laccel_vma_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct laccel_queue *queue = vma->vm_private_data;
+	unsigned long offset = (vmf->pgoff - vma->vm_pgoff) << PAGE_SHIFT;
+	void *base;
+
+	switch (vma->vm_pgoff >> (LACCEL_REGION_SHIFT - PAGE_SHIFT)) {
+	case LACCEL_REGION_SQ:
+		base = queue->sq.entries;
+		break;
+	case LACCEL_REGION_CQ:
+		base = queue->cq.entries;
+		break;
+	case LACCEL_REGION_STATE:
+		base = queue->state;
+		break;
+	default:
+		return laccel_doorbell_fault(vmf, queue);
+	}
+	return vmf_insert_pfn(vma, vmf->address, PHYS_PFN(virt_to_phys(base + offset)));
+}
+
+static const struct vm_operations_struct laccel_vm_ops = {
+	.open = laccel_vma_open,
+	.close = laccel_vma_close,
+	.may_split = laccel_vma_may_split,
+	.mremap = laccel_vma_mremap,
+	.fault = laccel_vma_fault,
+};
+
+/* A reference to the file's queue that has the slot, or NULL. */
+static struct laccel_queue *laccel_queue_of_slot(struct laccel_file *file, u32 slot)
+{
+	struct laccel_device *ldev = file->ldev;
+	struct laccel_queue *queue = NULL;
+	int idx;
+
+	laccel_enter(ldev, &idx);
+	if (slot < ldev->max_queues)
+		queue = srcu_dereference(ldev->queues[array_index_nospec(slot, ldev->max_queues)],
+					 &ldev->gate);
+	if (queue && (queue->obj.file != file || !kref_get_unless_zero(&queue->ref)))
+		queue = NULL;
+	laccel_leave(ldev, idx);
+	return queue;
+}
+
+static size_t laccel_region_bytes(struct laccel_queue *queue, enum laccel_region region)
+{
+	switch (region) {
+	case LACCEL_REGION_SQ:
+		return queue->sq.bytes;
+	case LACCEL_REGION_CQ:
+		return queue->cq.bytes;
+	case LACCEL_REGION_STATE:
+	case LACCEL_REGION_DOORBELL:
+		return PAGE_SIZE;
+	}
+	return 0;
+}
+
+static int laccel_mmap_check(struct vm_area_struct *vma, struct laccel_queue *queue,
+			     enum laccel_region region)
+{
+	if (vma->vm_end - vma->vm_start != laccel_region_bytes(queue, region) ||
+	    !(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EPERM;
+	if (region == LACCEL_REGION_SQ || region == LACCEL_REGION_DOORBELL)
+		return 0;
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	return 0;
+}
+
+int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	struct laccel_file *file = filp->private_data;
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u64 region = offset >> LACCEL_REGION_SHIFT;
+	u64 slot = (offset & (BIT_ULL(LACCEL_REGION_SHIFT) - 1)) >> LACCEL_SLOT_SHIFT;
+	struct laccel_queue *queue;
+	int ret;
+
+	if (laccel_foreign(file))
+		return -EPERM;
+	if (vma->vm_pgoff > ULONG_MAX >> PAGE_SHIFT || offset != laccel_mmap_offset(region, slot))
+		return -EINVAL;
+	queue = laccel_queue_of_slot(file, slot);
+	if (!queue)
+		return -EINVAL;
+	ret = laccel_mmap_check(vma, queue, region);
+	if (ret) {
+		laccel_queue_put(queue);
+		return ret;
+	}
+	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
+		     VM_MAYEXEC);
+	vma->vm_ops = &laccel_vm_ops;
+	vma->vm_private_data = queue;
+	return 0;
+}
+
+/**
+ * laccel_zap_doorbells - Doorbells of some slots lead to the device no more
+ * @file: an open file
+ * @slot: the first slot
+ * @count: how many
+ *
+ * Context: no queue of these slots and this file is alive, and nobody is left
+ * inside the gate who saw one that was, or the device is gone.
+ */
+void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count)
+{
+	unmap_mapping_range(file->mapping, laccel_mmap_offset(LACCEL_REGION_DOORBELL, slot),
+			    (u64)count << LACCEL_SLOT_SHIFT, 1);
+}
