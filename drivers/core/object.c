@@ -23,7 +23,10 @@ int laccel_object_reserve(struct laccel_object *obj, struct laccel_file *file,
 	obj->file = file;
 	obj->type = type;
 	ret = xa_alloc(&file->objects, &obj->id, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
-	return ret ? -ENOMEM : 0;
+	if (!ret)
+		return 0;
+	obj->id = 0;	/* xa_alloc() may have set it all the same */
+	return -ENOMEM;
 }
 
 /**
