@@ -166,7 +166,6 @@ static bool init_msix(LiteAccel *s, Error **errp)
     return true;
 }
 
-/* Local memory is itself the root of the address space in which we reach it. */
 static bool init_local(LiteAccel *s, Error **errp)
 {
     if (!memory_region_init_ram_flags_nomigrate(&s->local_ram, OBJECT(s),
@@ -176,7 +175,6 @@ static bool init_local(LiteAccel *s, Error **errp)
     }
     memory_region_init_alias(&s->local_bar, OBJECT(s), "lite-accel-local-bar",
                              &s->local_ram, 0, s->local_size);
-    address_space_init(&s->local_as, &s->local_ram, "lite-accel-local");
     return true;
 }
 
@@ -219,11 +217,9 @@ static void lite_accel_realize(PCIDevice *pci, Error **errp)
         return;
     }
     init_bars(s);
-    if (!init_msix(s, errp)) {
-        address_space_destroy(&s->local_as);
-        return;
+    if (init_msix(s, errp)) {
+        lite_accel_engine_init(s);
     }
-    lite_accel_engine_init(s);
 }
 
 static void lite_accel_exit(PCIDevice *pci)
@@ -233,7 +229,8 @@ static void lite_accel_exit(PCIDevice *pci)
     lite_accel_engine_exit(s);
     msix_unuse_all_vectors(pci);
     msix_uninit(pci, &s->control, &s->control);
-    address_space_destroy(&s->local_as);
+    /* A subregion holds a reference to its owner, which is us. */
+    memory_region_del_subregion(&s->control, &s->registers);
 }
 
 /* FLR comes here too. */

@@ -160,7 +160,6 @@ struct LiteAccel {
     MemoryRegion doorbells;
     MemoryRegion local_ram;
     MemoryRegion local_bar;
-    AddressSpace local_as;
 
     /* properties */
     uint32_t num_queues;

@@ -10,7 +10,7 @@
 #include "lite_accel.h"
 
 #define STEPS_PER_CALLBACK  64
-#define PAUSE_NS            1000
+#define PAUSE_NS            20000
 
 static int64_t clock_now(void)
 {
@@ -148,6 +148,20 @@ static void drain_queues(LiteAccel *s)
     }
 }
 
+/*
+ * A callback that has used up its steps, or host time, is followed by a pause:
+ * CPUs wait for the BQL, which an eager main loop would hardly ever let go.
+ */
+static int64_t after_pause(int64_t start, int64_t next)
+{
+    int64_t now = clock_now();
+
+    if (next <= start || now - start > PAUSE_NS) {
+        return MAX(next, now + PAUSE_NS);
+    }
+    return next;
+}
+
 static void engine_run(void *opaque)
 {
     LiteAccel *s = opaque;
@@ -164,11 +178,8 @@ static void engine_run(void *opaque)
         }
     }
     drain_queues(s);
-    if (next <= now) {
-        next = now + PAUSE_NS;
-    }
     if (next != INT64_MAX) {
-        timer_mod_ns(s->timer, next);
+        timer_mod_ns(s->timer, after_pause(now, next));
     }
 }
 

@@ -13,6 +13,23 @@ static uint64_t queue_bit(LiteAccelQueue *q)
     return 1ULL << q->index;
 }
 
+static bool local_rw(LiteAccel *s, LiteAccelSegment seg, void *buf,
+                     DMADirection dir)
+{
+    uint8_t *ram = memory_region_get_ram_ptr(&s->local_ram);
+
+    if (seg.addr >= s->local_size || seg.len > s->local_size - seg.addr) {
+        return false;
+    }
+    if (dir == DMA_DIRECTION_TO_DEVICE) {
+        memcpy(buf, ram + seg.addr, seg.len);
+    } else {
+        memcpy(ram + seg.addr, buf, seg.len);
+        memory_region_set_dirty(&s->local_ram, seg.addr, seg.len);
+    }
+    return true;
+}
+
 /*
  * Every transaction that the device makes for a queue.  Marked as one to
  * memory, it can reach no register, and so not come back to us either.
@@ -22,13 +39,15 @@ bool lite_accel_queue_dma(LiteAccelQueue *q, LiteAccelSegment seg, void *buf,
 {
     LiteAccel *s = q->dev;
     MemTxAttrs attrs = { .memory = 1 };
-    AddressSpace *as = seg.local ? &s->local_as :
-                                   pci_get_address_space(PCI_DEVICE(s));
 
     if (q->state != LACCEL_QUEUE_RUNNING && q->state != LACCEL_QUEUE_STOPPING) {
         s->counters[LACCEL_COUNTER_DMA_AFTER_STOP]++;
     }
-    return dma_memory_rw(as, seg.addr, buf, seg.len, dir, attrs) == MEMTX_OK;
+    if (seg.local) {
+        return local_rw(s, seg, buf, dir);
+    }
+    return pci_dma_rw(PCI_DEVICE(s), seg.addr, buf, seg.len, dir,
+                      attrs) == MEMTX_OK;
 }
 
 static void write_status(LiteAccelQueue *q, struct laccel_status_block block)
@@ -113,7 +132,8 @@ static void queue_start(LiteAccelQueue *q)
     trace_lite_accel_queue_start(q->index, q->regs[QUEUE_ROOT],
                                  q->regs[QUEUE_CONFIG]);
     queue_drop(q);
-    q->tail = q->fetched = q->retired = q->cq_head = q->turn = 0;
+    q->tail = q->fetched = q->retired = q->cq_head = 0;
+    q->turn = -1;
     q->virgin = true;
     s->pending &= ~queue_bit(q);
     s->failed &= ~queue_bit(q);
@@ -216,6 +236,8 @@ void lite_accel_queue_write(LiteAccelQueue *q, unsigned offset, uint64_t value)
         write_ctrl(q, value);
     } else if (offset <= LACCEL_QUEUE_CONFIG &&
                q->state == LACCEL_QUEUE_IDLE) {
+        /* A ghost would go on with values that nobody has checked. */
+        queue_drop(q);
         q->regs[offset / 8] = value;
     } else {
         lite_accel_guest_error("queue register cannot be written now",

@@ -166,8 +166,7 @@ static void post(LiteAccelQueue *q, struct laccel_cqe *cqe, uint32_t position)
     lite_accel_queue_status(q, q->state);
     /* The program reads the phase, in the last 8 bytes, with acquire. */
     if (!write_cq(q, addr, cqe, half) ||
-        !write_cq(q, addr + half, &cqe->sq_head,
-                            sizeof(*cqe) - half)) {
+        !write_cq(q, addr + half, &cqe->sq_head, sizeof(*cqe) - half)) {
         lite_accel_queue_fail(q, LACCEL_ERROR_RING, position, addr);
         return;
     }

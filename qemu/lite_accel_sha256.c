@@ -42,25 +42,33 @@ static uint32_t schedule(uint32_t w[16], unsigned t)
     return w[t % 16];
 }
 
+/*
+ * A round does not shift the eight working variables, as the standard has it,
+ * but looks for them one place further on: @v[-@t] is the standard's a.
+ */
+static void compress_round(uint32_t v[8], unsigned t, uint32_t word)
+{
+    uint32_t a = v[-t % 8], b = v[(1 - t) % 8], c = v[(2 - t) % 8];
+    uint32_t e = v[(4 - t) % 8], f = v[(5 - t) % 8], g = v[(6 - t) % 8];
+    uint32_t *d = &v[(3 - t) % 8], *h = &v[(7 - t) % 8];
+
+    *h += choose(e, f, g) + word + round_constants[t] +
+          (ror32(e, 6) ^ ror32(e, 11) ^ ror32(e, 25));
+    *d += *h;
+    *h += majority(a, b, c) + (ror32(a, 2) ^ ror32(a, 13) ^ ror32(a, 22));
+}
+
 static void compress(uint32_t h[8], const uint8_t *block)
 {
     uint32_t w[16], v[8];
 
-    for (unsigned i = 0; i < 16; i++) {
-        w[i] = ldl_be_p(block + 4 * i);
-    }
     memcpy(v, h, sizeof(v));
-    for (unsigned t = 0; t < 64; t++) {
-        uint32_t word = t < 16 ? w[t] : schedule(w, t);
-        uint32_t t1 = v[7] + choose(v[4], v[5], v[6]) + word +
-                      round_constants[t] +
-                      (ror32(v[4], 6) ^ ror32(v[4], 11) ^ ror32(v[4], 25));
-        uint32_t t2 = majority(v[0], v[1], v[2]) +
-                      (ror32(v[0], 2) ^ ror32(v[0], 13) ^ ror32(v[0], 22));
-
-        memmove(v + 1, v, 7 * sizeof(v[0]));
-        v[4] += t1;
-        v[0] = t1 + t2;
+    for (unsigned t = 0; t < 16; t++) {
+        w[t] = ldl_be_p(block + 4 * t);
+        compress_round(v, t, w[t]);
+    }
+    for (unsigned t = 16; t < 64; t++) {
+        compress_round(v, t, schedule(w, t));
     }
     for (unsigned i = 0; i < 8; i++) {
         h[i] += v[i];
