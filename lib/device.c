@@ -111,7 +111,7 @@ static int fail_memlock(const struct laccel_limits *limits, const char *what)
 	char needed[32], limit[32], in_use[32];
 
 	return laccel_fail(ENOMEM,
-			   "%s needs %s of RLIMIT_MEMLOCK, which is %s with %s in use: raise it with ulimit -l",
+			   "%s: %s more exceed RLIMIT_MEMLOCK (%s, %s in use); raise it with ulimit -l",
 			   what, size_str(limits->refused_needed, needed),
 			   size_str(limits->refused_limit, limit),
 			   size_str(limits->refused_in_use, in_use));

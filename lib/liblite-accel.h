@@ -276,6 +276,8 @@ static inline void laccel_submit(struct laccel_queue *q)
 /**
  * laccel_ready() - Is there a completion to reap?
  * @q: the queue
+ *
+ * Return: true if laccel_reap() will find one.
  */
 static inline bool laccel_ready(const struct laccel_queue *q)
 {
@@ -367,6 +369,8 @@ int laccel_queue_create(struct laccel_device *dev, uint32_t sq_entries,
  *
  * Commands that have not run never will; the device no longer touches memory
  * for this queue.
+ *
+ * Return: 0; -EPERM in a forked child.
  */
 int laccel_queue_destroy(struct laccel_queue *q);
 

@@ -8,7 +8,6 @@
  * disturbed, and the ranges of a handle stay the same while it lives.
  */
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -50,18 +49,17 @@ bool laccel_mem_covered(struct laccel_device *dev, const void *addr,
 static int fail_register(struct laccel_device *dev, int err,
 			 const struct laccel_mem_register *reg)
 {
-	const char *access = reg->flags & LACCEL_MEM_WRITE ? "writing" : "reading";
-	char what[80];
+	static const char what[] = "registering memory";
 
-	snprintf(what, sizeof(what), "registering %#llx to %#llx for %s",
-		 (unsigned long long)reg->addr,
-		 (unsigned long long)(reg->addr + reg->length), access);
-	if (err == ENOMEM || err == EDQUOT)
-		return laccel_fail_limit(dev, err, what,
-					 err == ENOMEM ? reg->length : 1);
+	if (err == ENOMEM)
+		return laccel_fail_limit(dev, err, what, reg->length);
+	if (err == EDQUOT)
+		return laccel_fail_limit(dev, err, what, 1);
 	if (err == EFAULT)
-		return laccel_fail(err, "%s: not accessible in that way, or not to be pinned",
-				   what);
+		return laccel_fail(err, "%#llx to %#llx cannot be accessed, or pinned, for %s",
+				   (unsigned long long)reg->addr,
+				   (unsigned long long)(reg->addr + reg->length),
+				   reg->flags & LACCEL_MEM_WRITE ? "writing" : "reading");
 	return laccel_fail(err, "%s: %s: %s", dev->path, what, strerror(err));
 }
 
@@ -241,7 +239,7 @@ int laccel_mem_register(struct laccel_device *dev, const void *addr,
 
 	if (ret)
 		return ret;
-	if (!length || length > UINTPTR_MAX - dev->page_size - (uintptr_t)addr)
+	if (!length || length > UINTPTR_MAX - (uintptr_t)addr || !handle.end)
 		return laccel_fail(EINVAL, "%zu bytes from %p are not a range of memory",
 				   length, addr);
 	pthread_mutex_lock(&dev->lock);

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* list and info: what sysfs and the device itself tell. */
+#include <dirent.h>
+#include <err.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+#define CLASS	"/sys/class/lite_accel"
+
+/* First line of a file of the device's sysfs directory, "?" without one */
+static const char *read_attribute(const char *device, const char *name,
+				  char value[64])
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	strcpy(value, "?");
+	snprintf(path, sizeof(path), CLASS "/%s/%s", device, name);
+	file = fopen(path, "re");
+	if (!file)
+		return value;
+	if (fgets(value, 64, file))
+		value[strcspn(value, "\n")] = '\0';
+	fclose(file);
+	return value;
+}
+
+/* Last part of where a link of that directory leads */
+static const char *read_link(const char *device, const char *name,
+			     char target[PATH_MAX])
+{
+	char path[PATH_MAX], *slash;
+	ssize_t length;
+
+	snprintf(path, sizeof(path), CLASS "/%s/%s", device, name);
+	length = readlink(path, target, PATH_MAX - 1);
+	if (length < 0)
+		return "?";
+	target[length] = '\0';
+	slash = strrchr(target, '/');
+	return slash ? slash + 1 : target;
+}
+
+static int is_visible(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+/* Names in a directory of sysfs in order; the caller frees. */
+static int scan(const char *path, struct dirent ***entries)
+{
+	int count = scandir(path, entries, is_visible, versionsort);
+
+	return count < 0 ? 0 : count;
+}
+
+static void list_device(const char *name)
+{
+	char driver[PATH_MAX], parent[PATH_MAX], used[64], all[64], queues[160];
+
+	snprintf(queues, sizeof(queues), "%s/%s", read_attribute(name, "queues", used),
+		 read_attribute(name, "max_queues", all));
+	printf("/dev/%-12s %-16s %-14s %s\n", name,
+	       read_link(name, "device/driver", driver),
+	       read_link(name, "device", parent), queues);
+}
+
+int list_main(int argc, char **argv)
+{
+	struct dirent **devices = NULL;
+	int i, count;
+
+	if (parse_common(argc, argv) != argc)
+		fail_usage("list takes no argument");
+	count = scan(CLASS, &devices);
+	if (!count)
+		errx(EXIT_FAILURE, "no accelerator found (is the module loaded?)");
+	printf("%-17s %-16s %-14s %s\n", "DEVICE", "DRIVER", "AT", "QUEUES");
+	for (i = 0; i < count; i++) {
+		list_device(devices[i]->d_name);
+		free(devices[i]);
+	}
+	free(devices);
+	return EXIT_SUCCESS;
+}
+
+static const char *size_str(uint64_t bytes, char text[32])
+{
+	static const char units[] = " KMGTPE";
+	int unit = 0;
+
+	while (bytes && bytes % 1024 == 0) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(text, 32, unit ? "%llu %ciB" : "%llu bytes",
+		 (unsigned long long)bytes, units[unit]);
+	return text;
+}
+
+static void print_commands(const struct laccel_info *info)
+{
+	const char *name;
+	unsigned int i;
+	char size[32];
+
+	printf("  functions:");
+	for (i = 0; i < 64; i++) {
+		if (!(info->commands >> i & 1))
+			continue;
+		name = laccel_opcode_str(i);
+		if (name)
+			printf(" %s", name);
+		else
+			printf(" %u", i);
+	}
+	printf("\n  length:    up to %s per command, addresses of %u bits\n",
+	       size_str(info->max_length, size), info->va_bits);
+}
+
+static void print_mode(const char *name, const char *state)
+{
+	printf("  %-10s %s\n", name, state);
+}
+
+static void print_modes(const struct laccel_info *info)
+{
+	static const char later[] = "not in this version";
+	bool has_pinned = info->modes >> LACCEL_MODE_PINNED & 1;
+
+	print_mode("mode:", info->mode == LACCEL_MODE_PINNED ? "PINNED" : "unknown");
+	print_mode("PINNED:", has_pinned ? "yes" : "not with this device");
+	print_mode("SVA:", later);
+	print_mode("MIRROR:", later);
+	print_mode("MEDIATED:", later);
+}
+
+static void print_limits(const struct laccel_info *info,
+			 const struct laccel_limits *limits)
+{
+	char limit[32], pinned[32];
+	const char *memlock = "unlimited";
+
+	if (limits->memlock != UINT64_MAX)
+		memlock = size_str(limits->memlock, limit);
+	printf("  queues:    %u of %u in use, rings of up to %u entries\n",
+	       limits->queues, limits->max_queues, info->max_entries);
+	printf("  memory:    up to %u ranges per open file; memlock %s, %s pinned\n",
+	       limits->max_memories, memlock, size_str(limits->pinned, pinned));
+}
+
+static void print_counters(const char *device)
+{
+	char path[PATH_MAX], value[64];
+	struct dirent **counters = NULL;
+	int i, count;
+
+	snprintf(path, sizeof(path), CLASS "/%s/counters", device);
+	count = scan(path, &counters);
+	if (count)
+		printf("  counters:\n");
+	for (i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "counters/%s", counters[i]->d_name);
+		printf("    %-18s %16s\n", counters[i]->d_name,
+		       read_attribute(device, path, value));
+		free(counters[i]);
+	}
+	free(counters);
+}
+
+static void print_device(struct laccel_device *dev)
+{
+	const char *path = laccel_path(dev), *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	char driver[PATH_MAX], parent[PATH_MAX];
+	struct laccel_limits limits;
+	struct laccel_info info;
+
+	if (laccel_get_info(dev, &info) || laccel_get_limits(dev, &limits))
+		fail_device();
+	printf("%s\n  driver:    %s\n  at:        %s\n", path,
+	       read_link(name, "device/driver", driver),
+	       read_link(name, "device", parent));
+	print_limits(&info, &limits);
+	print_commands(&info);
+	print_modes(&info);
+	print_counters(name);
+}
+
+int info_main(int argc, char **argv)
+{
+	int first = parse_common(argc, argv);
+	struct laccel_device *dev;
+
+	if (argc - first > 1)
+		fail_usage("info takes one device");
+	if (first < argc)
+		device_path = argv[first];
+	dev = open_device();
+	print_device(dev);
+	laccel_close(dev);
+	return EXIT_SUCCESS;
+}

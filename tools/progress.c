@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+#define BAR		30
+#define MIB		(1 << 20)
+#define MSEC_PER_SEC	1000
+#define NSEC_PER_MSEC	1000000
+
+/* Redraw no more often, and not at all for what takes less. */
+#define INTERVAL_MS	200
+
+static const char *title;		/* NULL: no bar is wanted */
+static off_t whole, done;
+static long drawn_ms;
+static bool visible;
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * MSEC_PER_SEC + now.tv_nsec / NSEC_PER_MSEC;
+}
+
+void progress_start(const char *name, off_t total)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	title = name;
+	whole = total;
+	done = 0;
+	drawn_ms = now_ms();
+}
+
+static void draw(void)
+{
+	static const char full[] = "##############################";
+	int filled = done < whole ? (int)(BAR * done / whole) : BAR;
+
+	if (whole)
+		fprintf(stderr, "\r\033[K[%-*.*s] %3d%%  %lld MiB  %s", BAR, filled,
+			full, (int)(done < whole ? 100 * done / whole : 100),
+			(long long)(done / MIB), title);
+	else
+		fprintf(stderr, "\r\033[K%lld MiB  %s", (long long)(done / MIB), title);
+	visible = true;
+}
+
+void progress_add(size_t bytes)
+{
+	long now;
+
+	if (!title)
+		return;
+	done += bytes;
+	now = now_ms();
+	if (now - drawn_ms < INTERVAL_MS)
+		return;
+	drawn_ms = now;
+	draw();
+}
+
+void progress_stop(void)
+{
+	if (visible)
+		fputs("\r\033[K", stderr);
+	visible = false;
+	title = NULL;
+}

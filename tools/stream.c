@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Files of any size go through a few registered buffers: while the device works
+ * on one, read() fills the other.
+ */
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+/* Halved until it fits RLIMIT_MEMLOCK. */
+#define CHUNK_MAX	((size_t)1 << 20)
+#define CHUNK_MIN	((size_t)4 << 10)
+
+/* Buffers that fill a huge page cost the device one translation. */
+#define HUGE_PAGE	((size_t)2 << 20)
+
+static size_t buffers_size(size_t chunk, bool want_out)
+{
+	return STREAM_DEPTH * chunk * (want_out ? 2 : 1);
+}
+
+static char *allocate(size_t size)
+{
+	char *region;
+
+	if (posix_memalign((void **)&region, HUGE_PAGE, size))
+		errx(EXIT_FAILURE, "cannot allocate a buffer");
+	madvise(region, size, MADV_HUGEPAGE);	/* only a wish */
+	return region;
+}
+
+/* The buffers, and SHA-256's state behind them */
+static char *register_region(struct stream *stream, bool want_out)
+{
+	size_t size;
+	char *region;
+	int ret;
+
+	for (stream->chunk = CHUNK_MAX;; stream->chunk /= 2) {
+		size = buffers_size(stream->chunk, want_out) + sizeof(*stream->sha256);
+		region = allocate(size);
+		ret = laccel_mem_register(stream->dev, region, size, LACCEL_MEM_WRITE);
+		if (ret >= 0)
+			return region;
+		if (ret != -ENOMEM || stream->chunk == CHUNK_MIN)
+			fail_device();
+		free(region);
+	}
+}
+
+void stream_open(struct stream *stream, bool want_out)
+{
+	char *region;
+	int i;
+
+	stream->dev = open_device();
+	if (laccel_queue_create(stream->dev, STREAM_DEPTH, STREAM_DEPTH, &stream->q))
+		fail_device();
+	region = register_region(stream, want_out);
+	stream->sha256 = (struct laccel_sha256 *)(region +
+						  buffers_size(stream->chunk, want_out));
+	for (i = 0; i < STREAM_DEPTH; i++) {
+		stream->in[i] = region + i * stream->chunk;
+		if (want_out)
+			stream->out[i] = region + (STREAM_DEPTH + i) * stream->chunk;
+	}
+}
+
+ssize_t stream_read(struct stream *stream, unsigned int slot, int fd,
+		    const char *name)
+{
+	size_t done = 0;
+	ssize_t ret;
+
+	while (done < stream->chunk) {
+		ret = read(fd, stream->in[slot] + done, stream->chunk - done);
+		if (ret < 0 && errno == EINTR)
+			continue;
+		if (ret < 0)
+			return name_warn(name);
+		if (!ret)
+			break;
+		done += ret;
+	}
+	return done;
+}
+
+uint64_t stream_finish(struct stream *stream)
+{
+	struct laccel_cqe cqe = { 0 };
+	int ret;
+
+	do {
+		ret = laccel_wait(stream->q, -1);
+	} while (ret == -EINTR);
+	if (ret)
+		fail_device();
+	laccel_reap(stream->q, &cqe);
+	if (cqe.status == LACCEL_OK)
+		return cqe.result;
+	progress_stop();
+	errx(EXIT_FAILURE, "%s: %s", laccel_path(stream->dev),
+	     laccel_status_str(cqe.status));
+}
