@@ -150,7 +150,8 @@ static void laccel_mem_drop(struct laccel_mem *mem, const struct laccel_ops *ops
 	if (!dropped)
 		return;
 	if (ops)
-		laccel_pgtable_flush(file, ops, begin->addr, last - begin->addr + 1);
+		laccel_pgtable_flush(file, ops, begin->addr,
+				     end[-1].addr + end[-1].npages * PAGE_SIZE - begin->addr);
 	for (chunk = begin; chunk < end; chunk++)
 		if (chunk->mapped)
 			laccel_chunk_unmap(mem, chunk, laccel_chunk_leaves(chunk));

@@ -408,6 +408,8 @@ static void laccel_pci_remove(struct pci_dev *pdev)
 
 	pci_clear_master(pdev);
 	laccel_unregister(&pci->ldev);
+	/* The ring's memory goes; the next driver may let the device at it again. */
+	laccel_pci_write(pci, LACCEL_REG_FAULT_ENTRIES, 0);
 }
 
 static void laccel_pci_reset_prepare(struct pci_dev *pdev)
