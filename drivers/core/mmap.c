@@ -18,6 +18,8 @@
  * laccel_mmap_offset - Where a region of a queue is mapped from
  * @region: which part
  * @slot: of which queue
+ *
+ * Return: the offset, in bytes.
  */
 u64 laccel_mmap_offset(enum laccel_region region, u32 slot)
 {

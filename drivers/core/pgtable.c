@@ -151,6 +151,8 @@ struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsi
  * laccel_pgtable_leaf - The entry of an address
  * @table: the table laccel_pgtable_get() returned for it
  * @addr: the address
+ *
+ * Return: the entry, followed by those of the next addresses.
  */
 __le64 *laccel_pgtable_leaf(struct laccel_table *table, u64 addr)
 {

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Figures are counted, not timed: the machine runs under QEMU's icount, where
+ * the time-stamp counter is the number of instructions executed.  A sample is
+ * one operation between two readings; a row is the median of many samples.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdint.h>
+
+#define SAMPLES		301
+#define BATCH_MAX	32
+
+struct samples {
+	unsigned int n;
+	uint64_t value[SAMPLES];
+};
+
+/*
+ * While the processor idles the counter jumps.  Where a sample sleeps, a hog
+ * keeps the processor busy, and what it has executed does not count.
+ */
+#define HOG_INSNS	3
+extern uint64_t hog_rounds;
+
+/* No instruction outside a sample may be counted in it, nor the other way round. */
+static inline uint64_t ticks(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high) : : "memory");
+	return ((uint64_t)high << 32 | low) -
+	       HOG_INSNS * __atomic_load_n(&hog_rounds, __ATOMIC_RELAXED);
+}
+
+void hog_start(void);
+void hog_stop(void);
+
+void sample_calibrate(void);
+void sample_add(struct samples *s, uint64_t ticks);
+uint64_t sample_median(struct samples *s);
+void row(const char *name, const char *metric, const char *who, double value);
+void row_insns(const char *name, const char *who, struct samples *s, unsigned int commands);
+
+struct counts {
+	uint64_t syscalls;
+	uint64_t mmio_writes;
+	uint64_t mmio_reads;
+};
+
+void count_begin(struct counts *c);
+void count_end(struct counts *c);
+void row_counts(const char *name, const char *who, const struct counts *c);
+double count_kernel_memory(void);
+
+void die(const char *what) __attribute__((noreturn));
+void settle(void);
+
+void bench_submit(unsigned int batch);
+void bench_copy(const char *name);
+void bench_queue_memory(void);
+void bench_io_uring(unsigned int batch);
+void bench_io_uring_memory(void);
+void bench_getppid(unsigned int batch);
+void bench_af_alg(unsigned int batch);
+void bench_wake(void);
+
+#endif /* BENCH_H */

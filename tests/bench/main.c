@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rows: row, metric, who, value.  Without an argument all of them that want a
+ * device that is never late; with one, the row of that name for one that is.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "bench.h"
+
+void die(const char *what)
+{
+	fprintf(stderr, "bench: %s (%s)\n", what, strerror(errno));
+	exit(1);
+}
+
+/* Time for the device and for the kernel's own work to come to rest. */
+void settle(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+}
+
+static void bench_all(void)
+{
+	static const unsigned int batches[] = { 1, BATCH_MAX };
+
+	for (int i = 0; i < 2; i++) {
+		bench_submit(batches[i]);
+		bench_io_uring(batches[i]);
+		bench_getppid(batches[i]);
+		bench_af_alg(batches[i]);
+	}
+	bench_wake();
+	bench_copy("copy-1m");
+	bench_queue_memory();
+	bench_io_uring_memory();
+}
+
+int main(int argc, char **argv)
+{
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		die("mlockall");
+	sample_calibrate();
+	if (argc > 1)
+		bench_copy(argv[1]);
+	else
+		bench_all();
+	return 0;
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* lite-accel: the inline functions of its library, as a program uses them. */
+#include <liblite-accel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "bench.h"
+
+#define MIB (1u << 20)
+#define QUEUES 32
+
+static struct laccel_device *open_device(void)
+{
+	struct laccel_device *dev;
+
+	if (laccel_open(NULL, &dev))
+		die(laccel_last_error());
+	return dev;
+}
+
+static struct laccel_queue *create_queue(struct laccel_device *dev, unsigned int entries)
+{
+	struct laccel_queue *q;
+
+	if (laccel_queue_create(dev, entries, entries, &q))
+		die(laccel_last_error());
+	return q;
+}
+
+static inline void submit(struct laccel_queue *q, unsigned int batch)
+{
+	struct laccel_sqe *sqe;
+
+	for (unsigned int i = 0; i < batch; i++) {
+		sqe = laccel_get_sqe(q);
+		if (!sqe)
+			die("the SQ is full");
+		laccel_prep_nop(sqe);
+		sqe->user_data = i;
+	}
+	laccel_submit(q);
+}
+
+/* Returns the sum of what came back: completions may overtake each other. */
+static inline uint64_t reap(struct laccel_queue *q, unsigned int batch)
+{
+	struct laccel_cqe cqe;
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < batch; i++) {
+		if (!laccel_reap(q, &cqe) || cqe.status != LACCEL_OK)
+			die("a completion is missing or wrong");
+		sum += cqe.user_data;
+	}
+	return sum;
+}
+
+/*
+ * Every batch is submitted while the completions of the one before lie there.
+ * The compiler sees the size of the batch, as in a program.
+ */
+static inline void sample_submit(struct laccel_queue *q, struct samples *s, unsigned int batch)
+{
+	uint64_t start, sum;
+
+	while (s->n < SAMPLES) {
+		settle();
+		start = ticks();
+		submit(q, batch);
+		sum = reap(q, batch);
+		sample_add(s, ticks() - start);
+		if (sum != batch * (batch - 1) / 2)
+			die("these are not the completions of the commands");
+	}
+}
+
+void bench_submit(unsigned int batch)
+{
+	struct laccel_device *dev = open_device();
+	struct laccel_queue *q = create_queue(dev, 2 * BATCH_MAX);
+	const char *name = batch == 1 ? "submit-1" : "submit-32";
+	struct samples s = { 0 };
+	struct counts c;
+
+	submit(q, batch);
+	if (batch == 1)
+		sample_submit(q, &s, 1);
+	else
+		sample_submit(q, &s, BATCH_MAX);
+	row_insns(name, "lite-accel", &s, batch);
+
+	count_begin(&c);
+	submit(q, batch);
+	reap(q, batch);
+	count_end(&c);
+	row_counts(name, "lite-accel", &c);
+	laccel_close(dev);
+}
+
+static void *map_registered(struct laccel_device *dev)
+{
+	void *addr = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (addr == MAP_FAILED)
+		die("mmap");
+	if (laccel_mem_register(dev, addr, MIB, LACCEL_MEM_WRITE) < 0)
+		die(laccel_last_error());
+	return addr;
+}
+
+/* The whole call of the library, user and kernel, with its wait and interrupt. */
+void bench_copy(const char *name)
+{
+	struct laccel_device *dev = open_device();
+	void *src = map_registered(dev), *dst = map_registered(dev);
+	struct samples s = { 0 };
+	uint64_t start;
+	int ret;
+
+	hog_start();
+	while (s.n < SAMPLES) {
+		settle();
+		start = ticks();
+		ret = laccel_copy(dev, dst, src, MIB);
+		sample_add(&s, ticks() - start);
+		if (ret)
+			die(laccel_last_error());
+	}
+	hog_stop();
+	row_insns(name, "lite-accel", &s, 1);
+	laccel_close(dev);
+	munmap(src, MIB);
+	munmap(dst, MIB);
+}
+
+void bench_queue_memory(void)
+{
+	struct laccel_device *dev = open_device();
+	double before;
+
+	create_queue(dev, 64);
+	before = count_kernel_memory();
+	for (int i = 0; i < QUEUES; i++)
+		create_queue(dev, 64);
+	row("queue-memory", "bytes", "lite-accel", (count_kernel_memory() - before) / QUEUES);
+	laccel_close(dev);
+}

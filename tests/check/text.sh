@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Checks of all text; run explains what a check is.
+# shellcheck disable=SC2154 # $work is run's
+
+# Samples that would be found in the tree, or that are long, are made here.
+plant()
+{
+	local words=(TO DO)
+	printf '%s: later\n' "${words[0]}${words[1]}" >"$work/unfinished.c"
+	printf 'http://%s/debian\n' "deb.debian".org >"$work/places.txt"
+	{
+		printf 'int f(int i)\n{\n'
+		yes '	i++;' | head -n 81
+		printf '}\n'
+	} >"$work/long.c"
+	mkdir -p "$work/broken/tests"
+	cp -r qemu include "$work/broken"
+	cp -r tests/vm "$work/broken/tests"
+	printf '#line 1 "qemu_newest.c"\n#error planted\n' |
+		tee -a "$work/broken"/qemu/*.c >/dev/null
+}
+
+# The licence that LICENSE promises for a file.
+licence()
+{
+	case $1 in
+	LICENSE) ;;
+	include/uapi/*) echo "GPL-2.0 WITH Linux-syscall-note" ;;
+	include/lite_accel/pci_regs.h | qemu/*.[ch] | qemu/Kconfig | qemu/meson.build | \
+		qemu/trace-events | qemu/patches/*) echo "GPL-2.0-or-later" ;;
+	lib/*) echo "LGPL-2.1-or-later OR MIT" ;;
+	*) echo "GPL-2.0-only" ;;
+	esac
+}
+
+check_spdx()
+{
+	local file want
+	for file; do
+		want=$(licence "$file")
+		head -n 3 "$file" | grep -qE "SPDX-License-Identifier: $want( \*/| -->)?\$" ||
+			[ -z "$want" ] || echo "$file: no line 'SPDX-License-Identifier: $want'"
+	done | { ! grep .; }
+}
+
+# Neither package hosts nor places of the machine it was written on.
+check_places()
+{
+	! grep -HnIE '[a-z]\.(debian|ubuntu)\.(org|com|net)|(^|[^[:alnum:]_.$}/*-])/(work|home/[a-z]+|root/(\.|kern|src)[a-z]*)/' "$@"
+}
+
+check_unfinished()
+{
+	! grep -HnIwE "TO""DO|FIX""ME|X""XX|HA""CK|not imple""mented" "$@"
+}
+
+check_rst()
+{
+	local file status=0
+	for file; do
+		rst2html --halt=1 --report=1 "$file" /dev/null || status=1
+	done
+	return $status
+}
+
+check_man()
+{
+	mandoc -T lint -W warning "$@"
+}
+
+# Every function that the library exports has its place in a manual page.
+check_manual()
+{
+	local name
+	for name in $(grep -oE '\blaccel_[a-z0-9_]+' lib/liblite-accel.map); do
+		grep -qw "$name" "$@" || echo "$*: nothing about $name"
+	done | { ! grep .; }
+}
+
+# "suite.test" is TEST*(..., test) in tests/selftests/suite.c; a path is itself.
+test_exists()
+{
+	[[ $1 != */* ]] || { [ -e "$1" ]; return; }
+	grep -qsE "^TEST[A-Z_]*\((.*, *)?${1#*.}[,)]" "tests/selftests/${1%%.*}.c"
+}
+
+# What the documents name is there: paths, functions, tests.
+check_names()
+{
+	local file name
+	for file; do
+		grep -oE '\b(drivers|include|lib|tools|tests|qemu|Documentation)/[A-Za-z0-9_./*-]*[A-Za-z0-9_*/]' "$file" |
+			sort -u | while read -r name; do
+			compgen -G "$name" >/dev/null || echo "$file: no file $name"
+		done
+		grep -oE '`[a-z_][a-z0-9_]*\(\)`' "$file" | tr -d '`()' | sort -u | while read -r name; do
+			grep -rqwI "$name" drivers include lib tools qemu tests ||
+				echo "$file: no function $name"
+		done
+		grep -oE '``[a-z0-9_]+\.[a-z0-9_]+``' "$file" | tr -d '`' | sort -u | while read -r name; do
+			[[ $name =~ \.(c|h|ko|rst|tsv)$ ]] || test_exists "$name" ||
+				echo "$file: no test $name"
+		done
+		true # nothing found is no failure
+	done | { ! grep .; }
+}
+
+# The example of the README is the file that a test compiles and runs.
+check_example()
+{
+	diff --label "$1" --label lib/examples/sum.c -u \
+		<(sed -n '/^```c$/,/^```$/{/^```/!p}' "$1") <(sed '/SPDX-License-Identifier/d' lib/examples/sum.c)
+}
+
+# Each known bug and campaign has one row: with a test, or, if it is not due
+# yet, with the work that brings it, or with the reason why it cannot apply.
+check_regressions()
+{
+	local id due rows tests name
+	while read -r id due; do
+		rows=$(grep -E "^$id  +" "$1")
+		if [ "$(grep -c . <<<"$rows")" != 1 ]; then
+			echo "$1: $id has not exactly one row"
+			continue
+		fi
+		tests=$(grep -oE '``([a-z0-9_]+\.[a-z0-9_]+|tests/[a-z0-9_/-]+)``' <<<"$rows" | tr -d '`')
+		for name in $tests; do
+			test_exists "$name" || echo "$1: $id: no test $name"
+		done
+		[ -z "$tests" ] && ! grep -q 'reason: .' <<<"$rows" || continue
+		if [[ $due == *spine* ]]; then
+			echo "$1: $id is due, but names neither a test nor a reason"
+		elif ! grep -qE 'issue: (memory|svm|lifecycle|sharing)' <<<"$rows"; then
+			echo "$1: $id names neither a test, nor an issue, nor a reason"
+		fi
+	done < <(sed '/^#/d' tests/check/regressions.txt) | { ! grep .; }
+}
