@@ -166,24 +166,18 @@ static bool init_msix(LiteAccel *s, Error **errp)
     return true;
 }
 
-static bool init_local(LiteAccel *s, Error **errp)
-{
-    if (!memory_region_init_ram_flags_nomigrate(&s->local_ram, OBJECT(s),
-                                                "lite-accel-local",
-                                                s->local_size, 0, errp)) {
-        return false;
-    }
-    memory_region_init_alias(&s->local_bar, OBJECT(s), "lite-accel-local-bar",
-                             &s->local_ram, 0, s->local_size);
-    return true;
-}
-
-static void init_bars(LiteAccel *s)
+static bool init_bars(LiteAccel *s, Error **errp)
 {
     PCIDevice *pci = PCI_DEVICE(s);
     const uint8_t type = PCI_BASE_ADDRESS_SPACE_MEMORY |
                          PCI_BASE_ADDRESS_MEM_TYPE_64;
 
+    /* Not the kind that migrates: its name is the slot's, to be used again. */
+    if (!memory_region_init_ram_flags_nomigrate(&s->local, OBJECT(s),
+                                                "lite-accel-local",
+                                                s->local_size, 0, errp)) {
+        return false;
+    }
     memory_region_init(&s->control, OBJECT(s), "lite-accel-control",
                        LACCEL_CONTROL_BAR_SIZE);
     memory_region_init_io(&s->registers, OBJECT(s), &lite_accel_control_ops, s,
@@ -195,7 +189,8 @@ static void init_bars(LiteAccel *s)
     pci_register_bar(pci, LACCEL_BAR_CONTROL, type, &s->control);
     pci_register_bar(pci, LACCEL_BAR_DOORBELL, type, &s->doorbells);
     pci_register_bar(pci, LACCEL_BAR_LOCAL,
-                     type | PCI_BASE_ADDRESS_MEM_PREFETCH, &s->local_bar);
+                     type | PCI_BASE_ADDRESS_MEM_PREFETCH, &s->local);
+    return true;
 }
 
 static bool init_express(PCIDevice *pci, Error **errp)
@@ -212,12 +207,8 @@ static void lite_accel_realize(PCIDevice *pci, Error **errp)
 {
     LiteAccel *s = LITE_ACCEL(pci);
 
-    if (!properties_good(s, errp) || !init_express(pci, errp) ||
-        !init_local(s, errp)) {
-        return;
-    }
-    init_bars(s);
-    if (init_msix(s, errp)) {
+    if (properties_good(s, errp) && init_express(pci, errp) &&
+        init_bars(s, errp) && init_msix(s, errp)) {
         lite_accel_engine_init(s);
     }
 }

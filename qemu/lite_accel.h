@@ -158,8 +158,7 @@ struct LiteAccel {
     MemoryRegion control;
     MemoryRegion registers;
     MemoryRegion doorbells;
-    MemoryRegion local_ram;
-    MemoryRegion local_bar;
+    MemoryRegion local;
 
     /* properties */
     uint32_t num_queues;

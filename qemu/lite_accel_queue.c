@@ -16,7 +16,7 @@ static uint64_t queue_bit(LiteAccelQueue *q)
 static bool local_rw(LiteAccel *s, LiteAccelSegment seg, void *buf,
                      DMADirection dir)
 {
-    uint8_t *ram = memory_region_get_ram_ptr(&s->local_ram);
+    uint8_t *ram = memory_region_get_ram_ptr(&s->local);
 
     if (seg.addr >= s->local_size || seg.len > s->local_size - seg.addr) {
         return false;
@@ -25,7 +25,7 @@ static bool local_rw(LiteAccel *s, LiteAccelSegment seg, void *buf,
         memcpy(buf, ram + seg.addr, seg.len);
     } else {
         memcpy(ram + seg.addr, buf, seg.len);
-        memory_region_set_dirty(&s->local_ram, seg.addr, seg.len);
+        memory_region_set_dirty(&s->local, seg.addr, seg.len);
     }
     return true;
 }
@@ -98,9 +98,14 @@ void lite_accel_queue_fail(LiteAccelQueue *q, enum laccel_queue_error error,
                            uint32_t entry, uint64_t value)
 {
     LiteAccel *s = q->dev;
+    bool ghost = q->ghost;
 
     trace_lite_accel_queue_fail(q->index, error, entry, value);
     queue_drop(q);
+    if (ghost) {
+        /* It has told that it is IDLE, and nobody would look. */
+        return;
+    }
     write_status(q, (struct laccel_status_block) {
         .state = cpu_to_le32(LACCEL_QUEUE_FAILED),
         .error = cpu_to_le32(error),
