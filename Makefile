@@ -58,7 +58,7 @@ bench-programs: lib
 	@$(MAKE) --no-print-directory -C tests/bench O=$(O)
 
 demo:
-	@tests/vm/demo $(FILE)
+	@tests/vm/demo '$(FILE)'
 
 test:
 	@tests/vm/need build

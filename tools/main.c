@@ -127,7 +127,9 @@ int parse_common(int argc, char **argv)
 /* Output that could not be written is a failure, as with the coreutils. */
 static void close_stdout(void)
 {
-	if (fclose(stdout)) {
+	bool failed = ferror(stdout);	/* a line that was flushed before */
+
+	if (fclose(stdout) || failed) {
 		warn("write error");
 		_exit(EXIT_FAILURE);
 	}

@@ -91,6 +91,19 @@ static struct laccel_table *laccel_table_new(struct laccel_file *file,
 	return table;
 }
 
+/*
+ * An IOMMU never bounces whole pages; yet while DMA is debugged the DMA API wants
+ * everything behind one to be synced.
+ */
+static bool laccel_table_bounced(struct laccel_file *file, struct laccel_table *table)
+{
+	struct device *dma_dev = file->ldev->dev.parent;
+
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG) && device_iommu_mapped(dma_dev))
+		return false;
+	return dma_need_sync(dma_dev, table->dma);
+}
+
 /**
  * laccel_pgtable_init - Create the root
  * @file: a file that is being bound
@@ -107,7 +120,7 @@ int laccel_pgtable_init(struct laccel_file *file)
 		return PTR_ERR(root);
 	root->users = 1;
 	file->root = root;
-	if (dma_need_sync(file->ldev->dev.parent, root->dma)) {
+	if (laccel_table_bounced(file, root)) {
 		laccel_pgtable_fini(file);
 		return -EOPNOTSUPP;
 	}
