@@ -251,6 +251,7 @@ void lite_accel_queue_retire(LiteAccelCommand *c);
 /* lite_accel_engine.c */
 void lite_accel_engine_init(LiteAccel *s);
 void lite_accel_engine_kick(LiteAccel *s);
+void lite_accel_engine_catch_up(LiteAccel *s);
 void lite_accel_engine_reset(LiteAccel *s);
 void lite_accel_engine_exit(LiteAccel *s);
 void lite_accel_engine_forget(LiteAccelCommand *c);

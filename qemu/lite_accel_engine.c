@@ -183,6 +183,30 @@ static void engine_run(void *opaque)
     }
 }
 
+/*
+ * For the registers that a driver polls: lands what is due and ends the stops
+ * that it held up.  The timer would do it, but not before the main loop has had
+ * the BQL, which a CPU that polls may keep from it for long.
+ */
+void lite_accel_engine_catch_up(LiteAccel *s)
+{
+    int64_t now = clock_now();
+
+    if (s->hang) {
+        return;
+    }
+    s->budget = s->slice;
+    for (unsigned i = 0; i < STEPS_PER_CALLBACK && s->budget; i++) {
+        LiteAccelCommand *c = QTAILQ_FIRST(&s->flight);
+
+        if (!c || c->due > now) {
+            break;
+        }
+        land(c);
+    }
+    drain_queues(s);
+}
+
 void lite_accel_engine_init(LiteAccel *s)
 {
     QTAILQ_INIT(&s->flight);

@@ -195,6 +195,9 @@ void lite_accel_flush(LiteAccel *s)
 
 bool lite_accel_flush_busy(LiteAccel *s)
 {
+    if (s->flush_busy && s->flush_waits) {
+        lite_accel_engine_catch_up(s);
+    }
     if (s->flush_busy && !s->flush_waits && !s->hang) {
         s->flush_busy = false;
         trace_lite_accel_flush_done();

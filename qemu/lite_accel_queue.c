@@ -164,6 +164,7 @@ static void queue_stop(LiteAccelQueue *q)
         q->state = LACCEL_QUEUE_STOPPING;
         q->dev->stopping |= queue_bit(q);
         lite_accel_engine_kick(q->dev);
+        lite_accel_engine_catch_up(q->dev);
     }
 }
 
@@ -229,6 +230,9 @@ uint64_t lite_accel_queue_read(LiteAccelQueue *q, unsigned offset)
         return q->state == LACCEL_QUEUE_RUNNING ||
                q->state == LACCEL_QUEUE_STOPPING;
     case LACCEL_QUEUE_STATE:
+        if (q->state == LACCEL_QUEUE_STOPPING) {
+            lite_accel_engine_catch_up(q->dev);
+        }
         return q->state;
     default:
         return 0;
