@@ -113,6 +113,17 @@ static void knob_set_uint64(Visitor *v, const char *name, uint64_t *to,
     *to = value;
 }
 
+/* What a switch has left behind does not outlast it. */
+static void repair(LiteAccel *s)
+{
+    if (s->flush_ignored && !s->ignore_flush) {
+        lite_accel_tlb_drop(s);
+        s->flush_ignored = false;
+    }
+    /* A hang may have ended. */
+    lite_accel_engine_kick(s);
+}
+
 static void knob_set(Object *obj, Visitor *v, const char *name, void *opaque,
                      Error **errp)
 {
@@ -123,9 +134,8 @@ static void knob_set(Object *obj, Visitor *v, const char *name, void *opaque,
     } else {
         knob_set_uint64(v, name, knob_value(obj, knob), errp);
     }
-    /* A hang may have ended. */
     if (DEVICE(obj)->realized) {
-        lite_accel_engine_kick(LITE_ACCEL(obj));
+        repair(LITE_ACCEL(obj));
     }
 }
 

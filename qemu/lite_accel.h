@@ -196,6 +196,7 @@ struct LiteAccel {
     uint64_t flush_last;
     bool flush_busy;
     unsigned flush_waits;   /* slices in flight that it waits for */
+    bool flush_ignored;     /* by ignore-flush: the TLB is stale */
     uint64_t fault_base;
     uint32_t fault_entries;
     uint32_t fault_index;
@@ -273,6 +274,7 @@ void lite_accel_slice_release(LiteAccelCommand *c);
 /* lite_accel_mmu.c */
 int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
                          LiteAccelSegment *seg);
+void lite_accel_tlb_drop(LiteAccel *s);
 void lite_accel_flush(LiteAccel *s);
 bool lite_accel_flush_busy(LiteAccel *s);
 void lite_accel_flush_landed(LiteAccelCommand *c);

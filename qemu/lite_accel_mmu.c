@@ -50,6 +50,11 @@ static void tlb_fill(LiteAccelQueue *q, unsigned kind, uint64_t va,
     };
 }
 
+void lite_accel_tlb_drop(LiteAccel *s)
+{
+    memset(s->tlb, 0, sizeof(s->tlb));
+}
+
 static bool read_entry(LiteAccelQueue *q, uint64_t addr, uint64_t *entry)
 {
     LiteAccelSegment seg = { .addr = addr, .len = sizeof(*entry) };
@@ -181,6 +186,7 @@ void lite_accel_flush(LiteAccel *s)
     }
     s->counters[LACCEL_COUNTER_FLUSHES]++;
     if (s->ignore_flush) {
+        s->flush_ignored = true;
         return;
     }
     tlb_flush(s);
@@ -300,7 +306,8 @@ void lite_accel_set_fault_entries(LiteAccel *s, uint64_t value)
 /* Tags go on, so that an answer to a fault from before finds nothing. */
 void lite_accel_mmu_reset(LiteAccel *s)
 {
-    memset(s->tlb, 0, sizeof(s->tlb));
+    lite_accel_tlb_drop(s);
+    s->flush_ignored = false;
     s->flush_root = s->flush_start = s->flush_last = 0;
     s->flush_busy = false;
     s->flush_waits = 0;
