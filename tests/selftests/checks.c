@@ -210,7 +210,7 @@ bool check_fence(void)
 
 bool check_completions(void)
 {
-	uint64_t end = accel_ms() + 1000, seen = 0;
+	uint64_t end = accel_ms() + 5000, seen = 0;
 	struct laccel_cqe cqe;
 	struct scene s;
 

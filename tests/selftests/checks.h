@@ -21,7 +21,7 @@ bool check_read_only(void);
 bool check_fence(void);
 /* After DESTROY of a queue has returned its commands write nothing. */
 bool check_stop(void);
-/* Every command gets its one CQE, within a second. */
+/* Every command gets its CQE, within five seconds. */
 bool check_completions(void);
 /* A destroyed queue has the CQEs of all commands fetched, and gets no more. */
 bool check_final_completions(void);

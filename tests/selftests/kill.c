@@ -98,7 +98,7 @@ static bool kill_one(uint8_t *memory, useconds_t after)
 	return fingerprint(memory) != before;
 }
 
-TEST_F_TIMEOUT(kill, thousand_processes, 120)
+TEST_F_TIMEOUT(kill, thousand_processes, 300)
 {
 	int changed = 0, running = 0;
 

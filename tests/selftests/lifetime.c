@@ -144,9 +144,7 @@ FIXTURE_TEARDOWN(gone)
 {
 	struct user next;
 
-	if (!self->back) {
-		ASSERT_EQ(0, bring_back(variant->way, self->bdf));
-	}
+	ASSERT_EQ(0, self->back ? 0 : bring_back(variant->way, self->bdf));
 	ASSERT_EQ(0, open_user(&next));
 	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_fill(next.memory, 1, LENGTH)));
 	/* A device that was plugged in anew counts from 0. */
@@ -385,7 +383,7 @@ TEST_F(driver, hangs)
 	ASSERT_EQ(0, vm_switch("hang", true));
 	start = accel_ms();
 	EXPECT_EQ(0, accel_destroy(u.q.fd, u.q.info.id));
-	EXPECT_LT(accel_ms() - start, 5000);
+	EXPECT_LT(accel_ms() - start, 30000);
 	for (int i = 0; i < 100 && accel_state(&other.q) != LACCEL_STATE_LOST; i++)
 		usleep(10000);
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&other.q));

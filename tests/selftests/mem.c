@@ -211,7 +211,8 @@ TEST_F(mem, read_only_mapping)
 		EXPECT_EQ(-EFAULT, accel_register(self->fd, mappings[i], 4 * PAGE,
 						  LACCEL_MEM_WRITE, NULL));
 		ASSERT_EQ(0, accel_register(self->fd, mappings[i], 4 * PAGE, 0, NULL));
-		EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_fill(mappings[i], 1, 8)));
+		EXPECT_EQ(LACCEL_PAGE_FAULT,
+			  accel_command(&self->q, accel_fill(mappings[i], 1, 8)));
 	}
 	/* The rights are those of the registration, whatever mprotect() adds. */
 	ASSERT_EQ(0, mprotect(mappings[2], 4 * PAGE, PROT_READ | PROT_WRITE));

@@ -62,14 +62,17 @@ static void __attribute__((constructor)) look_after_exec(void)
 {
 	const char *text = getenv(EXEC_FD);
 	struct laccel_queue_create info = { .id = 1, .sq_bytes = PAGE, .cq_bytes = PAGE };
-	uint64_t first;
+	uint64_t offset;
 	int fd;
 
 	if (!text)
 		return;
-	if (sscanf(text, "%d %lu", &fd, &first) != 2)
+	if (sscanf(text, "%d %lu", &fd, &offset) != 2)
 		_exit(99);
-	info.sq_offset = info.cq_offset = info.state_offset = info.doorbell_offset = first;
+	info.sq_offset = offset;
+	info.cq_offset = offset;
+	info.state_offset = offset;
+	info.doorbell_offset = offset;
 	_exit(count_possible(fd, &info));
 }
 

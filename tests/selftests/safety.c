@@ -36,7 +36,8 @@ BREAK(fence, "ignore-fence", check_fence, 0);
 BREAK(stop, "ignore-stop", check_stop, 0);
 BREAK(final_completions, "ignore-stop", check_final_completions, 0);
 BREAK(dropped, "drop-completions", check_completions, 0);
-BREAK(late, "delay-completions-ns", check_completions, 1500000000);
+/* Later than the check waits, not so late that stopping the queue takes too long. */
+BREAK(late, "delay-completions-ns", check_completions, 5500000000);
 BREAK(failing_dma, "fail-dma", check_data, 0);
 
 static int set(const FIXTURE_VARIANT(broken) *variant, bool on)

@@ -38,25 +38,43 @@ skip()
 	echo "ok $number $1 # SKIP $2"
 }
 
-# Output and exit status of the tool are those of the other command.
+# Output and exit status of the tool are those of sha256sum, and it complains
+# when that does.
 same()
 {
-	local ours theirs status
-	theirs=$("$1" "${@:2}" 2>/dev/null </dev/null)
-	status=$?
-	ours=$("$tool" sha256 "${@:2}" 2>/dev/null </dev/null)
-	[ "$?:$ours" = "$status:$theirs" ] ||
-		{ printf 'ours:\n%s\ntheirs (%s):\n%s\n' "$ours" "$status" "$theirs"; return 1; }
+	sha256sum "$@" >theirs 2>theirs.err </dev/null
+	echo "status $?" >>theirs
+	"$tool" sha256 "$@" >ours 2>ours.err </dev/null
+	echo "status $?" >>ours
+	diff -a theirs ours && [ "$(wc -l <theirs.err)" = "$(wc -l <ours.err)" ]
 }
 
-# Ends with status 1, nothing on standard output, one sentence that has the words.
+# Ends with status 1, nothing on standard output, one line that has the words.
 refuses()
 {
 	local words=$1 output status
-	output=$("${@:2}" 2>"$dir/.err" </dev/null)
+	output=$("${@:2}" 2>.err </dev/null)
 	status=$?
-	cat "$dir/.err"
-	[ "$status" = 1 ] && [ -z "$output" ] && grep -q -e "$words" "$dir/.err"
+	cat .err
+	[ "$status" = 1 ] && [ -z "$output" ] && [ "$(wc -l <.err)" = 1 ] &&
+		grep -q -e "^lite-accel: .*$words" .err
+}
+
+# The same for a mistake in the command line, with a second line about --help.
+misused()
+{
+	local words=$1 output status
+	output=$("$tool" "${@:2}" 2>.err </dev/null)
+	status=$?
+	cat .err
+	[ "$status" = 1 ] && [ -z "$output" ] && head -n 1 .err | grep -q -e "$words" &&
+		[ "$(tail -n +2 .err)" = "Try 'lite-accel --help' for more information." ]
+}
+
+# As somebody whom permissions stop.
+as_user()
+{
+	if [ "$(id -u)" = 0 ]; then "$top/tests/vm/as-user" "$@"; else "$@"; fi
 }
 
 crc_is()
@@ -82,10 +100,10 @@ slow_pipe()
 sizes()
 {
 	local n
-	for n in 0 1 55 56 63 64 65 4095 4096 4097 65536 262143 262144 262145 1048577; do
-		head -c "$n" big >size
-		same sha256sum size || { echo "$n bytes"; return 1; }
+	for n in 0 1 55 56 63 64 65 4095 4096 4097 65536 1048575 1048576 1048577 2097152; do
+		head -c "$n" big >"size-$n"
 	done
+	same size-*
 }
 
 cross_check()
@@ -108,6 +126,19 @@ copies()
 	"$tool" copy big copied && cmp big copied && "$tool" copy empty copied && cmp empty copied
 }
 
+copies_from_a_pipe()
+{
+	head -c 3000000 big >pipe &
+	"$tool" copy pipe copied && cmp -n 3000000 big copied && [ "$(stat -c %s copied)" = 3000000 ]
+}
+
+# Neither half a file nor none is left of one that is copied onto itself.
+copy_onto_itself()
+{
+	cp small itself
+	refuses 'are the same file' "$tool" copy itself itself && cmp small itself
+}
+
 keeps_going()
 {
 	local output
@@ -117,18 +148,47 @@ keeps_going()
 
 writes_fail()
 {
-	! "$tool" sha256 small >/dev/full
+	! "$tool" sha256 small >/dev/full && refuses '/dev/full: No space' "$tool" copy small /dev/full
+}
+
+check_from_stdin()
+{
+	sha256sum small big | "$tool" sha256 -c >checked && [ "$(cat checked)" = $'small: OK\nbig: OK' ]
+}
+
+slowly()
+{
+	head -c 1M /dev/zero
+	sleep 0.5
+	head -c 1M /dev/zero
+}
+
+# A bar is for eyes: it needs a terminal, and time enough to be seen.
+draws_a_bar()
+{
+	slowly >pipe &
+	"$tool" sha256 pipe >/dev/null 2>no-terminal
+	slowly >pipe &
+	script -qec "$tool sha256 pipe >/dev/null" /dev/null >terminal </dev/null
+	[ ! -s no-terminal ] && grep -a -q 'MiB  pipe' terminal
 }
 
 lists()
 {
-	"$tool" list | grep -q "^$node *lite_accel_pci "
+	"$tool" list >list && head -n 1 list | grep -q '^DEVICE ' &&
+		grep -q "^$node *lite_accel_pci .* 0/64$" list
 }
 
 tells()
 {
-	"$tool" info >info && grep -q SHA256 info && grep -q PINNED info &&
-		grep -q 'not in this version' info
+	local mode
+	"$tool" info "$node" >info && grep -q "^$node$" info &&
+		grep -q 'functions: NOP COPY FILL COMPARE CRC32C SHA256 DUALCAST$' info &&
+		grep -q 'queues: *0 of 64 in use' info && grep -q 'PINNED: *yes' info &&
+		grep -q "dma_read_bytes *$(cat "$sysfs/counters/dma_read_bytes")$" info || return 1
+	for mode in SVA MIRROR MEDIATED; do
+		grep -q "^ *$mode: *not in this version$" info || return 1
+	done
 }
 
 helps()
@@ -161,8 +221,13 @@ exports_its_own_only()
 # No code of ours computes: without a device there is no digest.
 needs_the_device()
 {
-	refuses 'No such file' "$tool" -d /dev/accel-none sha256 small &&
-		LITE_ACCEL_DEVICE=/dev/accel-none refuses 'No such file' "$tool" crc32c small
+	local command
+	for command in 'sha256 small' 'crc32c small' 'sha256 -c SUMS' 'copy small copied' info; do
+		# shellcheck disable=SC2086
+		refuses 'No such file' "$tool" -d /dev/accel-none $command || return 1
+	done
+	LITE_ACCEL_DEVICE=/dev/accel-none refuses 'No such file' "$tool" sha256 small &&
+		LITE_ACCEL_DEVICE=/dev/null refuses 'is not an accelerator' "$tool" sha256 small
 }
 
 device_gone()
@@ -170,7 +235,7 @@ device_gone()
 	local driver=/sys/bus/pci/drivers/lite_accel_pci bdf status
 	bdf=$(basename "$(readlink "$sysfs/device")")
 	echo "$bdf" >"$driver/unbind"
-	refuses 'no accelerator' "$tool" sha256 small
+	refuses 'no accelerator' "$tool" sha256 small && refuses 'no accelerator' "$tool" list
 	status=$?
 	echo "$bdf" >"$driver/bind"
 	chgrp "$LITE_ACCEL_GID" "$node"
@@ -182,44 +247,57 @@ echo small >small
 : >empty
 mkdir folder
 cp small 'with space'
-cp small $'with\nnewline' 
+cp small $'with\nnewline'
 cp small 'back\slash'
 { sha256sum small; echo garbage; echo "${fake:=$(printf '0%.0s' {1..64})}  big"; } >WRONG
 { sha256sum small; echo "$fake  nowhere"; } >ABSENT
+mkfifo pipe
+cp small unreadable
+chmod 755 .
+chmod 000 unreadable
 
 echo "TAP version 13"
-echo "1..34"
-check "sha256: a file" same sha256sum big
-check "sha256: files" same sha256sum small big empty
+echo "1..40"
+check "sha256: a file" same big
+check "sha256: files" same small big empty
 check "sha256: lengths around blocks, pages and buffers" sizes
-check "sha256: standard input" same sha256sum -
+check "sha256: standard input" same -
 check "sha256: pipes" through_a_pipe
 check "sha256: a pipe with short reads" slow_pipe
 check "sha256: names with blanks, newlines and backslashes" \
-	same sha256sum 'with space' $'with\nnewline' 'back\slash'
-check "sha256: --tag" same sha256sum --tag small $'with\nnewline'
-check "sha256: -b" same sha256sum -b small
-check "sha256: -z" same sha256sum -z small 'back\slash'
+	same 'with space' $'with\nnewline' 'back\slash'
+check "sha256: --tag" same --tag small $'with\nnewline'
+check "sha256: -b" same -b small
+check "sha256: -z" same -z small 'back\slash'
 check "sha256: a missing file does not stop it" keeps_going
-check "sha256: a directory" refuses folder "$tool" sha256 folder
+check "sha256: a directory" refuses 'folder: Is a directory' "$tool" sha256 folder
+check "sha256: a file that may not be read" \
+	refuses 'unreadable: Permission denied' as_user "$tool" sha256 unreadable
+check "sha256: a bar on a terminal" draws_a_bar
 check "sha256 -c: what the other prints" cross_check
-check "sha256 -c: mismatch and garbage" same sha256sum -c WRONG
-check "sha256 -c: --quiet" same sha256sum -c --quiet WRONG
-check "sha256 -c: --status" same sha256sum -c --status WRONG
-check "sha256 -c: --strict" same sha256sum -c --strict WRONG
-check "sha256 -c: a file that is absent" same sha256sum -c ABSENT
-check "sha256 -c: --ignore-missing" same sha256sum -c --ignore-missing ABSENT
-check "sha256 -c: no checksum at all" same sha256sum -c small
+check "sha256 -c: mismatch and garbage" same -c WRONG
+check "sha256 -c: --quiet" same -c --quiet WRONG
+check "sha256 -c: --status" same -c --status WRONG
+check "sha256 -c: --strict" same -c --strict WRONG
+check "sha256 -c: a file that is absent" same -c ABSENT
+check "sha256 -c: --ignore-missing" same -c --ignore-missing ABSENT
+check "sha256 -c: no checksum at all" same -c small
+check "sha256 -c: no list" same -c missing
+check "sha256 -c: from standard input" check_from_stdin
 check "crc32c: check value" crc_is 123456789 e3069283
 check "crc32c: nothing" crc_is '' 00000000
 check "crc32c: RFC 3720, 32 bytes of zeros" crc_is "$(printf '\\0%.0s' {1..32})" 8a9136aa
 check "crc32c: RFC 3720, 32 bytes of ones" crc_is "$(printf '\\xff%.0s' {1..32})" 62a8ab43
 check "the device reads each byte once" counters_tell
 check "copy" copies
-check "copy: of what is not there" refuses missing "$tool" copy missing copied
+check "copy: from a pipe" copies_from_a_pipe
+check "copy: onto itself" copy_onto_itself
+check "copy: of what is not there" refuses 'missing: No such file' "$tool" copy missing copied
 check "output that cannot be written" writes_fail
 check "list, info and help" eval 'lists && tells && helps'
-check "usage" refuses 'not a command' "$tool" frobnicate
+check "usage" eval "misused 'frobnicate is not a command' frobnicate &&
+	misused 'no command' && misused 'source and a destination' copy big &&
+	misused 'only when verifying' sha256 --quiet small"
 check "no device, no digest" needs_the_device
 if [ "$(id -u)" = 0 ]; then
 	check "device gone, no digest" device_gone

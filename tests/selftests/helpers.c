@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * liblite-accel's synchronous helpers.  What the commands compute is data.c's
+ * matter; here windows and pieces fit together, within the memlock limit, and
+ * nothing is copied on the way.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "accel.h"
+#include "confine.h"
+#include "host.h"
+#include "kselftest_harness.h"
+#include "library.h"
+
+#define BYTES		(20u << 20)	/* more than an ordinary user may pin at once */
+#define PATTERN		0x1122334455667788
+#define DEFAULT_LIMIT	(8ul << 20)	/* RLIMIT_MEMLOCK of a user nobody raised it for */
+
+FIXTURE(helpers) {
+	struct laccel_device *dev;
+};
+
+FIXTURE_SETUP(helpers)
+{
+	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
+}
+
+FIXTURE_TEARDOWN(helpers)
+{
+	laccel_close(self->dev);
+	EXPECT_EQ(0, accel_pinned_kb());
+}
+
+static bool filled(const uint8_t *p, uint64_t pattern, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != (uint8_t)(pattern >> i % 8 * 8))
+			return false;
+	return true;
+}
+
+/* All of them; returns which one was wrong. */
+static int try_helpers(struct laccel_device *dev, uint8_t *a, uint8_t *b, size_t n)
+{
+	uint8_t digest[32], expected[32];
+	uint32_t crc = 0;
+
+	host_randomize(a, n);
+	if (laccel_copy(dev, b, a, n) || memcmp(a, b, n))
+		return 1;
+	if (laccel_compare(dev, a, b, n) != n)
+		return 2;
+	if (n) {
+		b[n - 1] ^= 1;
+		if (laccel_compare(dev, a, b, n) != n - 1)
+			return 3;
+	}
+	if (laccel_crc32c(dev, a, n, &crc) || crc != host_crc32c(a, n, 0))
+		return 4;
+	host_sha256(a, n, expected);
+	if (laccel_sha256(dev, a, n, digest) || memcmp(digest, expected, 32))
+		return 5;
+	b[n] = 0x5a;
+	if (laccel_fill(dev, b, PATTERN, n) || !filled(b, PATTERN, n) || b[n] != 0x5a)
+		return 6;
+	return 0;
+}
+
+TEST_F(helpers, any_memory)
+{
+	uint8_t *a = malloc(300000), *b = malloc(300000), on_stack[2 * PAGE];
+
+	for (int i = 0; i < 30; i++) {
+		size_t n = host_below(1ull << host_below(18));
+		size_t shift = host_below(1000);
+
+		ASSERT_EQ(0, try_helpers(self->dev, a + shift, b + host_below(1000), n))
+			TH_LOG("%zu bytes", n);
+	}
+	EXPECT_EQ(0, try_helpers(self->dev, on_stack, on_stack + PAGE, PAGE - 1));
+	EXPECT_EQ(0, try_helpers(self->dev, a, b, 0));
+	free(a);
+	free(b);
+}
+
+/* No command, no memory: nowhere to point is good enough. */
+TEST_F(helpers, nothing)
+{
+	static const uint8_t empty[] = { 0xe3, 0xb0, 0xc4, 0x42 };
+	uint32_t crc = 0x12345678;
+	uint8_t digest[32];
+
+	EXPECT_EQ(0, laccel_copy(self->dev, NULL, NULL, 0));
+	EXPECT_EQ(0, laccel_fill(self->dev, NULL, 0, 0));
+	EXPECT_EQ(0, laccel_compare(self->dev, NULL, NULL, 0));
+	EXPECT_EQ(0, laccel_crc32c(self->dev, NULL, 0, &crc));
+	EXPECT_EQ(0x12345678, crc);
+	EXPECT_EQ(0, laccel_sha256(self->dev, NULL, 0, digest));
+	EXPECT_EQ(0, memcmp(digest, empty, sizeof(empty)));
+}
+
+/* A CRC goes on where another ended. */
+TEST_F(helpers, crc32c_continues)
+{
+	uint32_t crc = 0;
+
+	EXPECT_EQ(0, laccel_crc32c(self->dev, "1234", 4, &crc));
+	EXPECT_EQ(0, laccel_crc32c(self->dev, "56789", 5, &crc));
+	EXPECT_EQ(0xe3069283, crc);
+}
+
+/* Memory that may only be read, as that of this program's text. */
+TEST_F(helpers, read_only_memory)
+{
+	static const uint8_t text[] = "123456789";
+	uint32_t crc = 0;
+
+	EXPECT_EQ(0, laccel_crc32c(self->dev, text, 9, &crc));
+	EXPECT_EQ(0xe3069283, crc);
+	EXPECT_EQ(-EFAULT, laccel_fill(self->dev, (void *)text, 0, 8));
+	EXPECT_TRUE(error_says("for writing"));
+	EXPECT_EQ(-EFAULT, laccel_crc32c(self->dev, NULL, 8, &crc));
+}
+
+/* Registered for reading, written to by nobody. */
+TEST_F(helpers, registered_for_reading)
+{
+	uint8_t *p = accel_pages(PAGE);
+	uint32_t crc = 0;
+
+	ASSERT_LE(0, laccel_mem_register(self->dev, p, PAGE, 0));
+	EXPECT_EQ(0, laccel_crc32c(self->dev, p, PAGE, &crc));
+	EXPECT_EQ(-EEXIST, laccel_fill(self->dev, p, 0, 8));
+	EXPECT_TRUE(error_says("registered for reading only"));
+}
+
+static int use_without_ioctl(bool registered)
+{
+	uint8_t *a = accel_pages(16 * PAGE), *b = a + 8 * PAGE;
+	struct laccel_device *dev;
+
+	if (laccel_open(NULL, &dev) || laccel_copy(dev, b, a, 1))
+		return 99;
+	if (registered &&
+	    (laccel_mem_register(dev, a, 8 * PAGE, LACCEL_MEM_WRITE) < 0 ||
+	     laccel_mem_register(dev, b, 8 * PAGE, LACCEL_MEM_WRITE) < 0))
+		return 98;
+	if (confine_from(SYS_ioctl))
+		return 97;
+	return try_helpers(dev, a + 5, b + 7, 7 * PAGE);
+}
+
+static int use_registered(void)
+{
+	return use_without_ioctl(true);
+}
+
+static int use_other(void)
+{
+	return use_without_ioctl(false);
+}
+
+/* Registered memory is used as it is: the kernel is not asked again. */
+TEST_F(helpers, registered_memory)
+{
+	EXPECT_EQ(0, run_child(use_registered));
+	EXPECT_EQ(-SIGSYS, run_child(use_other));
+}
+
+FIXTURE(windows) {
+	struct laccel_device *dev;
+	uint8_t *p;
+	uint8_t *model;
+	size_t bytes;
+};
+
+FIXTURE_VARIANT(windows) {
+	size_t memlock;
+	size_t bytes;
+};
+
+FIXTURE_VARIANT_ADD(windows, default_limit) {
+	.memlock = DEFAULT_LIMIT,
+	.bytes = BYTES,
+};
+
+FIXTURE_VARIANT_ADD(windows, small_limit) {
+	.memlock = 64 << 10,
+	.bytes = 3 << 20,
+};
+
+/* What is longer than the memlock limit goes through windows. */
+FIXTURE_SETUP(windows)
+{
+	self->bytes = variant->bytes;
+	self->p = accel_pages(self->bytes);
+	self->model = accel_pages(self->bytes);
+	for (size_t i = 0; i < self->bytes / 8; i++)
+		((uint64_t *)self->p)[i] = i * 0x9e3779b97f4a7c15;
+	memcpy(self->model, self->p, self->bytes);
+	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
+	ASSERT_EQ(0, confine_user(variant->memlock));
+	ASSERT_EQ(-ENOMEM, laccel_mem_register(self->dev, self->p, self->bytes, 0));
+}
+
+FIXTURE_TEARDOWN(windows)
+{
+	laccel_close(self->dev);
+	EXPECT_EQ(0, accel_pinned_kb());
+}
+
+static int copy_both(struct laccel_device *dev, uint8_t *p, uint8_t *model, size_t dst, size_t src,
+		     size_t n)
+{
+	int ret = laccel_copy(dev, p + dst, p + src, n);
+
+	memmove(model + dst, model + src, n);
+	return ret;
+}
+
+TEST_F(windows, overlapping_copy)
+{
+	static const int shifts[] = { -12345, 12345, -4096, 4096, -1, 1 };
+	size_t src = 20000, n = self->bytes - 40000;
+
+	for (int i = 0; i < 6; i++) {
+		ASSERT_EQ(0, copy_both(self->dev, self->p, self->model, src + shifts[i], src, n));
+		ASSERT_EQ(0, memcmp(self->p, self->model, self->bytes)) TH_LOG("by %d", shifts[i]);
+	}
+}
+
+TEST_F(windows, fill_and_compare)
+{
+	size_t n = self->bytes - 1001;
+	uint8_t *p = self->p + 1000;
+
+	ASSERT_EQ(0, laccel_fill(self->dev, p, PATTERN, n));
+	EXPECT_TRUE(filled(p, PATTERN, n));
+	EXPECT_EQ(0, memcmp(self->p, self->model, 1000));
+	EXPECT_EQ(self->model[self->bytes - 1], p[n]);
+	memcpy(self->model, p, n);
+	EXPECT_EQ(n, laccel_compare(self->dev, self->model, p, n));
+	p[n - 3] ^= 1;
+	EXPECT_EQ(n - 3, laccel_compare(self->dev, self->model, p, n));
+	p[77] ^= 1;
+	EXPECT_EQ(77, laccel_compare(self->dev, self->model, p, n));
+}
+
+TEST_F(windows, sums)
+{
+	uint8_t digest[32], expected[32];
+	size_t n = self->bytes - 10;
+	uint32_t crc = 0;
+
+	ASSERT_EQ(0, laccel_crc32c(self->dev, self->p + 3, n, &crc));
+	EXPECT_EQ(host_crc32c(self->p + 3, n, 0), crc);
+	host_sha256(self->p + 3, n, expected);
+	ASSERT_EQ(0, laccel_sha256(self->dev, self->p + 3, n, digest));
+	EXPECT_EQ(0, memcmp(digest, expected, 32));
+}
+
+/* A limit below everything: which one, how much is in use, how much was needed. */
+TEST_F(helpers, memlock_in_words)
+{
+	uint8_t *p = accel_pages(HUGE);
+	uint32_t crc = 0;
+
+	ASSERT_EQ(0, confine_user(64 << 10));
+	ASSERT_LE(0, laccel_mem_register(self->dev, p, 10 * PAGE, 0));
+	EXPECT_EQ(-ENOMEM, laccel_mem_register(self->dev, p + HUGE / 2, HUGE / 2, 0));
+	EXPECT_TRUE(error_says("1 MiB more exceed RLIMIT_MEMLOCK (64 KiB, 40 KiB in use)"));
+	ASSERT_EQ(0, confine_user(0));
+	EXPECT_EQ(-ENOMEM, laccel_crc32c(self->dev, p + HUGE / 2, 9, &crc));
+	EXPECT_TRUE(error_says("4 KiB more exceed RLIMIT_MEMLOCK (0 bytes, 40 KiB in use)"));
+}
+
+/* The library never copies: the device moves each byte, once. */
+TEST_F(helpers, bytes_moved)
+{
+	uint64_t reads = accel_counter("dma_read_bytes"), writes = accel_counter("dma_write_bytes");
+	uint8_t *p = accel_pages(BYTES), digest[32];
+
+	ASSERT_EQ(0, laccel_sha256(self->dev, p, BYTES - 5, digest));
+	EXPECT_EQ(BYTES - 5, accel_counter("dma_read_bytes") - reads);
+	ASSERT_EQ(0, laccel_copy(self->dev, p, p + BYTES / 2, BYTES / 2));
+	EXPECT_EQ(BYTES - 5 + BYTES / 2, accel_counter("dma_read_bytes") - reads);
+	EXPECT_EQ(BYTES / 2, accel_counter("dma_write_bytes") - writes);
+}
+
+static int run_nop(struct laccel_queue *q)
+{
+	struct laccel_cqe cqe;
+	int ret;
+
+	laccel_prep_nop(laccel_get_sqe(q));
+	ret = laccel_wait(q, -1);
+	return ret ? ret : !laccel_reap(q, &cqe);
+}
+
+static void *use_in_thread(void *arg)
+{
+	struct laccel_device *dev = arg;
+	uint8_t *a = malloc(20000), *b = malloc(20000);
+	struct laccel_queue *q;
+	uintptr_t wrong;
+
+	wrong = laccel_queue_create(dev, 8, 8, &q) != 0;
+	for (int i = 0; i < 20 && !wrong; i++) {
+		wrong |= try_helpers(dev, a, b, 10000 + i) != 0;
+		wrong |= run_nop(q) != 0;
+	}
+	free(a);
+	free(b);
+	return (void *)wrong;
+}
+
+/* One device for all, a queue for each; helpers take turns. */
+TEST_F(helpers, threads)
+{
+	pthread_t threads[4];
+	void *wrong;
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, use_in_thread, self->dev));
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], &wrong);
+		EXPECT_NULL(wrong);
+	}
+}
+
+/* SHA-256 of 3 GiB of zeros: head -c 3G /dev/zero | sha256sum */
+static const uint8_t three_gib_of_zeros[32] = {
+	0x30, 0x5b, 0x66, 0xa5, 0x9d, 0x15, 0xb2, 0x52, 0x09, 0x2f, 0xbd, 0xa9, 0xd0, 0x97, 0x11,
+	0x23, 0x0c, 0x42, 0x9f, 0x35, 0x18, 0x97, 0xcb, 0xd4, 0x30, 0xe7, 0xb5, 0x5a, 0x35, 0xfd,
+	0x3b, 0x97,
+};
+
+/* More than 31 bits can count, by anybody, with the limit that everybody has. */
+TEST_F_TIMEOUT(helpers, three_gib, 300)
+{
+	const size_t window = 64ul << 20, length = 3ul << 30;
+	int memfd = memfd_create("zeros", MFD_CLOEXEC);
+	uint8_t digest[32], *p = mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (!geteuid())
+		SKIP(return, "not an ordinary user");
+	ASSERT_EQ(0, confine_user(DEFAULT_LIMIT));
+	ASSERT_EQ(0, ftruncate(memfd, window));
+	for (size_t at = 0; at < length; at += window)
+		ASSERT_NE(MAP_FAILED, mmap(p + at, window, PROT_READ, MAP_SHARED | MAP_FIXED, memfd,
+					   0));
+	ASSERT_EQ(0, laccel_sha256(self->dev, p, length, digest));
+	EXPECT_EQ(0, memcmp(digest, three_gib_of_zeros, 32));
+	close(memfd);
+}
+
+TEST_HARNESS_MAIN
