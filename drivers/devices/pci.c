@@ -5,7 +5,7 @@
 #include <linux/bits.h>
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
-#include <linux/iopoll.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 
@@ -118,19 +118,35 @@ static int laccel_pci_queue_start(struct laccel_device *ldev,
 	return -ENODEV;
 }
 
+/*
+ * Poll until a register no longer has @value, which a device that is gone has in
+ * none.  read_poll_timeout_atomic() does not look at the clock.
+ */
+static bool laccel_pci_wait_while(struct laccel_pci *pci, u32 reg, u64 value)
+{
+	ktime_t end = ktime_add_us(ktime_get(), LACCEL_PCI_TIMEOUT_US);
+
+	while (laccel_pci_read(pci, reg) == value) {
+		if (ktime_after(ktime_get(), end))
+			return laccel_pci_read(pci, reg) != value;
+		cpu_relax();
+	}
+	return true;
+}
+
 static void laccel_pci_queue_stop(struct laccel_device *ldev, u32 slot)
 {
 	struct laccel_pci *pci = to_pci(ldev);
-	void __iomem *base = pci->regs + LACCEL_QUEUE(slot);
-	u64 state;
+	u32 base = LACCEL_QUEUE(slot);
 
 	if (READ_ONCE(pci->hung))
 		return;
-	writeq(LACCEL_QUEUE_STOP, base + LACCEL_QUEUE_CTRL);
-	if (readq_poll_timeout_atomic(base + LACCEL_QUEUE_STATE, state,
-				      state == LACCEL_QUEUE_IDLE || state == LACCEL_PCI_GONE,
-				      1, LACCEL_PCI_TIMEOUT_US))
+	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_STOP);
+	if (!laccel_pci_wait_while(pci, base + LACCEL_QUEUE_STATE, LACCEL_QUEUE_STOPPING))
 		laccel_pci_hung(pci, "stopping a queue");
+	/* It fails if it cannot write its last CQEs, with bus mastering off. */
+	if (laccel_pci_read(pci, base + LACCEL_QUEUE_STATE) == LACCEL_QUEUE_FAILED)
+		laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_STOP);
 	/* No record is left in the ring when the slot is used again. */
 	laccel_pci_faults(pci);
 }
@@ -150,7 +166,6 @@ static void laccel_pci_queue_status(struct laccel_device *ldev, u32 slot,
 static void laccel_pci_flush(struct laccel_device *ldev, dma_addr_t root, u64 start, u64 last)
 {
 	struct laccel_pci *pci = to_pci(ldev);
-	u64 busy;
 
 	spin_lock(&pci->flush_lock);
 	if (READ_ONCE(pci->hung))
@@ -159,9 +174,7 @@ static void laccel_pci_flush(struct laccel_device *ldev, dma_addr_t root, u64 st
 	laccel_pci_write(pci, LACCEL_REG_FLUSH_START, start);
 	laccel_pci_write(pci, LACCEL_REG_FLUSH_LAST, last);
 	laccel_pci_write(pci, LACCEL_REG_FLUSH, 1);
-	if (readq_poll_timeout_atomic(pci->regs + LACCEL_REG_FLUSH, busy,
-				      !busy || busy == LACCEL_PCI_GONE,
-				      1, LACCEL_PCI_TIMEOUT_US))
+	if (!laccel_pci_wait_while(pci, LACCEL_REG_FLUSH, 1))
 		laccel_pci_hung(pci, "a flush");
 out:
 	spin_unlock(&pci->flush_lock);
