@@ -175,19 +175,19 @@ draws_a_bar()
 
 lists()
 {
-	"$tool" list >list && head -n 1 list | grep -q '^DEVICE ' &&
-		grep -q "^$node *lite_accel_pci .* 0/64$" list
+	"$tool" list >listed && head -n 1 listed | grep -q '^DEVICE ' &&
+		grep -q "^$node *lite_accel_pci .* 0/64$" listed
 }
 
 tells()
 {
 	local mode
-	"$tool" info "$node" >info && grep -q "^$node$" info &&
-		grep -q 'functions: NOP COPY FILL COMPARE CRC32C SHA256 DUALCAST$' info &&
-		grep -q 'queues: *0 of 64 in use' info && grep -q 'PINNED: *yes' info &&
-		grep -q "dma_read_bytes *$(cat "$sysfs/counters/dma_read_bytes")$" info || return 1
+	"$tool" info "$node" >told && grep -q "^$node$" told &&
+		grep -q 'functions: NOP COPY FILL COMPARE CRC32C SHA256 DUALCAST$' told &&
+		grep -q 'queues: *0 of 64 in use' told && grep -q 'PINNED: *yes' told &&
+		grep -q "dma_read_bytes *$(cat "$sysfs/counters/dma_read_bytes")$" told || return 1
 	for mode in SVA MIRROR MEDIATED; do
-		grep -q "^ *$mode: *not in this version$" info || return 1
+		grep -q "^ *$mode: *not in this version$" told || return 1
 	done
 }
 
@@ -251,13 +251,14 @@ cp small $'with\nnewline'
 cp small 'back\slash'
 { sha256sum small; echo garbage; echo "${fake:=$(printf '0%.0s' {1..64})}  big"; } >WRONG
 { sha256sum small; echo "$fake  nowhere"; } >ABSENT
+{ sha256sum small; echo garbage; } >GARBAGE
 mkfifo pipe
 cp small unreadable
 chmod 755 .
 chmod 000 unreadable
 
 echo "TAP version 13"
-echo "1..40"
+echo "1..41"
 check "sha256: a file" same big
 check "sha256: files" same small big empty
 check "sha256: lengths around blocks, pages and buffers" sizes
@@ -278,7 +279,8 @@ check "sha256 -c: what the other prints" cross_check
 check "sha256 -c: mismatch and garbage" same -c WRONG
 check "sha256 -c: --quiet" same -c --quiet WRONG
 check "sha256 -c: --status" same -c --status WRONG
-check "sha256 -c: --strict" same -c --strict WRONG
+check "sha256 -c: garbage alone" same -c GARBAGE
+check "sha256 -c: --strict" same -c --strict GARBAGE
 check "sha256 -c: a file that is absent" same -c ABSENT
 check "sha256 -c: --ignore-missing" same -c --ignore-missing ABSENT
 check "sha256 -c: no checksum at all" same -c small
