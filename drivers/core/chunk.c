@@ -263,8 +263,10 @@ static bool laccel_chunk_filled(struct laccel_mem *mem, struct laccel_chunk *chu
 	bool filled;
 
 	laccel_begin(file, &section);
-	if (chunk->pin && !laccel_pin_reaches(chunk->pin, chunk, addr))
+	if (chunk->pin && !laccel_pin_reaches(chunk->pin, chunk, addr)) {
 		laccel_chunks_drop(mem, section.ops, chunk->addr, chunk->addr);
+		queue_work(laccel_wq, &file->drop_work);
+	}
 	filled = chunk->pin;
 	laccel_end(file, &section);
 	return filled;
