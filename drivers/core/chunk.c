@@ -17,15 +17,17 @@
 #include "trace.h"
 
 /*
- * Pinned pages.  @pages has one entry per page of the chunk, NULL where there is
- * nothing that can be pinned; it is NULL itself if one folio, @head, is all.
+ * Pinned pages, from the first address to the last: one bit of @present per page
+ * of the chunk, clear where there is nothing that can be pinned.
  */
 struct laccel_pin {
 	struct list_head node;		/* in file->dropped */
-	unsigned int npages;
+	unsigned int npages;		/* that are pinned */
 	bool write;
-	struct page *head;
-	struct page **pages;
+	bool huge;			/* one leaf of 2 MiB */
+	struct sg_table sgt;
+	struct scatterlist whole;	/* all of @sgt if @huge */
+	DECLARE_BITMAP(present, LACCEL_CHUNK_PAGES);
 };
 
 static struct device *laccel_dma_dev(struct laccel_mem *mem)
@@ -40,33 +42,15 @@ static enum dma_data_direction laccel_dma_dir(struct laccel_mem *mem)
 
 static void laccel_pin_release(struct laccel_pin *pin)
 {
-	unsigned int i, run;
+	struct scatterlist *sg;
+	unsigned int i;
 
-	if (pin->head)
-		unpin_user_page_range_dirty_lock(pin->head, pin->npages, pin->write);
-	for (i = 0; pin->pages && i < pin->npages; i += run ?: 1) {
-		for (run = 0; i + run < pin->npages && pin->pages[i + run]; run++)
-			;
-		unpin_user_pages_dirty_lock(pin->pages + i, run, pin->write);
-	}
-	kfree(pin->pages);
+	for_each_sgtable_sg(&pin->sgt, sg, i)
+		unpin_user_page_range_dirty_lock(sg_page(sg), sg->length >> PAGE_SHIFT,
+						 pin->write);
+	if (!pin->huge)
+		sg_free_table(&pin->sgt);
 	kfree(pin);
-}
-
-static struct laccel_pin *laccel_pin_alloc(struct laccel_mem *mem, struct laccel_chunk *chunk)
-{
-	struct laccel_pin *pin = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
-
-	if (!pin)
-		return NULL;
-	pin->npages = chunk->npages;
-	pin->write = mem->write;
-	pin->pages = kcalloc(chunk->npages, sizeof(*pin->pages), GFP_KERNEL_ACCOUNT);
-	if (!pin->pages) {
-		kfree(pin);
-		return NULL;
-	}
-	return pin;
 }
 
 static unsigned int laccel_gup_flags(struct laccel_mem *mem)
@@ -76,19 +60,19 @@ static unsigned int laccel_gup_flags(struct laccel_mem *mem)
 
 /* The owner registers: every page has to be there. */
 static int laccel_pin_all(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			  struct laccel_pin *pin)
+			  struct laccel_pin *pin, struct page **pages)
 {
-	unsigned int done = 0;
 	int ret;
 
-	while (done < pin->npages) {
-		ret = pin_user_pages_fast(chunk->addr + (unsigned long)done * PAGE_SIZE,
-					  pin->npages - done, laccel_gup_flags(mem),
-					  pin->pages + done);
+	while (pin->npages < chunk->npages) {
+		ret = pin_user_pages_fast(chunk->addr + (unsigned long)pin->npages * PAGE_SIZE,
+					  chunk->npages - pin->npages, laccel_gup_flags(mem),
+					  pages + pin->npages);
 		if (ret <= 0)
 			return ret ?: -EFAULT;
-		done += ret;
+		pin->npages += ret;
 	}
+	bitmap_set(pin->present, 0, pin->npages);
 	return 0;
 }
 
@@ -108,23 +92,26 @@ static unsigned long laccel_pinnable(struct laccel_mem *mem, unsigned long addr,
 
 /* A device fault: what can be pinned is pinned, the rest are holes. */
 static void laccel_pin_present(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			       struct laccel_pin *pin)
+			       struct laccel_pin *pin, struct page **pages)
 {
 	struct mm_struct *mm = mem->obj.file->mm;
+	unsigned long addr = chunk->addr, n;
 	unsigned int done = 0;
-	unsigned long addr, n;
 	int locked = 0;
 	long ret;
 
-	while (done < pin->npages) {
+	for (; done < chunk->npages; done += max(ret, 1L)) {
 		if (!locked)
 			mmap_read_lock(mm);
 		locked = 1;
 		addr = chunk->addr + (unsigned long)done * PAGE_SIZE;
-		n = laccel_pinnable(mem, addr, pin->npages - done);
+		n = laccel_pinnable(mem, addr, chunk->npages - done);
 		ret = n ? pin_user_pages_remote(mm, addr, n, laccel_gup_flags(mem),
-						pin->pages + done, &locked) : 0;
-		done += max(ret, 1L);
+						pages + pin->npages, &locked) : 0;
+		if (ret <= 0)
+			continue;
+		bitmap_set(pin->present, done, ret);
+		pin->npages += ret;
 	}
 	if (locked)
 		mmap_read_unlock(mm);
@@ -133,71 +120,100 @@ static void laccel_pin_present(struct laccel_mem *mem, struct laccel_chunk *chun
 static bool laccel_pin_reaches(struct laccel_pin *pin, struct laccel_chunk *chunk,
 			       unsigned long addr)
 {
-	return pin->head || pin->pages[(addr - chunk->addr) >> PAGE_SHIFT];
+	return test_bit((addr - chunk->addr) >> PAGE_SHIFT, pin->present);
 }
 
-/* One folio that backs the chunk throughout takes one leaf of 2 MiB. */
-static void laccel_pin_coalesce(struct laccel_pin *pin)
+/*
+ * Does one folio back the chunk throughout?  Beside pinning, asking this is most of
+ * what a huge page costs.
+ */
+static bool laccel_pages_huge(struct page **pages, unsigned int npages)
 {
-	struct page *head = pin->pages[0];
+	struct page *next = pages[0];
 	unsigned int i;
 
-	if (pin->npages != LACCEL_CHUNK_PAGES || !head ||
-	    !IS_ALIGNED(page_to_pfn(head), LACCEL_CHUNK_PAGES) ||
-	    folio_nr_pages(page_folio(head)) < LACCEL_CHUNK_PAGES)
-		return;
-	for (i = 1; i < pin->npages; i++)
-		if (pin->pages[i] != head + i)
-			return;
-	kfree(pin->pages);
-	pin->pages = NULL;
-	pin->head = head;
+	if (npages != LACCEL_CHUNK_PAGES ||
+	    !IS_ALIGNED(page_to_pfn(next), LACCEL_CHUNK_PAGES) ||
+	    folio_nr_pages(page_folio(next)) < LACCEL_CHUNK_PAGES)
+		return false;
+#pragma GCC unroll 8
+	for (i = 0; i < LACCEL_CHUNK_PAGES; i++)
+		if (pages[i] != next++)
+			return false;
+	return true;
+}
+
+static int laccel_pin_table(struct laccel_pin *pin, struct page **pages)
+{
+	size_t bytes = (size_t)pin->npages << PAGE_SHIFT;
+
+	pin->huge = laccel_pages_huge(pages, pin->npages);
+	if (!pin->huge)
+		return sg_alloc_table_from_pages(&pin->sgt, pages, pin->npages, 0, bytes,
+						 GFP_KERNEL_ACCOUNT);
+	sg_init_table(&pin->whole, 1);
+	sg_set_page(&pin->whole, pages[0], bytes, 0);
+	pin->sgt = (struct sg_table) { .sgl = &pin->whole, .nents = 1, .orig_nents = 1 };
+	return 0;
+}
+
+static int laccel_pin_pages(struct laccel_mem *mem, struct laccel_chunk *chunk,
+			    unsigned long addr, struct laccel_pin *pin, struct page **pages)
+{
+	int ret = 0;
+
+	if (current->mm == mem->obj.file->mm)
+		ret = laccel_pin_all(mem, chunk, pin, pages);
+	else
+		laccel_pin_present(mem, chunk, pin, pages);
+	if (!ret && !laccel_pin_reaches(pin, chunk, addr))
+		ret = -EFAULT;
+	if (!ret)
+		ret = laccel_pin_table(pin, pages);
+	if (ret)
+		unpin_user_pages(pages, pin->npages);
+	return ret;
 }
 
 static struct laccel_pin *laccel_pin_chunk(struct laccel_mem *mem, struct laccel_chunk *chunk,
 					   unsigned long addr)
 {
-	struct laccel_pin *pin = laccel_pin_alloc(mem, chunk);
-	int ret = 0;
+	struct laccel_pin *pin __free(kfree) = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
+	struct laccel_file *file = mem->obj.file;
+	struct page **pages = xchg(&file->pages, NULL);
+	int ret = -ENOMEM;
 
-	if (!pin)
-		return ERR_PTR(-ENOMEM);
-	if (current->mm == mem->obj.file->mm)
-		ret = laccel_pin_all(mem, chunk, pin);
-	else
-		laccel_pin_present(mem, chunk, pin);
-	if (!ret && !laccel_pin_reaches(pin, chunk, addr))
-		ret = -EFAULT;
-	if (ret) {
-		laccel_pin_release(pin);
-		return ERR_PTR(ret);
+	if (!pages)
+		pages = kmalloc_array(LACCEL_CHUNK_PAGES, sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	if (pages && pin) {
+		pin->write = mem->write;
+		ret = laccel_pin_pages(mem, chunk, addr, pin, pages);
 	}
-	laccel_pin_coalesce(pin);
-	return pin;
+	kfree(xchg(&file->pages, pages));
+	return ret ? ERR_PTR(ret) : no_free_ptr(pin);
 }
 
-static unsigned int laccel_pin_leaves(struct laccel_pin *pin)
+static void laccel_chunk_unmap(struct laccel_mem *mem, struct laccel_pin *pin)
 {
-	return pin->head ? 1 : pin->npages;
+	dma_unmap_sgtable(laccel_dma_dev(mem), &pin->sgt, laccel_dma_dir(mem), 0);
 }
 
-static size_t laccel_leaf_size(struct laccel_pin *pin)
+/* Holes, and what is behind the last page, stay as a drop leaves them: not valid. */
+static void laccel_chunk_write(struct laccel_pin *pin, __le64 *pte, u64 bits)
 {
-	return pin->head ? LACCEL_CHUNK_SIZE : PAGE_SIZE;
-}
+	unsigned long size = pin->huge ? LACCEL_CHUNK_SIZE : PAGE_SIZE;
+	struct scatterlist *sg;
+	unsigned int i, at = 0;
+	dma_addr_t dma, end;
 
-/* Entries that are no longer valid keep their address for this. */
-static void laccel_chunk_unmap(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			       struct laccel_pin *pin, unsigned int leaves)
-{
-	__le64 *pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
-	u64 mask = mem->obj.file->ldev->pte.addr;
-	unsigned int i;
-
-	for (i = 0; i < leaves; i++)
-		if (pin->head || pin->pages[i])
-			dma_unmap_page(laccel_dma_dev(mem), le64_to_cpu(pte[i]) & mask,
-				       laccel_leaf_size(pin), laccel_dma_dir(mem));
+	for_each_sgtable_dma_sg(&pin->sgt, sg, i) {
+		dma = sg_dma_address(sg);
+		for (end = dma + sg_dma_len(sg); dma < end; dma += size) {
+			while (!test_bit(at, pin->present))
+				at++;
+			WRITE_ONCE(pte[at++], cpu_to_le64(dma | bits));
+		}
+	}
 }
 
 static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk,
@@ -205,30 +221,13 @@ static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk,
 {
 	const struct laccel_pte_format *format = &mem->obj.file->ldev->pte;
 	u64 bits = format->valid | (mem->write ? format->write : 0) |
-		   (pin->head ? format->huge : 0);
-	__le64 *pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
-	size_t size = laccel_leaf_size(pin);
-	struct page *page;
-	unsigned int i;
-	dma_addr_t dma;
+		   (pin->huge ? format->huge : 0);
 
-	for (i = 0; i < laccel_pin_leaves(pin); i++) {
-		page = pin->head ?: pin->pages[i];
-		if (!page)
-			continue;
-		dma = dma_map_page(laccel_dma_dev(mem), page, 0, size, laccel_dma_dir(mem));
-		if (dma_mapping_error(laccel_dma_dev(mem), dma)) {
-			laccel_chunk_unmap(mem, chunk, pin, i);
-			return -ENOMEM;
-		}
-		/* The DMA API aligns a mapping to its size. */
-		WARN_ON_ONCE(!IS_ALIGNED(dma, size));
-		/* Not valid yet: none is before all are there. */
-		pte[i] = cpu_to_le64(dma);
-	}
-	for (i = 0; i < laccel_pin_leaves(pin); i++)
-		if (pin->head || pin->pages[i])
-			WRITE_ONCE(pte[i], pte[i] | cpu_to_le64(bits));
+	if (dma_map_sgtable(laccel_dma_dev(mem), &pin->sgt, laccel_dma_dir(mem), 0))
+		return -ENOMEM;
+	/* The DMA API aligns a mapping to its size. */
+	WARN_ON_ONCE(pin->huge && !IS_ALIGNED(sg_dma_address(pin->sgt.sgl), LACCEL_CHUNK_SIZE));
+	laccel_chunk_write(pin, laccel_pgtable_leaf(chunk->table, chunk->addr), bits);
 	chunk->pin = pin;
 	return 0;
 }
@@ -238,7 +237,7 @@ static int laccel_chunk_table(struct laccel_mem *mem, struct laccel_chunk *chunk
 			      struct laccel_pin *pin)
 {
 	struct laccel_file *file = mem->obj.file;
-	unsigned int level = pin->head ? 1 : 0;
+	unsigned int level = pin->huge ? 1 : 0;
 	struct laccel_table *table;
 
 	if (chunk->table && chunk->table->level == level)
@@ -262,6 +261,9 @@ static bool laccel_chunk_filled(struct laccel_mem *mem, struct laccel_chunk *chu
 	struct laccel_section section;
 	bool filled;
 
+	/* Dropped at any time, but filled under file->lock only: nobody did. */
+	if (!READ_ONCE(chunk->pin))
+		return false;
 	laccel_begin(file, &section);
 	if (chunk->pin && !laccel_pin_reaches(chunk->pin, chunk, addr)) {
 		laccel_chunks_drop(mem, section.ops, chunk->addr, chunk->addr);
@@ -333,6 +335,15 @@ int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr)
 	return ret;
 }
 
+static void laccel_chunk_clear(struct laccel_chunk *chunk)
+{
+	unsigned int i, n = chunk->pin->huge ? 1 : chunk->npages;
+	__le64 *pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
+
+	for (i = 0; i < n; i++)
+		WRITE_ONCE(pte[i], 0);
+}
+
 /**
  * laccel_chunks_drop - Take a range of a registration from the device
  * @mem: the registration
@@ -349,20 +360,16 @@ bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 			unsigned long first, unsigned long last)
 {
 	struct laccel_file *file = mem->obj.file;
-	struct laccel_chunk *begin = laccel_chunk_of(mem, max(first, mem->addr));
-	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->last)) + 1;
-	__le64 valid = cpu_to_le64(file->ldev->pte.valid), *pte;
+	struct laccel_chunk *begin = laccel_chunk_of(mem, max(first, mem->range.start));
+	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
 	struct laccel_chunk *chunk;
 	bool dropped = false;
-	unsigned int i;
 
 	lockdep_assert_held(&file->notifier_lock);
 	for (chunk = begin; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;
-		pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
-		for (i = 0; i < laccel_pin_leaves(chunk->pin); i++)
-			WRITE_ONCE(pte[i], pte[i] & ~valid);
+		laccel_chunk_clear(chunk);
 		dropped = true;
 	}
 	if (!dropped)
@@ -373,7 +380,7 @@ bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 	for (chunk = begin; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;
-		laccel_chunk_unmap(mem, chunk, chunk->pin, laccel_pin_leaves(chunk->pin));
+		laccel_chunk_unmap(mem, chunk->pin);
 		list_add(&chunk->pin->node, &file->dropped);
 		chunk->pin = NULL;
 	}
@@ -391,7 +398,7 @@ bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk)
 {
 	if (chunk->table)
-		laccel_pgtable_put(mem->obj.file, chunk->table, chunk->addr);
+		laccel_pgtable_put(mem->obj.file, chunk->table);
 	chunk->table = NULL;
 }
 

@@ -2,9 +2,9 @@
 #ifndef LACCEL_CORE_H
 #define LACCEL_CORE_H
 
+#include <linux/interval_tree.h>
 #include <linux/kref.h>
 #include <linux/list.h>
-#include <linux/maple_tree.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -49,17 +49,19 @@ struct laccel_file {
 
 	struct mutex lock;		/* protects all up to the next comment */
 	struct xarray objects;
-	struct maple_tree ranges;	/* registered address ranges */
-	struct list_head memories;	/* changes under both locks */
+	struct rb_root_cached ranges;	/* registered; changes under both locks */
 	u32 nr_queues;
 	u32 nr_memories;
 	u64 pinned;			/* pages charged */
 	struct laccel_limits refusal;	/* only its refused fields */
+	struct list_head idle_tables;	/* the longest first */
+	u32 nr_idle_tables;
 
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
 	struct mmu_interval_notifier exit_hook;
 	struct workqueue_struct *fault_wq;	/* one fault at a time */
 	struct work_struct drop_work;	/* unpins what is dropped */
+	struct page **pages;		/* spare, to pin with; whoever takes it has it */
 
 	struct mutex notifier_lock;	/* protects the rest, and see DOC: Locks */
 	int error;			/* 0, or why nothing can be made any more */
@@ -233,10 +235,8 @@ struct laccel_chunk {
 struct laccel_mem {
 	struct laccel_object obj;
 	struct kref ref;
-	struct list_head node;		/* in file->memories */
+	struct interval_tree_node range;	/* in file->ranges */
 	struct mmu_interval_notifier notifier;
-	unsigned long addr;
-	unsigned long last;		/* last address */
 	bool write;
 	bool dead;			/* unregistered: never filled again; file->lock */
 	u64 charged;			/* pages */
@@ -258,7 +258,7 @@ void laccel_mem_uncharge_all(struct laccel_file *file);
 
 static inline struct laccel_chunk *laccel_chunk_of(struct laccel_mem *mem, unsigned long addr)
 {
-	return &mem->chunks[addr / LACCEL_CHUNK_SIZE - mem->addr / LACCEL_CHUNK_SIZE];
+	return &mem->chunks[addr / LACCEL_CHUNK_SIZE - mem->range.start / LACCEL_CHUNK_SIZE];
 }
 
 int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr);
@@ -280,9 +280,10 @@ struct laccel_table {
 	__le64 *pte;			/* what the device reads */
 	dma_addr_t dma;
 	struct list_head node;		/* in file->tables while DMA mapped */
+	struct list_head idle;		/* in file->idle_tables without users */
+	u64 addr;			/* first address */
 	unsigned int level;		/* 0: 4 KiB leaves */
 	unsigned int users;		/* chunks and child tables */
-	unsigned int index;		/* in the parent */
 	struct laccel_table *parent;
 	struct laccel_table *child[];	/* none on level 0 */
 };
@@ -291,7 +292,7 @@ int laccel_pgtable_init(struct laccel_file *file);
 void laccel_pgtable_fini(struct laccel_file *file);
 void laccel_pgtable_down(struct laccel_file *file);
 struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsigned int level);
-void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table, u64 addr);
+void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table);
 __le64 *laccel_pgtable_leaf(struct laccel_table *table, u64 addr);
 void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 addr,
 			  u64 length);

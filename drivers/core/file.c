@@ -19,6 +19,7 @@ static void laccel_free_work(struct work_struct *work)
 		destroy_workqueue(file->fault_wq);
 		mmdrop(file->mm);
 	}
+	kfree(file->pages);
 	__free_page(file->dummy);
 	put_device(&file->ldev->dev);
 	kfree(file);
@@ -63,8 +64,8 @@ static int laccel_open(struct inode *inode, struct file *filp)
 	init_waitqueue_head(&file->wait);
 	mutex_init(&file->lock);
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
-	mt_init(&file->ranges);
-	INIT_LIST_HEAD(&file->memories);
+	file->ranges = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&file->idle_tables);
 	mutex_init(&file->notifier_lock);
 	INIT_LIST_HEAD(&file->queues);
 	INIT_LIST_HEAD(&file->dropped);
@@ -105,7 +106,6 @@ static int laccel_release(struct inode *inode, struct file *filp)
 	cancel_work_sync(&file->drop_work);
 	laccel_unpin_dropped(file);
 	laccel_pgtable_fini(file);
-	mtree_destroy(&file->ranges);
 
 	mutex_lock(&ldev->files_lock);
 	list_del(&file->node);

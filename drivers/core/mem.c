@@ -12,6 +12,22 @@
 #include "core.h"
 #include "trace.h"
 
+/* The first registration in a range of addresses. */
+static struct laccel_mem *laccel_mem_first(struct laccel_file *file, unsigned long first,
+					   unsigned long last)
+{
+	struct interval_tree_node *node = interval_tree_iter_first(&file->ranges, first, last);
+
+	return node ? container_of(node, struct laccel_mem, range) : NULL;
+}
+
+static struct laccel_mem *laccel_mem_next(struct laccel_mem *mem)
+{
+	struct interval_tree_node *node = interval_tree_iter_next(&mem->range, 0, ULONG_MAX);
+
+	return node ? container_of(node, struct laccel_mem, range) : NULL;
+}
+
 /* Pinned pages stay with their owner over these; all others may take them. */
 static bool laccel_event_keeps(enum mmu_notifier_event event)
 {
@@ -97,7 +113,7 @@ void laccel_mem_uncharge_all(struct laccel_file *file)
 {
 	struct laccel_mem *mem;
 
-	list_for_each_entry(mem, &file->memories, node)
+	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem; mem = laccel_mem_next(mem))
 		laccel_mem_uncharge(mem);
 }
 
@@ -112,8 +128,8 @@ void laccel_mem_drop_all(struct laccel_file *file, const struct laccel_ops *ops)
 {
 	struct laccel_mem *mem;
 
-	list_for_each_entry(mem, &file->memories, node)
-		laccel_chunks_drop(mem, ops, mem->addr, mem->last);
+	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem; mem = laccel_mem_next(mem))
+		laccel_chunks_drop(mem, ops, mem->range.start, mem->range.last);
 }
 
 static void laccel_mem_free(struct kref *ref)
@@ -142,7 +158,7 @@ struct laccel_mem *laccel_mem_find(struct laccel_file *file, unsigned long addr)
 	struct laccel_mem *mem;
 
 	guard(mutex)(&file->lock);
-	mem = mtree_load(&file->ranges, addr);
+	mem = laccel_mem_first(file, addr, addr);
 	if (mem)
 		kref_get(&mem->ref);
 	return mem;
@@ -162,9 +178,9 @@ static struct laccel_mem *laccel_mem_alloc(struct laccel_file *file,
 	mem->nr_chunks = n;
 	mem->obj.file = file;
 	kref_init(&mem->ref);
-	INIT_LIST_HEAD(&mem->node);
-	mem->addr = addr;
-	mem->last = end - 1;
+	RB_CLEAR_NODE(&mem->range.rb);
+	mem->range.start = addr;
+	mem->range.last = end - 1;
 	mem->write = reg->flags & LACCEL_MEM_WRITE;
 	for (i = 0; i < n; i++, addr = next) {
 		next = min(ALIGN_DOWN(addr, LACCEL_CHUNK_SIZE) + LACCEL_CHUNK_SIZE, end);
@@ -198,9 +214,9 @@ static void laccel_mem_list(struct laccel_mem *mem, bool add)
 
 	mutex_lock(&file->notifier_lock);
 	if (add)
-		list_add(&mem->node, &file->memories);
+		interval_tree_insert(&mem->range, &file->ranges);
 	else
-		list_del_init(&mem->node);
+		interval_tree_remove(&mem->range, &file->ranges);
 	mutex_unlock(&file->notifier_lock);
 	file->nr_memories += one;
 	atomic_add(one, &file->ldev->nr_memories);
@@ -210,20 +226,15 @@ static void laccel_mem_list(struct laccel_mem *mem, bool add)
 static int laccel_mem_claim(struct laccel_mem *mem, struct laccel_mem_register *reg)
 {
 	struct laccel_file *file = mem->obj.file;
-	unsigned long index = mem->addr;
-	struct laccel_mem *other;
-	int ret;
+	struct laccel_mem *other = laccel_mem_first(file, mem->range.start, mem->range.last);
 
 	if (file->nr_memories >= LACCEL_MAX_MEMORIES)
 		return laccel_refuse(file, LACCEL_LIMIT_MEMORIES, LACCEL_MAX_MEMORIES,
 				     file->nr_memories, 1);
-	ret = mtree_insert_range(&file->ranges, mem->addr, mem->last, mem, GFP_KERNEL_ACCOUNT);
-	if (ret == -EEXIST) {
-		other = mt_find(&file->ranges, &index, mem->last);
+	if (other) {
 		reg->id = other->obj.id;
+		return -EEXIST;
 	}
-	if (ret)
-		return ret;
 	laccel_mem_list(mem, true);
 	return 0;
 }
@@ -261,7 +272,7 @@ int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 	mem = laccel_mem_alloc(file, reg);
 	if (!mem)
 		return -ENOMEM;
-	ret = mmu_interval_notifier_insert(&mem->notifier, current->mm, mem->addr, reg->length,
+	ret = mmu_interval_notifier_insert(&mem->notifier, current->mm, reg->addr, reg->length,
 					   &laccel_mem_notifier_ops);
 	if (ret) {
 		kvfree(mem);
@@ -277,7 +288,7 @@ int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 		laccel_mem_destroy(mem);
 		return ret;
 	}
-	trace_laccel_register(file->ldev, mem->addr, mem->last);
+	trace_laccel_register(file->ldev, mem->range.start, mem->range.last);
 	laccel_object_publish(&mem->obj);
 	return 0;
 }
@@ -298,17 +309,16 @@ void laccel_mem_destroy(struct laccel_mem *mem)
 	mem->dead = true;
 	mutex_unlock(&file->lock);
 	laccel_begin(file, &section);
-	laccel_chunks_drop(mem, section.ops, mem->addr, mem->last);
+	laccel_chunks_drop(mem, section.ops, mem->range.start, mem->range.last);
 	laccel_end(file, &section);
 	mmu_interval_notifier_remove(&mem->notifier);
 
 	mutex_lock(&file->lock);
-	if (!list_empty(&mem->node)) {
+	if (!RB_EMPTY_NODE(&mem->range.rb)) {
 		for (i = 0; i < mem->nr_chunks; i++)
 			laccel_chunk_put_table(mem, &mem->chunks[i]);
 		laccel_mem_uncharge(mem);
 		laccel_mem_list(mem, false);
-		mtree_erase(&file->ranges, mem->addr);
 	}
 	mutex_unlock(&file->lock);
 	laccel_unpin_dropped(file);

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls' ABI: every rule of the uapi header, for every ioctl, from one
+ * table (R11, B33, B43).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "accel.h"
+#include "kselftest_harness.h"
+
+#define ROOM 4096	/* the longest struct tried */
+
+FIXTURE(call) {
+	int fd;
+	uint8_t *page;		/* what is registered */
+	uint8_t *arg;		/* ROOM bytes that end where nothing is mapped */
+	uint32_t made;		/* the object that the last call made, or 0 */
+};
+
+/* One ioctl: its struct's length and where in it the tests put things. */
+FIXTURE_VARIANT(call) {
+	unsigned long cmd;
+	size_t size;
+	size_t reserved;	/* offset of a reserved field, 0 for none */
+	size_t made;		/* offset of the id of a new object, 0 for none */
+	size_t id;		/* offset of an id to look up, 0 for none */
+	uint32_t flags;		/* known flags */
+	bool of_queue;		/* the id has to be a queue's */
+};
+
+FIXTURE_VARIANT_ADD(call, info) {
+	.cmd = LACCEL_IOC_INFO,
+	.size = sizeof(struct laccel_info),
+	.reserved = offsetof(struct laccel_info, reserved),
+};
+
+FIXTURE_VARIANT_ADD(call, limits) {
+	.cmd = LACCEL_IOC_LIMITS,
+	.size = sizeof(struct laccel_limits),
+	.reserved = offsetof(struct laccel_limits, reserved),
+};
+
+FIXTURE_VARIANT_ADD(call, destroy) {
+	.cmd = LACCEL_IOC_DESTROY,
+	.size = sizeof(struct laccel_destroy),
+	.reserved = offsetof(struct laccel_destroy, reserved),
+	.id = offsetof(struct laccel_destroy, id),
+};
+
+FIXTURE_VARIANT_ADD(call, queue_create) {
+	.cmd = LACCEL_IOC_QUEUE_CREATE,
+	.size = sizeof(struct laccel_queue_create),
+	.made = offsetof(struct laccel_queue_create, id),
+};
+
+FIXTURE_VARIANT_ADD(call, queue_status) {
+	.cmd = LACCEL_IOC_QUEUE_STATUS,
+	.size = sizeof(struct laccel_queue_status),
+	.id = offsetof(struct laccel_queue_status, id),
+	.of_queue = true,
+};
+
+FIXTURE_VARIANT_ADD(call, mem_register) {
+	.cmd = LACCEL_IOC_MEM_REGISTER,
+	.size = sizeof(struct laccel_mem_register),
+	.reserved = offsetof(struct laccel_mem_register, reserved),
+	.made = offsetof(struct laccel_mem_register, id),
+	.flags = LACCEL_MEM_WRITE,
+};
+
+static uint32_t get32(const void *p)
+{
+	uint32_t value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
+
+static void put32(void *p, uint32_t value)
+{
+	memcpy(p, &value, sizeof(value));
+}
+
+FIXTURE_SETUP(call)
+{
+	uint8_t *room = mmap(NULL, ROOM + PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	self->page = accel_pages(PAGE);
+	ASSERT_NE(NULL, self->page);
+	ASSERT_NE(MAP_FAILED, room);
+	ASSERT_EQ(0, munmap(room + ROOM, PAGE));
+	self->arg = room;
+}
+
+FIXTURE_TEARDOWN(call)
+{
+	close(self->fd);
+}
+
+/* Destroy what a call has made, so that the next one may make it again. */
+static void forget(FIXTURE_DATA(call) *self)
+{
+	if (self->made)
+		accel_destroy(self->fd, self->made);
+	self->made = 0;
+}
+
+static uint32_t make_object(FIXTURE_DATA(call) *self, bool queue)
+{
+	struct laccel_queue_create info = { 0 };
+	uint32_t id = 0;
+
+	if (queue) {
+		accel_create(self->fd, 1, 1, -1, &info);
+		return info.id;
+	}
+	accel_register(self->fd, self->page, PAGE, 0, &id);
+	return id;
+}
+
+/* The inputs of a call that works, around outputs of nothing but @prefill. */
+static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *variant, void *p,
+		    int prefill)
+{
+	struct laccel_queue_create *create = p;
+	struct laccel_mem_register *reg = p;
+
+	forget(self);
+	memset(p, prefill, variant->size);
+	put32(p, variant->size);
+	put32((uint8_t *)p + 4, 0);
+	if (variant->reserved)
+		put32((uint8_t *)p + variant->reserved, 0);
+	if (variant->id) {
+		self->made = make_object(self, variant->of_queue);
+		put32((uint8_t *)p + variant->id, self->made);
+	}
+	if (variant->cmd == LACCEL_IOC_QUEUE_CREATE) {
+		create->sq_entries = 4;
+		create->cq_entries = 2;
+		create->eventfd = -1;
+	}
+	if (variant->cmd == LACCEL_IOC_MEM_REGISTER) {
+		reg->addr = accel_va(self->page);
+		reg->length = PAGE;
+	}
+}
+
+static int issue(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *variant, void *p)
+{
+	int ret = accel_ioctl(self->fd, variant->cmd, p);
+
+	if (!ret && variant->made)
+		self->made = get32((uint8_t *)p + variant->made);
+	if (!ret && variant->cmd == LACCEL_IOC_DESTROY)
+		self->made = 0;
+	return ret;
+}
+
+/* A valid call at @p whose size field says @size, with 0 between. */
+static int issue_sized(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *variant, void *p,
+		       uint32_t size)
+{
+	fill_in(self, variant, p, 0);
+	put32(p, size);
+	return issue(self, variant, p);
+}
+
+TEST_F(call, exact)
+{
+	ASSERT_EQ(0, issue_sized(self, variant, self->arg, variant->size));
+	EXPECT_EQ(variant->size, get32(self->arg));
+}
+
+TEST_F(call, short_size)
+{
+	const uint32_t sizes[] = { 0, 1, 4, 7, 8, variant->size - 4, variant->size - 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		EXPECT_EQ(-EINVAL, issue_sized(self, variant, self->arg, sizes[i]));
+}
+
+TEST_F(call, long_zero_tail)
+{
+	const uint32_t sizes[] = { variant->size + 1, variant->size + 8, ROOM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		memset(self->arg, 0, ROOM);
+		EXPECT_EQ(0, issue_sized(self, variant, self->arg, sizes[i]));
+	}
+}
+
+TEST_F(call, long_nonzero_tail)
+{
+	const uint32_t sizes[] = { variant->size + 1, variant->size + 8, ROOM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		memset(self->arg, 0, ROOM);
+		self->arg[variant->size] = 1;
+		EXPECT_EQ(-E2BIG, issue_sized(self, variant, self->arg, sizes[i]));
+		self->arg[variant->size] = 0;
+		self->arg[sizes[i] - 1] = 0x80;
+		EXPECT_EQ(-E2BIG, issue_sized(self, variant, self->arg, sizes[i]));
+	}
+}
+
+/* A size that reaches beyond what is mapped, up to all ones. */
+TEST_F(call, size_beyond_memory)
+{
+	const uint32_t sizes[] = { ROOM + 1, 0x7fffffff, 0x80000000, 0xffffffff };
+	int ret;
+
+	memset(self->arg, 0, ROOM);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		ret = issue_sized(self, variant, self->arg, sizes[i]);
+		EXPECT_TRUE(ret == -EFAULT || ret == -E2BIG)
+			TH_LOG("size %#x: %d", sizes[i], ret);
+	}
+}
+
+TEST_F(call, null)
+{
+	EXPECT_EQ(-EFAULT, accel_ioctl(self->fd, variant->cmd, NULL));
+	EXPECT_EQ(-EFAULT, accel_ioctl(self->fd, variant->cmd, (void *)-PAGE));
+}
+
+TEST_F(call, at_page_end)
+{
+	void *last = self->arg + ROOM - variant->size;
+
+	EXPECT_EQ(0, issue_sized(self, variant, last, variant->size));
+	memmove((uint8_t *)last + 8, last, variant->size - 8);
+	EXPECT_EQ(-EFAULT, accel_ioctl(self->fd, variant->cmd, (uint8_t *)last + 8));
+}
+
+TEST_F(call, unaligned)
+{
+	for (int shift = 1; shift < 8; shift++)
+		EXPECT_EQ(0, issue_sized(self, variant, self->arg + shift, variant->size));
+}
+
+/* B33: every byte is what was put in or what the kernel has to say. */
+TEST_F(call, outputs_written)
+{
+	uint8_t *other = self->arg + ROOM / 2;
+
+	fill_in(self, variant, self->arg, 0xaa);
+	self->arg[variant->size] = 0xaa;
+	ASSERT_EQ(0, issue(self, variant, self->arg));
+	fill_in(self, variant, other, 0x55);
+	ASSERT_EQ(0, issue(self, variant, other));
+	for (size_t i = 0; i < variant->size; i++) {
+		EXPECT_FALSE(self->arg[i] == 0xaa && other[i] == 0x55)
+			TH_LOG("byte %zu is not written", i);
+	}
+	EXPECT_EQ(0xaa, self->arg[variant->size]);
+	if (variant->reserved)
+		EXPECT_EQ(0, get32(self->arg + variant->reserved));
+}
+
+TEST_F(call, nothing_written_on_error)
+{
+	uint8_t before[256];
+
+	fill_in(self, variant, self->arg, 0xaa);
+	put32(self->arg + 4, 1u << 31);
+	memcpy(before, self->arg, variant->size);
+	EXPECT_EQ(-EOPNOTSUPP, issue(self, variant, self->arg));
+	EXPECT_EQ(0, memcmp(before, self->arg, variant->size));
+}
+
+TEST_F(call, flag_bits)
+{
+	for (int bit = 0; bit < 32; bit++) {
+		int expected = variant->flags >> bit & 1 ? 0 : -EOPNOTSUPP;
+
+		fill_in(self, variant, self->arg, 0);
+		put32(self->arg + 4, 1u << bit);
+		EXPECT_EQ(expected, issue(self, variant, self->arg));
+	}
+}
+
+/* B35's shape: what cannot be told to the caller must not exist. */
+TEST_F(call, result_cannot_be_written)
+{
+	struct laccel_limits before, after;
+
+	fill_in(self, variant, self->arg, 0);
+	ASSERT_EQ(0, accel_limits(self->fd, &before));
+	ASSERT_EQ(0, mprotect(self->arg, ROOM, PROT_READ));
+	if (variant->cmd != LACCEL_IOC_DESTROY)
+		EXPECT_EQ(-EFAULT, accel_ioctl(self->fd, variant->cmd, self->arg));
+	ASSERT_EQ(0, accel_limits(self->fd, &after));
+	EXPECT_EQ(before.queues, after.queues);
+	EXPECT_EQ(before.memories, after.memories);
+	EXPECT_EQ(before.pinned, after.pinned);
+}
+
+FIXTURE(file) {
+	int fd;
+};
+
+FIXTURE_SETUP(file)
+{
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(file)
+{
+	close(self->fd);
+}
+
+TEST_F(file, unknown_ioctl)
+{
+	uint8_t arg[256] = { sizeof(struct laccel_info) };
+
+	for (int nr = 6; nr < 256; nr++)
+		EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE, nr), arg));
+	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE - 1, 0), arg));
+	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IOWR(LACCEL_IOC_TYPE, 0, arg), arg));
+	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, LACCEL_IOC_INFO | 1ul << 31, arg));
+}
+
+/* Each field that has to be zero, in a call that is right otherwise. */
+TEST_F(file, reserved_bits)
+{
+	struct laccel_mem_register reg = { .size = sizeof(reg), .length = PAGE,
+					   .addr = accel_va(accel_pages(PAGE)) };
+	struct laccel_destroy destroy = { .size = sizeof(destroy), .id = 1 };
+	struct laccel_limits limits = { .size = sizeof(limits) };
+	struct laccel_info info = { .size = sizeof(info) };
+	const struct {
+		unsigned long cmd;
+		void *arg;
+		uint32_t *field;
+	} fields[] = {
+		{ LACCEL_IOC_INFO, &info, &info.reserved },
+		{ LACCEL_IOC_LIMITS, &limits, &limits.reserved },
+		{ LACCEL_IOC_DESTROY, &destroy, &destroy.reserved },
+		{ LACCEL_IOC_MEM_REGISTER, &reg, &reg.reserved },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		for (int bit = 0; bit < 32; bit++) {
+			*fields[i].field = 1u << bit;
+			EXPECT_EQ(-EINVAL, accel_ioctl(self->fd, fields[i].cmd, fields[i].arg));
+		}
+	}
+}
+
+/* B43: ids that nobody has, or has any more. */
+TEST_F(file, bad_ids)
+{
+	const uint32_t bad[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff };
+	struct laccel_queue_status status = { .size = sizeof(status) };
+	struct laccel_queue_create info;
+
+	ASSERT_EQ(0, accel_create(self->fd, 1, 1, -1, &info));
+	ASSERT_EQ(1, info.id);
+	ASSERT_EQ(0, accel_destroy(self->fd, info.id));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		status.id = bad[i];
+		EXPECT_EQ(-ENOENT, accel_ioctl(self->fd, LACCEL_IOC_QUEUE_STATUS, &status));
+		EXPECT_EQ(-ENOENT, accel_destroy(self->fd, bad[i]));
+	}
+}
+
+TEST_F(file, wrong_kind_of_id)
+{
+	struct laccel_queue_status status = { .size = sizeof(status) };
+	void *page = accel_pages(PAGE);
+
+	ASSERT_EQ(0, accel_register(self->fd, page, PAGE, 0, &status.id));
+	EXPECT_EQ(-ENOENT, accel_ioctl(self->fd, LACCEL_IOC_QUEUE_STATUS, &status));
+	EXPECT_EQ(0, accel_destroy(self->fd, status.id));
+}
+
+TEST_F(file, ids_are_of_one_file)
+{
+	struct laccel_queue_create info;
+	int other = accel_open();
+
+	ASSERT_GE(other, 0);
+	ASSERT_EQ(0, accel_create(self->fd, 1, 1, -1, &info));
+	EXPECT_EQ(-ENOENT, accel_destroy(other, info.id));
+	EXPECT_EQ(0, accel_destroy(self->fd, info.id));
+	close(other);
+}
+
+TEST_F(file, ring_lengths)
+{
+	const uint32_t bad[] = { 0, 3, 6, 4095, 4097, 8192, 0x80000000, 0xffffffff };
+	struct laccel_queue_create info;
+	struct laccel_limits limits;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(-EINVAL, accel_create(self->fd, bad[i], 4, -1, &info));
+		EXPECT_EQ(-EINVAL, accel_create(self->fd, 4, bad[i], -1, &info));
+	}
+	ASSERT_EQ(0, accel_limits(self->fd, &limits));
+	EXPECT_EQ(0, limits.queues);
+}
+
+TEST_F(file, bad_eventfd)
+{
+	struct laccel_queue_create info;
+	int null = open("/dev/null", O_RDWR);
+
+	EXPECT_EQ(-EBADF, accel_create(self->fd, 4, 4, 9999, &info));
+	EXPECT_EQ(-EINVAL, accel_create(self->fd, 4, 4, null, &info));
+	EXPECT_EQ(-EINVAL, accel_create(self->fd, 4, 4, self->fd, &info));
+	close(null);
+}
+
+TEST_F(file, info)
+{
+	struct laccel_info info;
+	struct laccel_queue_create create;
+
+	ASSERT_EQ(0, accel_info(self->fd, &info));
+	EXPECT_EQ(0x7f, info.commands & 0x7f);
+	EXPECT_EQ(1u << LACCEL_MODE_PINNED, info.modes);
+	EXPECT_EQ(LACCEL_MODE_PINNED, info.mode);
+	EXPECT_GE(info.max_queues, 64);
+	EXPECT_EQ(4096, info.max_entries);
+	EXPECT_EQ(1ull << 30, info.max_length);
+	EXPECT_EQ(48, info.va_bits);
+	ASSERT_EQ(0, accel_create(self->fd, 1, 1, -1, &create));
+	EXPECT_EQ(sizeof(struct laccel_sqe), create.sqe_size);
+	EXPECT_EQ(sizeof(struct laccel_cqe), create.cqe_size);
+}
+
+/* There is no read(), no write(); the file answers what it has. */
+TEST_F(file, no_other_operations)
+{
+	char byte = 0;
+
+	EXPECT_EQ(-1, read(self->fd, &byte, 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, write(self->fd, &byte, 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, ftruncate(self->fd, 0));
+}
+
+TEST_HARNESS_MAIN

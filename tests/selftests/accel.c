@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "accel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* LITE_ACCEL_DEVICE names the device under test, else it is the first there is. */
+const char *accel_path(void)
+{
+	static __thread char path[64] = "/dev/accel-0";
+	const char *name = getenv("LITE_ACCEL_DEVICE");
+	glob_t found;
+
+	if (name)
+		return name;
+	/* Looked up anew each time: the device may have come back under another name. */
+	if (!glob("/dev/accel-*", 0, NULL, &found)) {
+		snprintf(path, sizeof(path), "%s", found.gl_pathv[0]);
+		globfree(&found);
+	}
+	return path;
+}
+
+int accel_open(void)
+{
+	int fd = open(accel_path(), O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int accel_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	int ret = ioctl(fd, cmd, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int accel_limits(int fd, struct laccel_limits *limits)
+{
+	*limits = (struct laccel_limits){ .size = sizeof(*limits) };
+	return accel_ioctl(fd, LACCEL_IOC_LIMITS, limits);
+}
+
+int accel_info(int fd, struct laccel_info *info)
+{
+	*info = (struct laccel_info){ .size = sizeof(*info) };
+	return accel_ioctl(fd, LACCEL_IOC_INFO, info);
+}
+
+int accel_destroy(int fd, uint32_t id)
+{
+	struct laccel_destroy arg = { .size = sizeof(arg), .id = id };
+
+	return accel_ioctl(fd, LACCEL_IOC_DESTROY, &arg);
+}
+
+/* @id may be NULL; it is set after -EEXIST too. */
+int accel_register(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id)
+{
+	struct laccel_mem_register arg = {
+		.size = sizeof(arg), .flags = flags, .addr = accel_va(addr), .length = length,
+	};
+	int ret = accel_ioctl(fd, LACCEL_IOC_MEM_REGISTER, &arg);
+
+	if (id)
+		*id = arg.id;
+	return ret;
+}
+
+int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,
+		 struct laccel_queue_create *info)
+{
+	*info = (struct laccel_queue_create){
+		.size = sizeof(*info), .sq_entries = sq, .cq_entries = cq, .eventfd = eventfd,
+	};
+	return accel_ioctl(fd, LACCEL_IOC_QUEUE_CREATE, info);
+}
+
+static void *map_region(const struct accel_queue *q, uint64_t offset, size_t bytes, int prot)
+{
+	void *p = mmap(NULL, bytes, prot, MAP_SHARED, q->fd, offset);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Map what q->info describes. */
+int accel_queue_map(struct accel_queue *q)
+{
+	const struct laccel_queue_create *info = &q->info;
+
+	q->sq = map_region(q, info->sq_offset, info->sq_bytes, PROT_READ | PROT_WRITE);
+	q->cq = map_region(q, info->cq_offset, info->cq_bytes, PROT_READ);
+	q->state = map_region(q, info->state_offset, PAGE, PROT_READ);
+	q->doorbell = map_region(q, info->doorbell_offset, PAGE, PROT_READ | PROT_WRITE);
+	return q->sq && q->cq && q->state && q->doorbell ? 0 : -errno;
+}
+
+/* A queue whose SQ and CQ have @entries each and that has no eventfd. */
+int accel_queue_init(struct accel_queue *q, int fd, uint32_t entries)
+{
+	int ret;
+
+	*q = (struct accel_queue){ .fd = fd };
+	ret = accel_create(fd, entries, entries, -1, &q->info);
+	return ret ? ret : accel_queue_map(q);
+}
+
+void accel_queue_unmap(struct accel_queue *q)
+{
+	munmap(q->sq, q->info.sq_bytes);
+	munmap(q->cq, q->info.cq_bytes);
+	munmap(q->state, PAGE);
+	munmap(q->doorbell, PAGE);
+}
+
+int accel_queue_exit(struct accel_queue *q)
+{
+	int ret = accel_destroy(q->fd, q->info.id);
+
+	accel_queue_unmap(q);
+	return ret;
+}
+
+int accel_status(const struct accel_queue *q, struct laccel_queue_status *status)
+{
+	*status = (struct laccel_queue_status){ .size = sizeof(*status), .id = q->info.id };
+	return accel_ioctl(q->fd, LACCEL_IOC_QUEUE_STATUS, status);
+}
+
+uint32_t accel_state(const struct accel_queue *q)
+{
+	return __atomic_load_n(&q->state->state, __ATOMIC_ACQUIRE);
+}
+
+/* Write one SQE at the tail; accel_ring() shows it to the device. */
+void accel_push(struct accel_queue *q, const struct laccel_sqe *sqe)
+{
+	q->sq[q->tail++ & (q->info.sq_entries - 1)] = *sqe;
+}
+
+/* Release: the device, woken by this store, must find the SQEs written before. */
+void accel_store(struct accel_queue *q, uint32_t tail, uint32_t head)
+{
+	__atomic_store_n(&q->doorbell->ring, (uint64_t)head << 32 | tail, __ATOMIC_RELEASE);
+}
+
+void accel_ring(struct accel_queue *q)
+{
+	accel_store(q, q->tail, q->head);
+}
+
+void accel_arm(struct accel_queue *q, uint32_t position)
+{
+	__atomic_store_n(&q->doorbell->arm, position, __ATOMIC_RELEASE);
+}
+
+/* Take one completion if there is a new one; the device learns at the next ring. */
+bool accel_poll(struct accel_queue *q, struct laccel_cqe *cqe)
+{
+	uint32_t entries = q->info.cq_entries;
+	const struct laccel_cqe *slot = &q->cq[q->head & (entries - 1)];
+	uint16_t expected = !(q->head & entries);
+
+	/* Acquire: the device wrote the rest of the entry before the phase. */
+	if (__atomic_load_n(&slot->phase, __ATOMIC_ACQUIRE) != expected)
+		return false;
+	*cqe = *slot;
+	q->head++;
+	return true;
+}
+
+int accel_wait(struct accel_queue *q, struct laccel_cqe *cqe)
+{
+	uint64_t end = accel_ms() + ACCEL_WAIT_MS;
+
+	for (int spins = 0; !accel_poll(q, cqe); spins++) {
+		if (accel_ms() > end)
+			return -ETIME;
+		/* An emulated device runs the better for a CPU that is idle. */
+		if (spins > 100)
+			usleep(20);
+	}
+	return 0;
+}
+
+/* One command alone on its queue, to its end. */
+int accel_run(struct accel_queue *q, const struct laccel_sqe *sqe, struct laccel_cqe *cqe)
+{
+	accel_push(q, sqe);
+	accel_ring(q);
+	return accel_wait(q, cqe);
+}
+
+/* The same where only the status counts; negative if there was none. */
+int accel_command(struct accel_queue *q, struct laccel_sqe sqe)
+{
+	struct laccel_cqe cqe;
+	int ret = accel_run(q, &sqe, &cqe);
+
+	return ret ? ret : cqe.status;
+}
+
+static bool read_file(const char *path, char *text, size_t length)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, length - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[got > 0 ? got : 0] = 0;
+	return got > 0;
+}
+
+/* The directory of the device, or what is below it, in sysfs. */
+void accel_sysfs(char *path, size_t room, const char *below)
+{
+	snprintf(path, room, "/sys/class/lite_accel/%s/%s", strrchr(accel_path(), '/') + 1, below);
+}
+
+/* A number that sysfs has of the device; all ones if it cannot be read. */
+uint64_t accel_attribute(const char *below)
+{
+	char path[160], text[32];
+
+	accel_sysfs(path, sizeof(path), below);
+	return read_file(path, text, sizeof(text)) ? strtoull(text, NULL, 0) : UINT64_MAX;
+}
+
+uint64_t accel_counter(const char *name)
+{
+	char below[64];
+
+	snprintf(below, sizeof(below), "counters/%s", name);
+	return accel_attribute(below);
+}
+
+/* The number behind a word of a file; all ones if there is none. */
+uint64_t accel_number_in(const char *path, const char *word)
+{
+	char text[4096];
+	const char *line;
+
+	if (!read_file(path, text, sizeof(text)))
+		return UINT64_MAX;
+	line = strstr(text, word);
+	return line ? strtoull(line + strlen(word), NULL, 10) : UINT64_MAX;
+}
+
+/* What the kernel says this process has pinned, in KiB. */
+uint64_t accel_pinned_kb(void)
+{
+	return accel_number_in("/proc/self/status", "VmPin:");
+}
+
+/* What it says has been pinned through this descriptor. */
+uint64_t accel_fd_pinned_kb(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return accel_number_in(path, "laccel-pinned:");
+}
+
+static long vmstat(const char *text, const char *name)
+{
+	const char *line = strstr(text, name);
+
+	return line ? atol(line + strlen(name)) : 0;
+}
+
+/*
+ * Pages pinned in the whole system, or -1 for who may not ask: the counters
+ * are exact only after a refresh, which needs root.
+ */
+long accel_pins(void)
+{
+	static char text[16384];
+	int fd = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
+	bool fresh = fd >= 0 && write(fd, "1", 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	if (!fresh || !read_file("/proc/vmstat", text, sizeof(text)))
+		return -1;
+	return vmstat(text, "nr_foll_pin_acquired ") - vmstat(text, "nr_foll_pin_released ");
+}
+
+uint64_t accel_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
+/* Whether the pages pinned come to be @pins, or cannot be asked for, within a second. */
+bool accel_pins_become(long pins)
+{
+	for (int i = 0; i < 100; i++) {
+		long now = accel_pins();
+
+		if (now == pins || now < 0)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/* Private memory in small pages, or NULL. */
+void *accel_pages(size_t length)
+{
+	void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, length, MADV_NOHUGEPAGE);
+	return p;
+}
+
+/* Memory aligned for, and if the kernel has them made of, 2 MiB pages. */
+void *accel_huge_pages(size_t length)
+{
+	char *p = mmap(NULL, length + HUGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *aligned = (char *)((accel_va(p) + HUGE - 1) & ~(HUGE - 1));
+
+	if (p == MAP_FAILED)
+		return NULL;
+	munmap(p, aligned - p);
+	munmap(aligned + length, HUGE - (aligned - p));
+	madvise(aligned, length, MADV_HUGEPAGE);
+	memset(aligned, 0, length);
+	return aligned;
+}
+
+/* Whether an eventfd has been signalled; takes the signal. */
+bool accel_readable(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	uint64_t count;
+
+	return poll(&pfd, 1, 0) == 1 && read(fd, &count, sizeof(count)) == sizeof(count);
+}

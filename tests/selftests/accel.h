@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The device as the tests reach it: ioctls, mappings and rings with nothing
+ * between.  Deliberately not the library, so that a test of the kernel or of
+ * the device cannot fail, or pass, because of the library.
+ *
+ * Functions that return int return 0 or a negative errno.
+ */
+#ifndef ACCEL_H
+#define ACCEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uapi/lite_accel.h>
+
+#define PAGE		4096ul
+#define HUGE		(2ul << 20)
+#define ACCEL_WAIT_MS	20000	/* longer than any command here takes under TCG */
+
+/* A queue with its four mappings, and the positions of its one user. */
+struct accel_queue {
+	int fd;
+	struct laccel_queue_create info;
+	struct laccel_sqe *sq;
+	struct laccel_cqe *cq;
+	struct laccel_queue_state *state;
+	struct laccel_doorbell *doorbell;
+	uint32_t tail;
+	uint32_t head;
+};
+
+const char *accel_path(void);
+int accel_open(void);
+int accel_ioctl(int fd, unsigned long cmd, void *arg);
+int accel_limits(int fd, struct laccel_limits *limits);
+int accel_info(int fd, struct laccel_info *info);
+int accel_destroy(int fd, uint32_t id);
+int accel_register(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id);
+int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,
+		 struct laccel_queue_create *info);
+
+int accel_queue_init(struct accel_queue *q, int fd, uint32_t entries);
+int accel_queue_map(struct accel_queue *q);
+void accel_queue_unmap(struct accel_queue *q);
+int accel_queue_exit(struct accel_queue *q);
+int accel_status(const struct accel_queue *q, struct laccel_queue_status *status);
+uint32_t accel_state(const struct accel_queue *q);
+
+void accel_push(struct accel_queue *q, const struct laccel_sqe *sqe);
+void accel_store(struct accel_queue *q, uint32_t tail, uint32_t head);
+void accel_ring(struct accel_queue *q);
+void accel_arm(struct accel_queue *q, uint32_t position);
+bool accel_poll(struct accel_queue *q, struct laccel_cqe *cqe);
+int accel_wait(struct accel_queue *q, struct laccel_cqe *cqe);
+int accel_run(struct accel_queue *q, const struct laccel_sqe *sqe, struct laccel_cqe *cqe);
+int accel_command(struct accel_queue *q, struct laccel_sqe sqe);
+
+void accel_sysfs(char *path, size_t room, const char *below);
+uint64_t accel_attribute(const char *below);
+uint64_t accel_counter(const char *name);
+uint64_t accel_number_in(const char *path, const char *word);
+uint64_t accel_pinned_kb(void);
+uint64_t accel_fd_pinned_kb(int fd);
+long accel_pins(void);
+bool accel_pins_become(long pins);
+uint64_t accel_ms(void);
+void *accel_pages(size_t length);
+void *accel_huge_pages(size_t length);
+bool accel_readable(int fd);
+
+/* Commands, by value: what the uapi header calls their operands. */
+static inline uint64_t accel_va(const void *p)
+{
+	return (uintptr_t)p;
+}
+
+static inline struct laccel_sqe accel_nop(uint64_t user_data)
+{
+	return (struct laccel_sqe){ .opcode = LACCEL_OP_NOP, .user_data = user_data };
+}
+
+static inline struct laccel_sqe accel_copy(void *dst, const void *src, uint32_t length)
+{
+	return (struct laccel_sqe){ .opcode = LACCEL_OP_COPY, .length = length,
+				    .src = accel_va(src), .dst = accel_va(dst) };
+}
+
+static inline struct laccel_sqe accel_fill(void *dst, uint64_t pattern, uint32_t length)
+{
+	return (struct laccel_sqe){ .opcode = LACCEL_OP_FILL, .length = length,
+				    .dst = accel_va(dst), .arg0 = pattern };
+}
+
+static inline struct laccel_sqe accel_compare(const void *a, const void *b, uint32_t length)
+{
+	return (struct laccel_sqe){ .opcode = LACCEL_OP_COMPARE, .length = length,
+				    .src = accel_va(a), .dst = accel_va(b) };
+}
+
+static inline struct laccel_sqe accel_crc32c(const void *src, uint32_t length, uint32_t crc)
+{
+	return (struct laccel_sqe){ .opcode = LACCEL_OP_CRC32C, .length = length,
+				    .src = accel_va(src), .arg0 = crc };
+}
+
+static inline struct laccel_sqe accel_sha256(struct laccel_sha256 *state, const void *src,
+					     uint32_t length, bool last)
+{
+	return (struct laccel_sqe){ .opcode = LACCEL_OP_SHA256, .length = length,
+				    .flags = last ? LACCEL_SQE_LAST : 0,
+				    .src = accel_va(src), .dst = accel_va(state) };
+}
+
+static inline struct laccel_sqe accel_dualcast(void *first, void *second, const void *src,
+					       uint32_t length)
+{
+	return (struct laccel_sqe){ .opcode = LACCEL_OP_DUALCAST, .length = length,
+				    .src = accel_va(src), .dst = accel_va(first),
+				    .arg0 = accel_va(second) };
+}
+
+#endif /* ACCEL_H */

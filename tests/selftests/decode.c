@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SQEs field by field: what a command does not name is zero, what is not
+ * allowed is refused, and a refused command has done nothing.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "accel.h"
+#include "kselftest_harness.h"
+
+enum field { FIELD_LENGTH = 1, FIELD_SRC = 2, FIELD_DST = 4, FIELD_ARG0 = 8, FIELD_LAST = 16 };
+
+#define PATTERN 0x77
+
+FIXTURE(decode) {
+	int fd;
+	struct accel_queue q;
+	uint8_t *memory;	/* 16 pages of PATTERN, registered for writing */
+};
+
+/* A command, the fields it names, and whether it writes at dst. */
+FIXTURE_VARIANT(decode) {
+	uint8_t opcode;
+	unsigned int fields;
+};
+
+FIXTURE_VARIANT_ADD(decode, nop) {
+	.opcode = LACCEL_OP_NOP,
+};
+
+FIXTURE_VARIANT_ADD(decode, copy) {
+	.opcode = LACCEL_OP_COPY, .fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST,
+};
+
+FIXTURE_VARIANT_ADD(decode, fill) {
+	.opcode = LACCEL_OP_FILL, .fields = FIELD_LENGTH | FIELD_DST | FIELD_ARG0,
+};
+
+FIXTURE_VARIANT_ADD(decode, compare) {
+	.opcode = LACCEL_OP_COMPARE, .fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST,
+};
+
+FIXTURE_VARIANT_ADD(decode, crc32c) {
+	.opcode = LACCEL_OP_CRC32C, .fields = FIELD_LENGTH | FIELD_SRC | FIELD_ARG0,
+};
+
+FIXTURE_VARIANT_ADD(decode, sha256) {
+	.opcode = LACCEL_OP_SHA256, .fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST | FIELD_LAST,
+};
+
+FIXTURE_VARIANT_ADD(decode, dualcast) {
+	.opcode = LACCEL_OP_DUALCAST,
+	.fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST | FIELD_ARG0,
+};
+
+FIXTURE_SETUP(decode)
+{
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
+	self->memory = accel_pages(16 * PAGE);
+	ASSERT_EQ(0, accel_register(self->fd, self->memory, 16 * PAGE, LACCEL_MEM_WRITE, NULL));
+	memset(self->memory, PATTERN, 16 * PAGE);
+	memset(self->memory + 4 * PAGE, 0, sizeof(struct laccel_sha256));
+}
+
+FIXTURE_TEARDOWN(decode)
+{
+	accel_queue_exit(&self->q);
+	close(self->fd);
+}
+
+/* A command of the variant that is right in every field. */
+static struct laccel_sqe good(const FIXTURE_DATA(decode) *self,
+			      const FIXTURE_VARIANT(decode) *variant)
+{
+	struct laccel_sqe sqe = { .opcode = variant->opcode, .user_data = 5 };
+
+	if (variant->fields & FIELD_LENGTH)
+		sqe.length = 64;
+	if (variant->fields & FIELD_SRC)
+		sqe.src = accel_va(self->memory);
+	if (variant->fields & FIELD_DST)
+		sqe.dst = accel_va(self->memory + 4 * PAGE);
+	if (variant->fields & FIELD_ARG0)
+		sqe.arg0 = variant->opcode == LACCEL_OP_DUALCAST ?
+			   accel_va(self->memory + 8 * PAGE) : 0x12345678;
+	return sqe;
+}
+
+/* Refused, without having touched anything. */
+static bool refused(FIXTURE_DATA(decode) *self, struct laccel_sqe sqe)
+{
+	struct laccel_cqe cqe;
+	uint8_t before = self->memory[4 * PAGE], other = self->memory[8 * PAGE];
+
+	return !accel_run(&self->q, &sqe, &cqe) && cqe.status == LACCEL_BAD_FIELD &&
+	       cqe.user_data == 5 && !cqe.result && !cqe.fault_addr &&
+	       self->memory[4 * PAGE] == before && self->memory[8 * PAGE] == other;
+}
+
+TEST_F(decode, good)
+{
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, good(self, variant)));
+}
+
+TEST_F(decode, fields_not_named)
+{
+	for (int bit = 0; bit < 64; bit++) {
+		struct laccel_sqe sqe = good(self, variant);
+
+		if (bit < 32 && !(variant->fields & FIELD_LENGTH)) {
+			sqe.length = 1u << bit;
+			EXPECT_TRUE(refused(self, sqe));
+			sqe = good(self, variant);
+		}
+		if (!(variant->fields & FIELD_SRC)) {
+			sqe.src = 1ull << bit;
+			EXPECT_TRUE(refused(self, sqe));
+			sqe = good(self, variant);
+		}
+		if (!(variant->fields & FIELD_DST)) {
+			sqe.dst = 1ull << bit;
+			EXPECT_TRUE(refused(self, sqe));
+			sqe = good(self, variant);
+		}
+		if (!(variant->fields & FIELD_ARG0)) {
+			sqe.arg0 = 1ull << bit;
+			EXPECT_TRUE(refused(self, sqe));
+		}
+	}
+}
+
+TEST_F(decode, reserved_fields)
+{
+	for (int bit = 0; bit < 16 + 3 * 64; bit++) {
+		struct laccel_sqe sqe = good(self, variant);
+
+		if (bit < 16)
+			sqe.reserved0 = 1u << bit;
+		else
+			sqe.reserved1[(bit - 16) / 64] = 1ull << (bit - 16) % 64;
+		EXPECT_TRUE(refused(self, sqe));
+	}
+}
+
+TEST_F(decode, flags)
+{
+	unsigned int known = LACCEL_SQE_FENCE | LACCEL_SQE_LINK;
+
+	if (variant->fields & FIELD_LAST)
+		known |= LACCEL_SQE_LAST;
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+	for (int bit = 0; bit < 8; bit++) {
+		struct laccel_sqe sqe = good(self, variant);
+
+		sqe.flags = 1u << bit;
+		EXPECT_EQ(known & sqe.flags ? LACCEL_OK : LACCEL_BAD_FIELD,
+			  accel_command(&self->q, sqe));
+		/* What a LINK hangs on has to be good again. */
+		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+	}
+}
+
+/* A length that no device takes, and operands that go on beyond the last address. */
+TEST_F(decode, too_long)
+{
+	const uint32_t lengths[] = { (1u << 30) + 64, 1u << 31, 0xffffffc0 };
+	struct laccel_sqe sqe = good(self, variant);
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		sqe.length = lengths[i];
+		EXPECT_TRUE(refused(self, sqe));
+	}
+	sqe = good(self, variant);
+	if (variant->fields & FIELD_SRC) {
+		sqe.src = -16ull;
+		EXPECT_TRUE(refused(self, sqe));
+		sqe = good(self, variant);
+	}
+	if (variant->fields & FIELD_DST) {
+		sqe.dst = -16ull;
+		EXPECT_TRUE(refused(self, sqe));
+	}
+}
+
+/* The longest command, if it has a length, is looked at: it only finds nothing there. */
+TEST_F(decode, longest)
+{
+	struct laccel_sqe sqe = good(self, variant);
+	struct laccel_cqe cqe;
+
+	sqe.length = 1u << 30;
+	sqe.src = sqe.src ? 1ull << 40 : 0;
+	sqe.dst = sqe.dst ? 1ull << 41 : 0;
+	sqe.arg0 = variant->opcode == LACCEL_OP_DUALCAST ? 1ull << 42 : sqe.arg0;
+	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+	EXPECT_EQ(variant->fields ? LACCEL_PAGE_FAULT : LACCEL_BAD_FIELD, cqe.status);
+	EXPECT_EQ(0, cqe.result);
+}
+
+/* Addresses that are no program's. */
+TEST_F(decode, wild_addresses)
+{
+	const uint64_t wild[] = { 0, PAGE, 1ull << 47, 1ull << 48, 1ull << 63,
+				  0xffff888000000000, 0xffffffff81000000, 0xffffffffffff0000 };
+	struct laccel_sqe sqe;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wild); i++) {
+		if (variant->fields & FIELD_SRC) {
+			sqe = good(self, variant);
+			sqe.src = wild[i];
+			EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, sqe));
+		}
+		if (variant->fields & FIELD_DST) {
+			sqe = good(self, variant);
+			sqe.dst = wild[i];
+			EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, sqe));
+		}
+	}
+}
+
+FIXTURE(opcode) {
+	int fd;
+	struct accel_queue q;
+};
+
+FIXTURE_SETUP(opcode)
+{
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
+}
+
+FIXTURE_TEARDOWN(opcode)
+{
+	accel_queue_exit(&self->q);
+	close(self->fd);
+}
+
+/* INFO announces exactly what is not BAD_OPCODE. */
+TEST_F(opcode, announced)
+{
+	struct laccel_info info;
+
+	ASSERT_EQ(0, accel_info(self->fd, &info));
+	for (int opcode = 0; opcode < 256; opcode++) {
+		struct laccel_sqe sqe = { .opcode = opcode };
+		bool known = opcode < 64 && info.commands >> opcode & 1;
+
+		EXPECT_EQ(!known, accel_command(&self->q, sqe) == LACCEL_BAD_OPCODE);
+	}
+}
+
+/* What SHA256's state and length may be. */
+TEST_F(opcode, sha256_state)
+{
+	struct laccel_sha256 *state = accel_pages(PAGE);
+	const uint64_t bad[] = { 1, 63, 65, (1ull << 61) - 64, 1ull << 61, ~63ull };
+	struct laccel_sha256 before;
+
+	ASSERT_EQ(0, accel_register(self->fd, state, PAGE, LACCEL_MEM_WRITE, NULL));
+	for (int n = 1; n < 64; n++)
+		EXPECT_EQ(LACCEL_BAD_FIELD,
+			  accel_command(&self->q, accel_sha256(state, state, n, false)));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		state->bytes = bad[i];
+		before = *state;
+		EXPECT_EQ(LACCEL_BAD_FIELD,
+			  accel_command(&self->q, accel_sha256(state, state + 1, 64, true)));
+		EXPECT_EQ(0, memcmp(&before, state, sizeof(before)));
+	}
+}
+
+TEST_F(opcode, crc32c_above_32_bits)
+{
+	struct laccel_sqe sqe = accel_crc32c(NULL, 0, 0);
+
+	sqe.arg0 = 1ull << 32;
+	EXPECT_EQ(LACCEL_BAD_FIELD, accel_command(&self->q, sqe));
+}
+
+TEST_HARNESS_MAIN

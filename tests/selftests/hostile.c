@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A hundred thousand hostile SQEs (R8, B30): whatever a program writes into its
+ * ring, memory that it did not register for that stays as it is, a neighbour's
+ * results are right, and every status is one that the entry deserves.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "accel.h"
+#include "host.h"
+#include "kselftest_harness.h"
+
+#define COMMANDS	100000
+#define BATCH		16
+#define ARENA		(64 * PAGE)	/* each of the areas below */
+
+/* What a program has: may be written, may be read, not registered at all. */
+struct arena {
+	uint8_t *writable;
+	uint8_t *readable;
+	uint8_t *canary;
+};
+
+/* What a process that means no harm tells. */
+struct neighbour {
+	uint64_t address;	/* of memory it has registered */
+	uint64_t rounds;
+	uint64_t wrong;
+	int stop;
+};
+
+FIXTURE(hostile) {
+	int fd;
+	struct accel_queue q;
+	struct arena arena;
+	struct neighbour *neighbour;
+	pid_t neighbour_pid;
+	uint32_t seen[LACCEL_TIMEOUT + 1];
+	uint32_t decoded;
+};
+
+/* Copies, compares and sums in memory of its own, and checks it all. */
+static void live_next_door(struct neighbour *me)
+{
+	uint8_t *p = accel_pages(2 * PAGE);
+	struct laccel_cqe cqe;
+	struct accel_queue q;
+	int fd = accel_open();
+
+	me->address = accel_va(p);
+	if (accel_queue_init(&q, fd, 8) || accel_register(fd, p, 2 * PAGE, LACCEL_MEM_WRITE, NULL))
+		_exit(1);
+	while (!__atomic_load_n(&me->stop, __ATOMIC_RELAXED)) {
+		struct laccel_sqe sum = accel_crc32c(p + PAGE, 512, 0);
+
+		host_randomize(p, 512);
+		me->wrong += accel_command(&q, accel_copy(p + PAGE, p, 512)) != LACCEL_OK;
+		me->wrong += memcmp(p + PAGE, p, 512) != 0;
+		me->wrong += accel_run(&q, &sum, &cqe) || cqe.result != host_crc32c(p, 512, 0);
+		__atomic_add_fetch(&me->rounds, 1, __ATOMIC_RELAXED);
+		usleep(500);
+	}
+	_exit(0);
+}
+
+static uint8_t *new_area(uint8_t value)
+{
+	uint8_t *p = accel_pages(ARENA);
+
+	memset(p, value, ARENA);
+	return p;
+}
+
+FIXTURE_SETUP(hostile)
+{
+	self->neighbour = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			       -1, 0);
+	self->neighbour_pid = fork();
+	if (!self->neighbour_pid)
+		live_next_door(self->neighbour);
+	while (!__atomic_load_n(&self->neighbour->rounds, __ATOMIC_RELAXED))
+		usleep(1000);
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
+	self->arena.canary = new_area(0xca);
+	self->arena.readable = new_area(0x3e);
+	self->arena.writable = new_area(0);
+	ASSERT_EQ(0, accel_register(self->fd, self->arena.readable, ARENA, 0, NULL));
+	ASSERT_EQ(0, accel_register(self->fd, self->arena.writable, ARENA, LACCEL_MEM_WRITE, NULL));
+}
+
+FIXTURE_TEARDOWN(hostile)
+{
+	kill(self->neighbour_pid, SIGKILL);
+	waitpid(self->neighbour_pid, NULL, 0);
+	accel_queue_exit(&self->q);
+	close(self->fd);
+}
+
+/* An address of one of the kinds that an attacker would try. */
+static uint64_t evil_address(const FIXTURE_DATA(hostile) *self)
+{
+	const uint64_t bases[] = {
+		accel_va(self->arena.writable), accel_va(self->arena.writable),
+		accel_va(self->arena.writable), accel_va(self->arena.writable),
+		accel_va(self->arena.readable), accel_va(self->arena.readable),
+		accel_va(self->arena.canary), self->neighbour->address,
+		accel_va(self->q.sq), accel_va(self->q.cq),
+		0xffff888000000000, 0xffffffff81000000, 0xfee00000, 0,
+		host_random(), -(uint64_t)host_below(ARENA),
+	};
+
+	return bases[host_below(ARRAY_SIZE(bases))] + host_below(ARENA);
+}
+
+static uint32_t evil_length(void)
+{
+	switch (host_below(16)) {
+	case 0:
+		return host_random();
+	case 1:
+		return 1u << host_below(32);
+	case 2:
+		return ARENA;
+	default:
+		return host_below(2048);
+	}
+}
+
+/* A command that is right in form, on addresses that need not be. */
+static struct laccel_sqe plausible(const FIXTURE_DATA(hostile) *self)
+{
+	struct laccel_sqe sqe = { .opcode = host_below(7), .length = evil_length() };
+
+	if (sqe.length > ARENA)
+		sqe.length &= ARENA - 1;
+	if (sqe.opcode != LACCEL_OP_NOP && sqe.opcode != LACCEL_OP_FILL)
+		sqe.src = evil_address(self);
+	if (sqe.opcode != LACCEL_OP_NOP && sqe.opcode != LACCEL_OP_CRC32C)
+		sqe.dst = evil_address(self);
+	switch (sqe.opcode) {
+	case LACCEL_OP_NOP:
+		sqe.length = 0;
+		break;
+	case LACCEL_OP_FILL:
+		sqe.arg0 = host_random();
+		break;
+	case LACCEL_OP_CRC32C:
+		sqe.arg0 = (uint32_t)host_random();
+		break;
+	case LACCEL_OP_SHA256:
+		sqe.flags = LACCEL_SQE_LAST;
+		break;
+	case LACCEL_OP_DUALCAST:
+		sqe.arg0 = evil_address(self);
+		break;
+	}
+	if (!host_below(8))
+		sqe.flags |= LACCEL_SQE_LINK;
+	if (!host_below(16))
+		sqe.flags |= LACCEL_SQE_FENCE;
+	return sqe;
+}
+
+/* Three quarters are plausible, the others mutated, or noise. */
+static struct laccel_sqe evil_sqe(const FIXTURE_DATA(hostile) *self)
+{
+	struct laccel_sqe sqe = plausible(self);
+	uint8_t *bytes = (uint8_t *)&sqe;
+
+	switch (host_below(8)) {
+	case 0:
+		for (int n = 1 + host_below(4); n; n--)
+			bytes[host_below(sizeof(sqe))] = host_random();
+		break;
+	case 1:
+		host_randomize(&sqe, sizeof(sqe));
+		if (host_below(2))
+			sqe.opcode = host_below(16);
+		break;
+	}
+	if (sqe.length > ARENA && sqe.length <= 1u << 30 && host_below(64))
+		sqe.length = evil_length();
+	return sqe;
+}
+
+/* Whether @addr lies in the @length bytes at @base. */
+static bool within(uint64_t addr, uint64_t base, uint64_t length)
+{
+	return addr - base < length;
+}
+
+/* The completion is one that this entry may have. */
+static bool deserved(const struct laccel_sqe *sqe, const struct laccel_cqe *cqe)
+{
+	uint64_t done = cqe->result;
+
+	switch (cqe->status) {
+	case LACCEL_OK:
+		return sqe->opcode <= LACCEL_OP_DUALCAST && !cqe->fault_addr;
+	case LACCEL_BAD_OPCODE:
+		return sqe->opcode > LACCEL_OP_DUALCAST && !done && !cqe->fault_addr;
+	case LACCEL_BAD_FIELD:
+		return !done && !cqe->fault_addr;
+	case LACCEL_CANCELED:
+		return sqe->flags & LACCEL_SQE_LINK && !done && !cqe->fault_addr;
+	case LACCEL_PAGE_FAULT:
+		return done < sqe->length + !sqe->length &&
+		       (within(cqe->fault_addr, sqe->src, sqe->length) ||
+			within(cqe->fault_addr, sqe->dst, sqe->length) ||
+			within(cqe->fault_addr, sqe->dst, sizeof(struct laccel_sha256)) ||
+			within(cqe->fault_addr, sqe->arg0, sqe->length));
+	default:
+		return false;
+	}
+}
+
+static void print_pair(const struct laccel_sqe *sqe, const struct laccel_cqe *cqe)
+{
+	printf("# opcode %u flags %#x length %#x src %#llx dst %#llx arg0 %#llx\n", sqe->opcode,
+	       sqe->flags, sqe->length, sqe->src, sqe->dst, sqe->arg0);
+	printf("# status %u result %#llx address %#llx\n", cqe->status, cqe->result,
+	       cqe->fault_addr);
+}
+
+/* Not 0 if a completion is missing or is none that the command deserves. */
+static int run_batch(FIXTURE_DATA(hostile) *self)
+{
+	struct laccel_sqe batch[BATCH];
+	struct laccel_cqe cqe = { 0 };
+
+	for (int i = 0; i < BATCH; i++) {
+		batch[i] = evil_sqe(self);
+		batch[i].user_data = i;
+		accel_push(&self->q, &batch[i]);
+	}
+	accel_ring(&self->q);
+	for (int i = 0; i < BATCH; i++) {
+		if (accel_wait(&self->q, &cqe) || cqe.user_data >= BATCH)
+			return -ETIME;
+		if (!deserved(&batch[cqe.user_data], &cqe)) {
+			print_pair(&batch[cqe.user_data], &cqe);
+			return -EIO;
+		}
+		self->seen[cqe.status]++;
+		self->decoded += cqe.status == LACCEL_OK || cqe.status == LACCEL_PAGE_FAULT;
+	}
+	return 0;
+}
+
+static bool all_bytes_are(const uint8_t *p, size_t length, uint8_t value)
+{
+	return p[0] == value && !memcmp(p, p + 1, length - 1);
+}
+
+static void print_histogram(const FIXTURE_DATA(hostile) *self)
+{
+	static const char *const names[] = { "OK", "BAD_OPCODE", "BAD_FIELD", "PAGE_FAULT",
+					     "CANCELED", "DEVICE_ERROR", "TIMEOUT" };
+
+	for (int i = 0; i <= LACCEL_TIMEOUT; i++)
+		printf("# %-12s %7u\n", names[i], self->seen[i]);
+	printf("# passed decoding: %u of %u; rounds of the neighbour: %llu\n", self->decoded,
+	       COMMANDS, (unsigned long long)self->neighbour->rounds);
+}
+
+TEST_F_TIMEOUT(hostile, hundred_thousand_commands, 120)
+{
+	struct laccel_queue_status status;
+
+	for (int i = 0; i < COMMANDS / BATCH; i++)
+		ASSERT_EQ(0, run_batch(self));
+	print_histogram(self);
+	EXPECT_GE(self->decoded, COMMANDS / 2);
+	for (int i = 0; i < LACCEL_DEVICE_ERROR; i++)
+		EXPECT_GE(self->seen[i], 100);
+	EXPECT_EQ(0, self->seen[LACCEL_DEVICE_ERROR]);
+	EXPECT_EQ(0, self->seen[LACCEL_TIMEOUT]);
+
+	EXPECT_TRUE(all_bytes_are(self->arena.canary, ARENA, 0xca));
+	EXPECT_TRUE(all_bytes_are(self->arena.readable, ARENA, 0x3e));
+	EXPECT_EQ(0, self->neighbour->wrong);
+	EXPECT_GT(self->neighbour->rounds, 100);
+	ASSERT_EQ(0, accel_status(&self->q, &status));
+	EXPECT_EQ(LACCEL_STATE_RUNNING, status.state);
+	EXPECT_EQ(COMMANDS, status.retired);
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+}
+
+static bool scribbling = true;
+
+/* B29: SQEs change while the device reads them. */
+static void *scribble(void *arg)
+{
+	FIXTURE_DATA(hostile) *self = arg;
+
+	while (__atomic_load_n(&scribbling, __ATOMIC_RELAXED)) {
+		struct laccel_sqe *sqe = &self->q.sq[host_below(64)];
+
+		sqe->opcode = host_below(8);
+		sqe->length = host_below(4096);
+		sqe->src = evil_address(self);
+		sqe->dst = evil_address(self);
+	}
+	return NULL;
+}
+
+TEST_F(hostile, ring_that_changes)
+{
+	struct laccel_cqe cqe;
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, scribble, self));
+	for (int i = 0; i < 500; i++) {
+		self->q.tail += BATCH;
+		accel_ring(&self->q);
+		for (int n = 0; n < BATCH; n++)
+			ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+	}
+	__atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_TRUE(all_bytes_are(self->arena.canary, ARENA, 0xca));
+	EXPECT_TRUE(all_bytes_are(self->arena.readable, ARENA, 0x3e));
+	EXPECT_EQ(0, self->neighbour->wrong);
+}
+
+#define TURNS 2000
+
+/* Turns the one entry of the ring this way and that. */
+static void *flip(void *arg)
+{
+	FIXTURE_DATA(hostile) *self = arg;
+	uint64_t one = accel_va(self->arena.writable), other = one + ARENA / 2;
+	volatile struct laccel_sqe *sqe = self->q.sq;
+
+	for (uint64_t n = 0; __atomic_load_n(&scribbling, __ATOMIC_RELAXED); n++)
+		sqe->dst = n & 1 ? one : other;
+	return NULL;
+}
+
+/* B29: it is read once.  What is filled is one place or the other, never a part of each. */
+TEST_F(hostile, entry_is_read_once)
+{
+	uint8_t *one = self->arena.writable, *other = one + ARENA / 2;
+	int went[2] = { 0 };
+	pthread_t thread;
+
+	accel_queue_exit(&self->q);
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 1));
+	self->q.sq[0] = accel_fill(one, ~0ull, ARENA / 2);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, flip, self));
+	for (int i = 0; i < TURNS; i++) {
+		struct laccel_cqe cqe;
+		bool first;
+
+		self->q.tail++;
+		accel_ring(&self->q);
+		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+		ASSERT_EQ(LACCEL_OK, cqe.status);
+		first = one[0];
+		went[first]++;
+		ASSERT_TRUE(all_bytes_are(first ? one : other, ARENA / 2, 0xff));
+		ASSERT_TRUE(all_bytes_are(first ? other : one, ARENA / 2, 0));
+		memset(one, 0, ARENA);
+	}
+	__atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_GT(went[0], 0);
+	EXPECT_GT(went[1], 0);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Processes that end at any moment, and modules that come and go: the device
+ * has stopped before the process is gone, and nothing is left (R4, R16, R18,
+ * B40).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "accel.h"
+#include "host.h"
+#include "kselftest_harness.h"
+#include "vm.h"
+
+#define LENGTH	(1u << 20)
+#define KILLS	1000
+
+FIXTURE(kill) {
+	int fd;
+	uint8_t *memory;	/* what the victims' devices write to, and we watch */
+	long pins;
+	uint64_t dma_after_stop;
+};
+
+FIXTURE_SETUP(kill)
+{
+	self->pins = accel_pins();
+	self->dma_after_stop = accel_counter("dma_after_stop");
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	self->memory = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			    -1, 0);
+	ASSERT_NE(MAP_FAILED, self->memory);
+}
+
+FIXTURE_TEARDOWN(kill)
+{
+	struct laccel_limits limits;
+
+	EXPECT_EQ(self->dma_after_stop, accel_counter("dma_after_stop"));
+	for (int i = 0; i < 100 && accel_pins() != self->pins; i++)
+		usleep(10000);
+	EXPECT_EQ(self->pins, accel_pins());
+	ASSERT_EQ(0, accel_limits(self->fd, &limits));
+	EXPECT_EQ(0, limits.queues);
+	close(self->fd);
+}
+
+/* Uses the device with all its might until it is killed. */
+static void victim(uint8_t *memory)
+{
+	struct accel_queue q[2];
+	int fd = accel_open();
+
+	if (accel_queue_init(&q[0], fd, 16) || accel_queue_init(&q[1], fd, 16) ||
+	    accel_register(fd, memory, LENGTH, LACCEL_MEM_WRITE, NULL))
+		_exit(1);
+	for (uint32_t i = 0;; i++) {
+		struct accel_queue *one = &q[i & 1];
+		struct laccel_sqe sqe = accel_fill(memory, host_random(), LENGTH);
+		struct laccel_cqe cqe;
+
+		if (one->tail - one->head < 16)
+			accel_push(one, &sqe);
+		accel_ring(one);
+		accel_poll(one, &cqe);
+	}
+}
+
+/* Words here and there, as they are now. */
+static uint64_t fingerprint(const uint8_t *memory)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < LENGTH; i += 4096 + 8)
+		sum = sum * 31 + *(const volatile uint64_t *)(memory + (i & ~7ul));
+	return sum;
+}
+
+/* Returns whether the memory changed after the process was gone. */
+static bool kill_one(uint8_t *memory, useconds_t after)
+{
+	pid_t child = fork();
+	uint64_t before;
+
+	if (!child)
+		victim(memory);
+	usleep(after);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	before = fingerprint(memory);
+	usleep(500);
+	return fingerprint(memory) != before;
+}
+
+TEST_F_TIMEOUT(kill, thousand_processes, 120)
+{
+	int changed = 0, running = 0;
+
+	for (int i = 0; i < KILLS; i++) {
+		memset(self->memory, 0, 8);
+		changed += kill_one(self->memory, host_below(12000));
+		running += *(volatile uint64_t *)self->memory != 0;
+	}
+	EXPECT_EQ(0, changed);
+	/* Enough of them have been killed with commands under way. */
+	EXPECT_GE(running, KILLS / 4)
+		TH_LOG("%d were running", running);
+}
+
+/* What is in use stays; the driver may go, its open files hold the core alone. */
+TEST(modules_in_use)
+{
+	struct accel_queue q;
+	int fd;
+
+	if (geteuid())
+		SKIP(return, "not root");
+	fd = accel_open();
+	ASSERT_EQ(0, accel_queue_init(&q, fd, 4));
+	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
+	ASSERT_EQ(0, vm_unload("lite_accel_pci"));
+	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&q));
+	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
+	close(fd);
+	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));	/* mappings hold it too */
+	accel_queue_unmap(&q);
+	for (int i = 0; i < 100 && vm_unload("lite_accel"); i++)
+		usleep(10000);
+	ASSERT_EQ(0, vm_load("core/lite_accel"));
+	ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));
+	ASSERT_EQ(0, vm_await_node());
+}
+
+/* R16 */
+TEST(modules_come_and_go)
+{
+	if (geteuid())
+		SKIP(return, "not root");
+	for (int i = 0; i < 30; i++) {
+		ASSERT_EQ(0, vm_unload("lite_accel_pci"));
+		ASSERT_EQ(0, vm_unload("lite_accel"));
+		ASSERT_EQ(0, vm_load("core/lite_accel"));
+		ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));
+	}
+	ASSERT_EQ(0, vm_await_node());
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices that go while they are used: by the driver, by the slot, by a reset,
+ * by a hang.  Open files stay, their calls say ENODEV, their mappings can be
+ * touched, and the next device is as good as new (B1, B3, B6, B7, R16).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "accel.h"
+#include "kselftest_harness.h"
+#include "vm.h"
+
+#define LENGTH	(2u << 20)
+#define FILLS	60
+
+static int reset(const char *bdf)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
+	return vm_write(path, "1");
+}
+
+enum way { UNBIND, UNPLUG, RESET };
+
+static int take_away(enum way way, const char *bdf)
+{
+	switch (way) {
+	case UNBIND:
+		return vm_unbind(bdf);
+	case UNPLUG:
+		return vm_unplug();
+	case RESET:
+		return reset(bdf);
+	}
+	return -EINVAL;
+}
+
+static int bring_back(enum way way, const char *bdf)
+{
+	switch (way) {
+	case UNBIND:
+		return vm_bind(bdf);
+	case UNPLUG:
+		return vm_plug();
+	case RESET:
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* One who uses the device when it goes: all is mapped, much is under way. */
+struct user {
+	int event;
+	struct accel_queue q;
+	uint8_t *memory;
+};
+
+static int open_user(struct user *u)
+{
+	int ret, fd = accel_open();
+
+	if (fd < 0)
+		return fd;
+	u->event = eventfd(0, EFD_NONBLOCK);
+	u->q = (struct accel_queue){ .fd = fd };
+	ret = accel_create(fd, 64, 64, u->event, &u->q.info);
+	if (!ret)
+		ret = accel_queue_map(&u->q);
+	u->memory = accel_pages(LENGTH);
+	return ret ? ret : accel_register(fd, u->memory, LENGTH, LACCEL_MEM_WRITE, NULL);
+}
+
+static void close_user(struct user *u)
+{
+	accel_queue_unmap(&u->q);
+	munmap(u->memory, LENGTH);
+	close(u->q.fd);
+	close(u->event);
+}
+
+static void start_fills(struct user *u)
+{
+	for (int i = 1; i <= FILLS; i++) {
+		struct laccel_sqe sqe = accel_fill(u->memory, 0x0101010101010101 * i, LENGTH);
+
+		sqe.flags = LACCEL_SQE_FENCE;
+		accel_push(&u->q, &sqe);
+	}
+	accel_arm(&u->q, 0);
+	accel_ring(&u->q);
+}
+
+static bool is_quiet(const uint8_t *memory)
+{
+	uint8_t *before = malloc(LENGTH);
+	bool quiet;
+
+	memcpy(before, memory, LENGTH);
+	usleep(50000);
+	quiet = !memcmp(before, memory, LENGTH);
+	free(before);
+	return quiet;
+}
+
+FIXTURE(gone) {
+	struct user user;
+	char bdf[VM_BDF];
+	bool back;
+	uint64_t dma_after_stop;
+};
+
+FIXTURE_VARIANT(gone) {
+	enum way way;
+};
+
+FIXTURE_VARIANT_ADD(gone, unbind) { .way = UNBIND };
+FIXTURE_VARIANT_ADD(gone, unplug) { .way = UNPLUG };
+FIXTURE_VARIANT_ADD(gone, reset) { .way = RESET };
+
+FIXTURE_SETUP(gone)
+{
+	if (geteuid())
+		SKIP(return, "not root");
+	if (variant->way == UNPLUG && !vm_present())
+		SKIP(return, "no line to the host");
+	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
+	self->dma_after_stop = accel_counter("dma_after_stop");
+	ASSERT_EQ(0, open_user(&self->user));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->user.q, accel_nop(1)));
+}
+
+/* The device comes back, whatever is still held of the one before. */
+FIXTURE_TEARDOWN(gone)
+{
+	struct user next;
+
+	ASSERT_EQ(0, self->back ? 0 : bring_back(variant->way, self->bdf));
+	ASSERT_EQ(0, open_user(&next));
+	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_fill(next.memory, 1, LENGTH)));
+	/* A device that was plugged in anew counts from 0. */
+	EXPECT_LE(accel_counter("dma_after_stop"), self->dma_after_stop);
+	close_user(&next);
+}
+
+static int failing_calls(int fd)
+{
+	struct laccel_limits limits;
+	struct laccel_info info;
+	struct laccel_queue_create create;
+	void *page = accel_pages(PAGE);
+	int failed = 0;
+
+	failed += accel_info(fd, &info) == -ENODEV;
+	failed += accel_limits(fd, &limits) == -ENODEV;
+	failed += accel_create(fd, 4, 4, -1, &create) == -ENODEV;
+	failed += accel_register(fd, page, PAGE, 0, NULL) == -ENODEV;
+	munmap(page, PAGE);
+	return failed;
+}
+
+TEST_F(gone, while_running)
+{
+	struct accel_queue *q = &self->user.q;
+	struct pollfd pfd = { .fd = q->fd };
+	struct laccel_queue_status status;
+	struct laccel_cqe cqe;
+	uint32_t taken;
+
+	accel_readable(self->user.event);
+	start_fills(&self->user);
+	ASSERT_EQ(0, accel_wait(q, &cqe));
+	ASSERT_EQ(0, take_away(variant->way, self->bdf));
+	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(q));
+	EXPECT_TRUE(accel_readable(self->user.event));
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(POLLERR, pfd.revents);
+	EXPECT_TRUE(is_quiet(self->user.memory));
+	EXPECT_EQ(4, failing_calls(q->fd));
+	ASSERT_EQ(0, accel_status(q, &status));
+	EXPECT_EQ(LACCEL_STATE_LOST, status.state);
+	/* Rings can be read and doorbells rung, to no effect. */
+	while (accel_poll(q, &cqe))
+		EXPECT_TRUE(cqe.status == LACCEL_OK || cqe.status == LACCEL_CANCELED);
+	taken = q->head;
+	for (int i = 0; i < 100; i++)
+		accel_store(q, i, i);
+	accel_arm(q, 0);
+	EXPECT_EQ(taken, q->head);
+	EXPECT_EQ(0, accel_queue_exit(q));
+	EXPECT_EQ(-ENOENT, accel_destroy(q->fd, q->info.id));
+	close(q->fd);
+	EXPECT_EQ(0, accel_pinned_kb());
+}
+
+/* B1, B6: mappings of what is gone can be kept, not moved, and given back. */
+TEST_F(gone, mapped)
+{
+	struct accel_queue *q = &self->user.q;
+	int status;
+
+	ASSERT_EQ(0, take_away(variant->way, self->bdf));
+	EXPECT_EQ(MAP_FAILED, mremap(q->doorbell, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+				     accel_pages(PAGE)));
+	if (!fork())
+		_exit(0);
+	wait(&status);
+	accel_store(q, 1, 2);
+	close(q->fd);
+	accel_store(q, 3, 4);
+	accel_queue_unmap(q);
+}
+
+/* A doorbell that was mapped but never touched faults for the first time now. */
+TEST_F(gone, doorbell_untouched)
+{
+	struct accel_queue *q = &self->user.q;
+	void *fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, q->fd,
+			   q->info.doorbell_offset);
+
+	ASSERT_NE(MAP_FAILED, fresh);
+	ASSERT_EQ(0, take_away(variant->way, self->bdf));
+	*(volatile uint64_t *)fresh = ~0ull;
+	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(q));
+}
+
+/* The old file is dead, the new one works; each ends by itself. */
+TEST_F(gone, back_while_open)
+{
+	struct user second;
+
+	ASSERT_EQ(0, take_away(variant->way, self->bdf));
+	ASSERT_EQ(0, bring_back(variant->way, self->bdf));
+	self->back = true;
+	ASSERT_EQ(0, open_user(&second));
+	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_fill(second.memory, 1, LENGTH)));
+	EXPECT_EQ(4, failing_calls(self->user.q.fd));
+	accel_store(&self->user.q, ~0u, ~0u);
+	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_nop(0)));
+	close_user(&self->user);
+	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_nop(0)));
+	close_user(&second);
+	/* Once more, so that its node has the old name. */
+	ASSERT_EQ(0, take_away(variant->way, self->bdf));
+	ASSERT_EQ(0, bring_back(variant->way, self->bdf));
+}
+
+static bool looking = true;
+
+/* B7: calls and faults at any moment; each works, or says that nothing is there. */
+static void *use_and_lose(void *arg)
+{
+	uintptr_t unexpected = 0;
+
+	while (__atomic_load_n(&looking, __ATOMIC_RELAXED)) {
+		struct user u = { 0 };
+		int ret = open_user(&u);
+
+		if (!ret) {
+			start_fills(&u);
+			accel_store(&u.q, u.q.tail, 0);
+			close_user(&u);
+		} else if (u.q.fd > 0) {
+			munmap(u.memory, LENGTH);
+			close(u.q.fd);
+			close(u.event);
+		}
+		unexpected += ret && ret != -ENODEV && ret != -ENOENT && ret != -ENXIO &&
+			      ret != -EINVAL && ret != -EDQUOT;
+	}
+	return (void *)unexpected;
+}
+
+/* Reads, and tries to write, every attribute of a directory and of "counters". */
+static void visit_attributes(const char *below, bool write)
+{
+	char path[192], text[4096];
+	struct dirent *entry;
+	DIR *dir;
+
+	accel_sysfs(path, sizeof(path), below);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		int fd;
+
+		if (entry->d_type != DT_REG || !strcmp(entry->d_name, "uevent"))
+			continue;
+		fd = openat(dirfd(dir), entry->d_name, (write ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if ((write ? pwrite(fd, "1", 1, 0) : read(fd, text, sizeof(text))) < 0)
+			errno = 0;
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void *read_attributes(void *arg)
+{
+	while (__atomic_load_n(&looking, __ATOMIC_RELAXED)) {
+		visit_attributes("", false);
+		visit_attributes("counters", false);
+	}
+	return NULL;
+}
+
+FIXTURE(driver) {
+	char bdf[VM_BDF];
+};
+
+FIXTURE_SETUP(driver)
+{
+	if (geteuid())
+		SKIP(return, "not root");
+	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
+}
+
+FIXTURE_TEARDOWN(driver)
+{
+	struct user next;
+
+	ASSERT_EQ(0, open_user(&next));
+	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_nop(1)));
+	close_user(&next);
+}
+
+/* B7: unbind in a loop, against threads that open, map, run and read sysfs. */
+TEST_F_TIMEOUT(driver, unbound_in_a_loop, 60)
+{
+	pthread_t threads[4];
+	void *unexpected;
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, i < 2 ? use_and_lose :
+					    read_attributes, NULL));
+	for (int i = 0; i < 30; i++) {
+		usleep(20000);
+		ASSERT_EQ(0, vm_unbind(self->bdf));
+		usleep(2000);
+		ASSERT_EQ(0, vm_bind(self->bdf));
+	}
+	__atomic_store_n(&looking, false, __ATOMIC_RELAXED);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], &unexpected);
+		EXPECT_NULL(unexpected);
+	}
+}
+
+/* B3: there is nothing in sysfs that cannot be read, or written in vain. */
+TEST_F(driver, attributes)
+{
+	for (int write = 0; write < 2; write++) {
+		visit_attributes("", write);
+		visit_attributes("counters", write);
+	}
+	EXPECT_NE(UINT64_MAX, accel_counter("doorbells"));
+}
+
+/*
+ * A device that does not confirm a stop is cut off: the call returns, the
+ * device is lost to all, and nothing it does later reaches memory.
+ */
+TEST_F(driver, hangs)
+{
+	struct user u, other;
+	uint64_t start;
+
+	if (!vm_present())
+		SKIP(return, "no line to the host");
+	ASSERT_EQ(0, open_user(&u));
+	ASSERT_EQ(0, open_user(&other));
+	start_fills(&u);
+	ASSERT_EQ(0, vm_switch("hang", true));
+	start = accel_ms();
+	EXPECT_EQ(0, accel_destroy(u.q.fd, u.q.info.id));
+	EXPECT_LT(accel_ms() - start, 5000);
+	for (int i = 0; i < 100 && accel_state(&other.q) != LACCEL_STATE_LOST; i++)
+		usleep(10000);
+	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&other.q));
+	EXPECT_TRUE(accel_readable(other.event));
+	EXPECT_EQ(4, failing_calls(other.q.fd));
+	ASSERT_EQ(0, vm_switch("hang", false));
+	EXPECT_TRUE(is_quiet(u.memory));
+	close_user(&u);
+	close_user(&other);
+	ASSERT_EQ(0, vm_unbind(self->bdf));
+	ASSERT_EQ(0, vm_bind(self->bdf));
+}
+
+TEST_HARNESS_MAIN

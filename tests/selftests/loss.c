@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registered memory that goes in the middle of commands: the device has lost it
+ * before the call that took it returns, and PAGE_FAULT says how far it came.
+ * What the device finds at the address later is for follow.c.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "accel.h"
+#include "checks.h"
+#include "kselftest_harness.h"
+
+#define LENGTH (2u << 20)
+
+FIXTURE(loss) {
+	int fd;
+	struct accel_queue q;
+	uint8_t *memory;	/* LENGTH, registered for writing */
+	uint32_t id;
+};
+
+FIXTURE_SETUP(loss)
+{
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
+	self->memory = accel_pages(LENGTH);
+	ASSERT_EQ(0, accel_register(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE, &self->id));
+}
+
+FIXTURE_TEARDOWN(loss)
+{
+	accel_queue_exit(&self->q);
+	close(self->fd);
+}
+
+static bool all_bytes_are(const uint8_t *p, size_t length, uint8_t value)
+{
+	return !length || (p[0] == value && !memcmp(p, p + 1, length - 1));
+}
+
+/* Queues fills of all memory, each after the other, each with its own byte. */
+static void start_fills(FIXTURE_DATA(loss) *self, int count)
+{
+	for (int i = 1; i <= count; i++) {
+		struct laccel_sqe sqe = accel_fill(self->memory, 0x0101010101010101 * i, LENGTH);
+
+		sqe.flags = LACCEL_SQE_FENCE;
+		sqe.user_data = i;
+		accel_push(&self->q, &sqe);
+	}
+	accel_ring(&self->q);
+}
+
+/*
+ * Unregister in the middle: one fill is cut, at the byte that its completion
+ * says; those after it do nothing.
+ */
+TEST_F(loss, unregister_while_in_use)
+{
+	struct laccel_cqe cqe;
+	int cut = 0;
+
+	for (int try = 0; try < 20 && !cut; try++) {
+		start_fills(self, 32);
+		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+		ASSERT_EQ(0, accel_destroy(self->fd, self->id));
+		for (uint32_t i = 2; i <= 32; i++) {
+			ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+			ASSERT_EQ(i, cqe.user_data);
+			if (cqe.status == LACCEL_OK)
+				continue;
+			ASSERT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+			EXPECT_EQ(accel_va(self->memory) + cqe.result, cqe.fault_addr);
+			if (cut) {
+				EXPECT_EQ(0, cqe.result);
+				continue;
+			}
+			cut = i;
+			EXPECT_TRUE(all_bytes_are(self->memory, cqe.result, i));
+			EXPECT_TRUE(all_bytes_are(self->memory + cqe.result, LENGTH - cqe.result,
+						  i - 1));
+		}
+		ASSERT_EQ(0, accel_register(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE,
+					    &self->id));
+	}
+	EXPECT_NE(0, cut);
+	EXPECT_TRUE(check_unregister());
+}
+
+TEST_F(loss, unmap_while_in_use)
+{
+	EXPECT_TRUE(check_unmap());
+}
+
+TEST_F(loss, move_while_in_use)
+{
+	EXPECT_TRUE(check_move());
+}
+
+TEST_F(loss, lost_memory)
+{
+	EXPECT_TRUE(check_lost_memory());
+}
+
+/* fork() takes nothing: the parent's pages stay the parent's, and the device's. */
+TEST_F(loss, fork_loses_nothing)
+{
+	struct laccel_sqe sqe = accel_fill(self->memory, ~0ull, LENGTH);
+	int status;
+
+	memset(self->memory, 1, LENGTH);
+	for (int i = 0; i < 3; i++) {
+		pid_t child = fork();
+
+		if (!child) {
+			usleep(20000);
+			_exit(!all_bytes_are(self->memory, LENGTH, i ? 0xff : 1));
+		}
+		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
+		EXPECT_TRUE(all_bytes_are(self->memory, LENGTH, 0xff));
+		waitpid(child, &status, 0);
+		EXPECT_EQ(0, status);
+	}
+}
+
+/* A command goes across registrations that touch, and ends where the last does. */
+TEST_F(loss, across_registrations)
+{
+	uint8_t *p = accel_pages(8 * PAGE);
+	struct laccel_sqe sqe = accel_fill(p + 100, ~0ull, 6 * PAGE);
+	struct laccel_cqe cqe;
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, accel_register(self->fd, p + i * PAGE, PAGE, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+	EXPECT_EQ(4 * PAGE - 100, cqe.result);
+	EXPECT_EQ(accel_va(p) + 4 * PAGE, cqe.fault_addr);
+	EXPECT_TRUE(all_bytes_are(p + 100, 4 * PAGE - 100, 0xff));
+	EXPECT_TRUE(all_bytes_are(p, 100, 0));
+	EXPECT_TRUE(all_bytes_are(p + 4 * PAGE, 4 * PAGE, 0));
+}
+
+/* Forwards it is done from the start, backwards from the end. */
+TEST_F(loss, copy_cut_by_a_hole)
+{
+	uint8_t *p = self->memory;
+	struct laccel_sqe sqe;
+	struct laccel_cqe cqe;
+	size_t hole = 3 * PAGE;	/* in the destination */
+
+	ASSERT_EQ(0, accel_destroy(self->fd, self->id));
+	ASSERT_EQ(0, accel_register(self->fd, p, hole, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(0, accel_register(self->fd, p + hole + PAGE, LENGTH - hole - PAGE,
+				    LACCEL_MEM_WRITE, NULL));
+	memset(p + 16 * PAGE, 0x42, 8 * PAGE);
+	sqe = accel_copy(p + 50, p + 16 * PAGE, 8 * PAGE);
+	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+	EXPECT_EQ(hole - 50, cqe.result);
+	EXPECT_EQ(accel_va(p) + hole, cqe.fault_addr);
+	EXPECT_TRUE(all_bytes_are(p + 50, hole - 50, 0x42));
+	EXPECT_TRUE(all_bytes_are(p + hole, PAGE, 0));
+
+	memset(p, 0x43, 3 * PAGE);
+	sqe = accel_copy(p + 2 * PAGE, p + PAGE, 4 * PAGE);	/* backwards: 6 down to 4 */
+	memset(p + 4 * PAGE, 0x44, PAGE);
+	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+	EXPECT_EQ(PAGE, cqe.result);
+	EXPECT_EQ(accel_va(p) + 4 * PAGE - 1, cqe.fault_addr);
+	EXPECT_TRUE(all_bytes_are(p + 5 * PAGE, PAGE, 0x44));
+	EXPECT_TRUE(all_bytes_are(p + 2 * PAGE, PAGE, 0x43));
+}
+
+/* The same for both destinations of DUALCAST: they stop at the same byte. */
+TEST_F(loss, dualcast_cut_by_a_hole)
+{
+	uint8_t *p = self->memory, *end = p + LENGTH;
+	struct laccel_sqe sqe = accel_dualcast(p, end - PAGE - 100, p + 64 * PAGE, 2 * PAGE);
+	struct laccel_cqe cqe;
+
+	memset(p + 64 * PAGE, 0x55, 2 * PAGE);
+	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+	EXPECT_EQ(PAGE + 100, cqe.result);
+	EXPECT_EQ(accel_va(end), cqe.fault_addr);
+	EXPECT_TRUE(all_bytes_are(p, PAGE + 100, 0x55));
+	EXPECT_TRUE(all_bytes_are(p + PAGE + 100, PAGE, 0));
+	EXPECT_TRUE(all_bytes_are(end - PAGE - 100, PAGE + 100, 0x55));
+}
+
+/* The others are done whole or not at all. */
+TEST_F(loss, all_or_nothing)
+{
+	uint8_t *p = self->memory, *end = p + LENGTH;
+	struct laccel_sha256 *state = (struct laccel_sha256 *)p;
+	struct laccel_sqe commands[] = {
+		accel_crc32c(end - 100, 200, 0),
+		accel_compare(p + PAGE, end - 2 * PAGE, 3 * PAGE),
+		accel_sha256(state, end - 2 * PAGE, 3 * PAGE, true),
+		accel_sha256((struct laccel_sha256 *)(end - 20), p, 64, false),
+	};
+	struct laccel_cqe cqe;
+
+	memset(state, 0, sizeof(*state));
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		ASSERT_EQ(0, accel_run(&self->q, &commands[i], &cqe));
+		EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+		EXPECT_EQ(0, cqe.result);
+		EXPECT_EQ(accel_va(end), cqe.fault_addr);
+	}
+	EXPECT_TRUE(all_bytes_are((uint8_t *)state, sizeof(*state), 0));
+	EXPECT_TRUE(all_bytes_are(end - 20, 20, 0));
+}
+
+TEST_HARNESS_MAIN

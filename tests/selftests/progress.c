@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Everybody gets on: turns between queues and processes, a doorbell that
+ * returns at once, and a QEMU that answers while its device works.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "accel.h"
+#include "kselftest_harness.h"
+#include "vm.h"
+
+#define PROCESSES	8
+#define QUEUES		8		/* of each process */
+#define SLICE		(64u << 10)	/* the device's default */
+#define SLICES		8		/* of each queue's command */
+#define SHARE		(SLICE * SLICES)
+#define TOTAL		(PROCESSES * QUEUES * SLICES)
+
+#define GIB		(1ul << 30)
+#define WINDOW		(16 * HUGE)	/* huge pages that the harness reserves */
+
+/* SHA-256 of 1 GiB of zeros: head -c 1G /dev/zero | sha256sum */
+static const uint8_t gib_of_zeros[32] = {
+	0x49, 0xbc, 0x20, 0xdf, 0x15, 0xe4, 0x12, 0xa6, 0x44, 0x72, 0x42, 0x1e, 0x13, 0xfe, 0x86,
+	0xff, 0x1c, 0x51, 0x65, 0xe1, 0x8b, 0x2a, 0xfc, 0xcf, 0x16, 0x0d, 0x4d, 0xc1, 0x9f, 0xe6,
+	0x8a, 0x14,
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* Tests that turn the device's knobs, and turn them back. */
+FIXTURE(paced) {
+	int fd;
+	struct accel_queue q;
+};
+
+FIXTURE_SETUP(paced)
+{
+	if (!vm_present())
+		SKIP(return, "no line to the host");
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
+}
+
+FIXTURE_TEARDOWN(paced)
+{
+	EXPECT_EQ(0, vm_set("latency-ns", 0));
+	EXPECT_EQ(0, vm_set("bandwidth", 0));
+	EXPECT_EQ(0, vm_switch("hang", false));
+	accel_queue_exit(&self->q);
+	close(self->fd);
+}
+
+/* What the parent and its children share. */
+struct race {
+	int ready;	/* processes that are set up, then those that have rung too */
+	int go;		/* they may ring */
+	uint8_t memory[PROCESSES * QUEUES][SHARE] __attribute__((aligned(4096)));
+};
+
+static void await(const int *value, int wanted)
+{
+	while (__atomic_load_n(value, __ATOMIC_ACQUIRE) < wanted)
+		usleep(1000);
+}
+
+static int set_up_share(struct race *race, int process, struct accel_queue q[QUEUES])
+{
+	int ret = 0, fd = accel_open();
+
+	for (int i = 0; i < QUEUES; i++) {
+		uint8_t *share = race->memory[process * QUEUES + i];
+		struct laccel_sqe sqe = accel_fill(share, ~0ull, SHARE);
+
+		ret |= accel_queue_init(&q[i], fd, 4);
+		ret |= accel_register(fd, share, SHARE, LACCEL_MEM_WRITE, NULL);
+		accel_push(&q[i], &sqe);
+	}
+	return ret;
+}
+
+/* A child: rings all its queues, then waits for all of them. */
+static int run_share(struct race *race, int process)
+{
+	struct accel_queue q[QUEUES];
+	struct laccel_cqe cqe;
+
+	if (set_up_share(race, process, q)) {
+		__atomic_add_fetch(&race->ready, 2 * PROCESSES, __ATOMIC_RELEASE);
+		return 1;
+	}
+	__atomic_add_fetch(&race->ready, 1, __ATOMIC_RELEASE);
+	await(&race->go, 1);
+	for (int i = 0; i < QUEUES; i++)
+		accel_ring(&q[i]);
+	__atomic_add_fetch(&race->ready, 1, __ATOMIC_RELEASE);
+	for (int i = 0; i < QUEUES; i++)
+		if (accel_wait(&q[i], &cqe) || cqe.status)
+			return 1;
+	return 0;
+}
+
+/* Slices done by each queue; returns their sum. */
+static int look(const struct race *race, int done[PROCESSES * QUEUES])
+{
+	int sum = 0;
+
+	for (int i = 0; i < PROCESSES * QUEUES; i++) {
+		const uint8_t *share = race->memory[i];
+
+		for (done[i] = 0; done[i] < SLICES; done[i]++)
+			if (!__atomic_load_n(&share[(done[i] + 1) * SLICE - 1], __ATOMIC_RELAXED))
+				break;
+		sum += done[i];
+	}
+	return sum;
+}
+
+/*
+ * How far the queues were apart, at least, between two looks: the device goes
+ * on while we look, so what the first of them saw is a lower bound and what
+ * the second saw an upper one.  -1 if we looked too late to tell.
+ */
+static int spread_at_half_time(const struct race *race)
+{
+	int before[PROCESSES * QUEUES], after[PROCESSES * QUEUES];
+	int most = 0, least = SLICES, first, second;
+	uint64_t end = accel_ms() + 10000;
+
+	do {
+		first = look(race, before);
+		second = look(race, after);
+	} while (first < TOTAL / 2 && accel_ms() < end);
+	for (int i = 0; i < PROCESSES * QUEUES; i++) {
+		most = before[i] > most ? before[i] : most;
+		least = after[i] < least ? after[i] : least;
+	}
+	return first < TOTAL / 2 || second > TOTAL * 3 / 4 ? -1 : most - least;
+}
+
+/* All queues are rung while the device hangs, so that they begin together. */
+static void start_race(struct race *race)
+{
+	for (int i = 0; i < PROCESSES; i++)
+		if (!fork())
+			_exit(run_share(race, i));
+	await(&race->ready, PROCESSES);
+	vm_switch("hang", true);
+	__atomic_store_n(&race->go, 1, __ATOMIC_RELEASE);
+	await(&race->ready, 2 * PROCESSES);
+	vm_switch("hang", false);
+}
+
+TEST_F_TIMEOUT(paced, queues_of_processes_take_turns, 60)
+{
+	int spread = -1, status, failed = 0;
+
+	accel_destroy(self->fd, self->q.info.id);
+	ASSERT_EQ(0, vm_set("bandwidth", 64 << 20));
+	for (int try = 0; spread < 0 && try < 5; try++) {
+		struct race *race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+		ASSERT_NE(MAP_FAILED, race);
+		start_race(race);
+		spread = spread_at_half_time(race);
+		for (int i = 0; i < PROCESSES; i++) {
+			wait(&status);
+			failed += status != 0;
+		}
+		munmap(race, sizeof(*race));
+	}
+	EXPECT_EQ(0, failed);
+	EXPECT_GE(spread, 0);
+	EXPECT_LE(spread, 2);
+}
+
+/*
+ * With a latency of 1 ms the store comes back at once, and the CQE is not
+ * there; it never comes early.  The host may take the CPU from us at any time,
+ * so a few stores may look slow, but not all.
+ */
+TEST_F(paced, doorbell_returns_at_once)
+{
+	struct laccel_cqe cqe;
+	int prompt = 0;
+
+	ASSERT_EQ(0, vm_set("latency-ns", 1000000));
+	for (int i = 0; i < 50; i++) {
+		uint64_t start, returned;
+		bool there;
+
+		accel_push(&self->q, &(struct laccel_sqe){ .user_data = i });
+		start = now_ns();
+		accel_ring(&self->q);
+		there = accel_poll(&self->q, &cqe);
+		returned = now_ns();
+		prompt += !there && returned - start < 300000;
+		if (!there)
+			ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+		EXPECT_GE(now_ns() - start, 1000000);
+	}
+	EXPECT_GE(prompt, 10);
+}
+
+/* A command that is late does not hold up the next: both are under way at once. */
+TEST_F(paced, latencies_overlap)
+{
+	struct laccel_cqe cqe;
+	uint64_t start;
+
+	ASSERT_EQ(0, vm_set("latency-ns", 200000000));
+	for (int i = 0; i < 16; i++)
+		accel_push(&self->q, &(struct laccel_sqe){ .user_data = i });
+	start = now_ns();
+	accel_ring(&self->q);
+	for (int i = 0; i < 16; i++)
+		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+	EXPECT_GE(now_ns() - start, 200000000);
+	EXPECT_LT(now_ns() - start, 16 * 200000000ull / 2);
+}
+
+/* A gibibyte of addresses on few pages: one file, mapped again and again. */
+static uint8_t *map_gib(void)
+{
+	int memfd = memfd_create("window", MFD_CLOEXEC | MFD_HUGETLB);
+	uint8_t *base = mmap(NULL, GIB + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memfd < 0 || ftruncate(memfd, WINDOW))
+		return NULL;
+	base = (uint8_t *)((accel_va(base) + HUGE - 1) & ~(HUGE - 1));
+	for (size_t at = 0; at < GIB; at += WINDOW)
+		if (mmap(base + at, WINDOW, PROT_READ, MAP_SHARED | MAP_FIXED, memfd, 0) ==
+		    MAP_FAILED)
+			return NULL;
+	close(memfd);
+	return base;
+}
+
+TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
+{
+	struct laccel_sha256 *state = accel_pages(PAGE);
+	uint8_t *gib = map_gib();
+	struct accel_queue other;
+	struct laccel_sqe sqe;
+	struct laccel_cqe cqe;
+	int nops = 0, slowest = 0;
+	uint64_t start;
+
+	if (geteuid())
+		SKIP(return, "registering 1 GiB needs CAP_IPC_LOCK");
+	ASSERT_NE(NULL, gib);
+	ASSERT_EQ(0, accel_register(self->fd, gib, GIB, 0, NULL));
+	ASSERT_EQ(0, accel_register(self->fd, state, PAGE, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(0, accel_queue_init(&other, self->fd, 4));
+	sqe = accel_sha256(state, gib, GIB, true);
+	start = accel_ms();
+	accel_push(&self->q, &sqe);
+	accel_ring(&self->q);
+	for (; nops < 10; nops++) {
+		int ms = vm_monitor_latency_ms();
+
+		ASSERT_EQ(LACCEL_OK, accel_command(&other, accel_nop(0)));
+		if (accel_poll(&self->q, &cqe))
+			break;
+		slowest = ms > slowest ? ms : slowest;
+		EXPECT_GE(ms, 0);
+	}
+	EXPECT_EQ(10, nops);
+	EXPECT_LT(slowest, 100);
+	while (nops == 10 && !accel_poll(&self->q, &cqe))
+		usleep(1000);
+	TH_LOG("the monitor took at most %d ms, the hash %llu ms", slowest,
+	       (unsigned long long)(accel_ms() - start));
+	EXPECT_EQ(LACCEL_OK, cqe.status);
+	EXPECT_EQ(0, memcmp(state->hash, gib_of_zeros, 32));
+	EXPECT_EQ(GIB, state->bytes);
+	EXPECT_EQ(0, accel_queue_exit(&other));
+}
+
+TEST_HARNESS_MAIN

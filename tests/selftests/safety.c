@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The safety checks of the other suites on a device that is broken on purpose:
+ * each must fail then, or it proves nothing.  Without an IOMMU, so that what a
+ * broken device does reaches memory, all of it still ours.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "accel.h"
+#include "checks.h"
+#include "kselftest_harness.h"
+#include "vm.h"
+
+FIXTURE(broken) {
+};
+
+/* A check, and the switch with which it must fail. */
+FIXTURE_VARIANT(broken) {
+	bool (*check)(void);
+	const char *property;
+	uint64_t value;		/* of a number; 0 for a switch */
+};
+
+#define BREAK(name, how, what, number)				\
+	FIXTURE_VARIANT_ADD(broken, name) {			\
+		.check = what, .property = how, .value = number	\
+	}
+
+BREAK(unregister, "ignore-flush", check_unregister, 0);
+BREAK(unmap, "ignore-flush", check_unmap, 0);
+BREAK(move, "ignore-flush", check_move, 0);
+BREAK(lost_memory, "ignore-valid-bit", check_lost_memory, 0);
+BREAK(read_only, "ignore-write-bit", check_read_only, 0);
+BREAK(fence, "ignore-fence", check_fence, 0);
+BREAK(stop, "ignore-stop", check_stop, 0);
+BREAK(final_completions, "ignore-stop", check_final_completions, 0);
+BREAK(dropped, "drop-completions", check_completions, 0);
+BREAK(late, "delay-completions-ns", check_completions, 1500000000);
+BREAK(failing_dma, "fail-dma", check_data, 0);
+
+static int set(const FIXTURE_VARIANT(broken) *variant, bool on)
+{
+	if (variant->value)
+		return vm_set(variant->property, on ? variant->value : 0);
+	return vm_switch(variant->property, on);
+}
+
+FIXTURE_SETUP(broken)
+{
+	if (!vm_present())
+		SKIP(return, "no line to the host");
+}
+
+FIXTURE_TEARDOWN(broken)
+{
+}
+
+TEST_F(broken, is_noticed)
+{
+	ASSERT_TRUE(variant->check());
+	ASSERT_EQ(0, set(variant, true));
+	EXPECT_FALSE(variant->check());
+	ASSERT_EQ(0, set(variant, false));
+	EXPECT_TRUE(variant->check());
+}
+
+/* A device that hangs is lost when its queue is stopped, and is itself after a reset. */
+TEST(hang_is_noticed)
+{
+	char bdf[VM_BDF];
+
+	if (!vm_present() || geteuid())
+		SKIP(return, "no line to the host, or not root");
+	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
+	ASSERT_EQ(0, vm_switch("hang", true));
+	EXPECT_FALSE(check_completions());
+	ASSERT_EQ(0, vm_switch("hang", false));
+	ASSERT_EQ(0, vm_unbind(bdf));
+	ASSERT_EQ(0, vm_bind(bdf));
+	EXPECT_TRUE(check_completions());
+}
+
+/* The device's own witness: it counts what it does for a queue that was stopped. */
+TEST(dma_after_stop_is_counted)
+{
+	uint64_t before = accel_counter("dma_after_stop");
+
+	if (!vm_present())
+		SKIP(return, "no line to the host");
+	ASSERT_EQ(0, vm_switch("ignore-stop", true));
+	EXPECT_FALSE(check_stop());
+	ASSERT_EQ(0, vm_switch("ignore-stop", false));
+	EXPECT_GT(accel_counter("dma_after_stop"), before);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "accel.h"
+
+#define PORT	"/run/lite-accel-ctl"
+#define LOCK	"/run/lite-accel-ctl.lock"
+#define DRIVER	"/sys/bus/pci/drivers/lite_accel_pci/"
+
+bool vm_present(void)
+{
+	return !access(PORT, R_OK | W_OK);
+}
+
+/* One line to the host, one line back. */
+static int exchange(int port, const char *request, char *line, size_t room)
+{
+	size_t used = 0;
+
+	if (dprintf(port, "%s\n", request) < 0)
+		return -EIO;
+	while (used < room - 1 && read(port, line + used, 1) == 1 && line[used] != '\n')
+		used++;
+	line[used] = 0;
+	return used ? 0 : -EIO;
+}
+
+/* @answer gets the value, or why there is none. */
+int vm_ask(const char *request, char *answer, size_t room)
+{
+	int lock = open(LOCK, O_RDONLY | O_CLOEXEC);
+	int port, ret = -errno;
+	char line[256];
+
+	if (lock < 0)
+		return ret;
+	flock(lock, LOCK_EX);	/* the port can be open only once */
+	port = open(PORT, O_RDWR | O_CLOEXEC);
+	ret = port < 0 ? -errno : exchange(port, request, line, sizeof(line));
+	if (port >= 0)
+		close(port);
+	close(lock);
+	if (ret)
+		return ret;
+	snprintf(answer, room, "%s", strchr(line, ' ') ? strchr(line, ' ') + 1 : "");
+	return strncmp(line, "ok", 2) ? -EPROTO : 0;
+}
+
+static int ask(const char *request)
+{
+	char answer[256] = "";
+	int ret = vm_ask(request, answer, sizeof(answer));
+
+	if (ret)
+		printf("# %s: %s\n", request, ret == -EPROTO ? answer : strerror(-ret));
+	return ret;
+}
+
+int vm_set(const char *property, uint64_t value)
+{
+	char request[128];
+
+	snprintf(request, sizeof(request), "qom-set accel0 %s %llu", property,
+		 (unsigned long long)value);
+	return ask(request);
+}
+
+int vm_switch(const char *property, bool on)
+{
+	char request[128];
+
+	snprintf(request, sizeof(request), "qom-set accel0 %s %s", property, on ? "true" : "false");
+	return ask(request);
+}
+
+/* How long QEMU's monitor takes to answer. */
+int vm_monitor_latency_ms(void)
+{
+	char answer[256];
+	int ret = vm_ask("monitor-latency", answer, sizeof(answer));
+
+	return ret ? ret : atoi(answer);
+}
+
+/* Returns when the guest has let the device go. */
+int vm_unplug(void)
+{
+	return ask("device_del accel0");
+}
+
+/* Waits for the node.  Nothing here plays udev, so it gets its group from us. */
+int vm_await_node(void)
+{
+	const char *gid = getenv("LITE_ACCEL_GID");
+
+	for (int i = 0; i < 1000; i++) {
+		int fd = accel_open();
+
+		if (fd >= 0) {
+			close(fd);
+			return gid ? chown(accel_path(), 0, atoi(gid)) : 0;
+		}
+		usleep(10000);
+	}
+	return -ETIME;
+}
+
+int vm_plug(void)
+{
+	int ret = ask("device_add lite-accel,id=accel0,bus=rp0");
+
+	return ret ? ret : vm_await_node();
+}
+
+int vm_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret = fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* Works only while the device has its driver. */
+int vm_find(char *bdf, size_t room)
+{
+	char link[256] = "", path[128];
+
+	accel_sysfs(path, sizeof(path), "device");
+	if (readlink(path, link, sizeof(link) - 1) < 0)
+		return -errno;
+	snprintf(bdf, room, "%s", strrchr(link, '/') + 1);
+	return 0;
+}
+
+int vm_unbind(const char *bdf)
+{
+	return vm_write(DRIVER "unbind", bdf);
+}
+
+int vm_bind(const char *bdf)
+{
+	int ret = vm_write(DRIVER "bind", bdf);
+
+	return ret ? ret : vm_await_node();
+}
+
+/* A module of ours, by the path that its source has below drivers/. */
+int vm_load(const char *module)
+{
+	char path[512] = "", file[640];
+	const char *kernel = getenv("LITE_ACCEL_KERNEL");
+	int fd, ret;
+
+	/* This program is in build/tests/selftests. */
+	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
+		return -errno;
+	strstr(path, "/tests/selftests/")[0] = 0;
+	snprintf(file, sizeof(file), "%s/modules/%s/drivers/%s.ko", path, kernel ? kernel : "stock",
+		 module);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+int vm_unload(const char *module)
+{
+	return syscall(SYS_delete_module, module, O_NONBLOCK) ? -errno : 0;
+}

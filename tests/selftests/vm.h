@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The line to the host, by which a test unplugs the device or breaks it on
+ * purpose; tests/vm/control has the requests.  Functions that return int
+ * return 0 or a negative errno.
+ */
+#ifndef VM_H
+#define VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+bool vm_present(void);
+int vm_ask(const char *request, char *answer, size_t room);
+int vm_set(const char *property, uint64_t value);
+int vm_switch(const char *property, bool on);
+int vm_monitor_latency_ms(void);
+int vm_unplug(void);
+int vm_plug(void);
+int vm_await_node(void);
+
+/* The device's address on its bus, and what root can do by it. */
+#define VM_BDF 32
+
+int vm_write(const char *path, const char *text);
+int vm_find(char *bdf, size_t room);
+int vm_unbind(const char *bdf);
+int vm_bind(const char *bdf);
+int vm_load(const char *module);
+int vm_unload(const char *module);
+
+#endif /* VM_H */
