@@ -2,9 +2,9 @@
 #ifndef LACCEL_CORE_H
 #define LACCEL_CORE_H
 
+#include <linux/interval_tree.h>
 #include <linux/kref.h>
 #include <linux/list.h>
-#include <linux/maple_tree.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -44,23 +44,29 @@ struct laccel_file {
 	struct page *dummy;		/* where doorbells of dead queues lead */
 	wait_queue_head_t wait;		/* poll */
 	atomic_t nr_failed;		/* queues that are failed */
+	struct kref ref;		/* of the descriptor and of each queue */
+	struct work_struct free_work;
 
 	struct mutex lock;		/* protects all up to the next comment */
 	struct xarray objects;
-	struct maple_tree ranges;	/* registered address ranges */
-	struct list_head memories;	/* changes under both locks */
+	struct rb_root_cached ranges;	/* registered; changes under both locks */
 	u32 nr_queues;
 	u32 nr_memories;
 	u64 pinned;			/* pages charged */
 	struct laccel_limits refusal;	/* only its refused fields */
+	struct list_head idle_tables;	/* the longest first */
+	u32 nr_idle_tables;
 
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
 	struct mmu_interval_notifier exit_hook;
-	struct work_struct exit_work;
+	struct workqueue_struct *fault_wq;	/* one fault at a time */
+	struct work_struct drop_work;	/* unpins what is dropped */
+	struct page **pages;		/* spare, to pin with; whoever takes it has it */
 
 	struct mutex notifier_lock;	/* protects the rest, and see DOC: Locks */
 	int error;			/* 0, or why nothing can be made any more */
 	struct list_head queues;	/* running */
+	struct list_head dropped;	/* pins that are not mapped any more */
 	struct list_head tables;	/* DMA mapped */
 	struct laccel_table *root;
 };
@@ -118,7 +124,11 @@ static inline void laccel_leave(struct laccel_device *ldev, int idx)
 	srcu_read_unlock(&ldev->gate, idx);
 }
 
+/* main.c */
+extern struct workqueue_struct *laccel_wq;
+
 /* file.c */
+void laccel_file_put(struct laccel_file *file);
 extern const struct file_operations laccel_fops;
 int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
 		  u64 needed);
@@ -130,6 +140,7 @@ extern const struct attribute_group *laccel_dev_groups[];
 /* notifier.c: the process's memory */
 int laccel_bind(struct laccel_file *file);
 void laccel_unbind(struct laccel_file *file);
+void laccel_drop_work(struct work_struct *work);
 void laccel_begin(struct laccel_file *file, struct laccel_section *section);
 bool laccel_begin_notifier(struct laccel_file *file, struct laccel_section *section,
 			   const struct mmu_notifier_range *range);
@@ -178,6 +189,8 @@ struct laccel_queue {
 	struct laccel_queue_state *state;
 	struct eventfd_ctx *eventfd;
 	struct laccel_queue_status last;	/* what the device said at the end */
+	struct laccel_fault fault;	/* outstanding */
+	struct work_struct fault_work;
 };
 
 int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
@@ -204,30 +217,28 @@ void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count);
 /* mem.c */
 #define LACCEL_MAX_MEMORIES 16384	/* of a file */
 
+struct laccel_pin;
+
 /*
  * The part of a registration inside one 2 MiB of addresses.
- *
- * It is pinned, mapped, dropped and unpinned as a unit.
  */
 struct laccel_chunk {
 	unsigned long addr;
 	u16 npages;
-	bool huge;			/* one folio, one leaf of 2 MiB */
-	bool mapped;			/* the device reaches it; notifier lock */
-	struct laccel_table *table;	/* where its leaves are */
-	struct page **pages;		/* pinned; NULL: none */
+	struct laccel_table *table;	/* where its leaves are; file->lock */
+	struct laccel_pin *pin;		/* what is mapped, NULL: nothing; notifier lock */
 };
 
 /*
- * A registration.
+ * A registration.  Its id and the device faults under way hold references.
  */
 struct laccel_mem {
 	struct laccel_object obj;
-	struct list_head node;		/* in file->memories */
+	struct kref ref;
+	struct interval_tree_node range;	/* in file->ranges */
 	struct mmu_interval_notifier notifier;
-	unsigned long addr;
-	unsigned long last;		/* last address */
 	bool write;
+	bool dead;			/* unregistered: never filled again; file->lock */
 	u64 charged;			/* pages */
 	unsigned int nr_chunks;
 	struct laccel_chunk chunks[] __counted_by(nr_chunks);
@@ -235,9 +246,29 @@ struct laccel_mem {
 
 int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 			      const struct laccel_user *user);
+struct laccel_mem *laccel_mem_find(struct laccel_file *file, unsigned long addr);
+void laccel_mem_put(struct laccel_mem *mem);
 void laccel_mem_destroy(struct laccel_mem *mem);
 void laccel_mem_drop_all(struct laccel_file *file, const struct laccel_ops *ops);
-void laccel_mem_unpin_all(struct laccel_file *file);
+void laccel_mem_uncharge_all(struct laccel_file *file);
+
+/* chunk.c */
+#define LACCEL_CHUNK_SIZE SZ_2M
+#define LACCEL_CHUNK_PAGES (LACCEL_CHUNK_SIZE >> PAGE_SHIFT)
+
+static inline struct laccel_chunk *laccel_chunk_of(struct laccel_mem *mem, unsigned long addr)
+{
+	return &mem->chunks[addr / LACCEL_CHUNK_SIZE - mem->range.start / LACCEL_CHUNK_SIZE];
+}
+
+int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr);
+bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
+			unsigned long first, unsigned long last);
+void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk);
+void laccel_unpin_dropped(struct laccel_file *file);
+
+/* fault.c */
+void laccel_fault_work(struct work_struct *work);
 
 /* pgtable.c */
 #define LACCEL_TABLE_ENTRIES 512
@@ -249,9 +280,10 @@ struct laccel_table {
 	__le64 *pte;			/* what the device reads */
 	dma_addr_t dma;
 	struct list_head node;		/* in file->tables while DMA mapped */
+	struct list_head idle;		/* in file->idle_tables without users */
+	u64 addr;			/* first address */
 	unsigned int level;		/* 0: 4 KiB leaves */
 	unsigned int users;		/* chunks and child tables */
-	unsigned int index;		/* in the parent */
 	struct laccel_table *parent;
 	struct laccel_table *child[];	/* none on level 0 */
 };
@@ -260,7 +292,7 @@ int laccel_pgtable_init(struct laccel_file *file);
 void laccel_pgtable_fini(struct laccel_file *file);
 void laccel_pgtable_down(struct laccel_file *file);
 struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsigned int level);
-void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table, u64 addr);
+void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table);
 __le64 *laccel_pgtable_leaf(struct laccel_table *table, u64 addr);
 void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 addr,
 			  u64 length);

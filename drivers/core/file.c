@@ -2,12 +2,48 @@
 /*
  * An open file: an address space on a device, its ioctls and its end.
  */
+#include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "core.h"
 #include "trace.h"
+
+static void laccel_free_work(struct work_struct *work)
+{
+	struct laccel_file *file = container_of(work, struct laccel_file, free_work);
+
+	if (file->mm) {
+		destroy_workqueue(file->fault_wq);
+		mmdrop(file->mm);
+	}
+	kfree(file->pages);
+	__free_page(file->dummy);
+	put_device(&file->ldev->dev);
+	kfree(file);
+	module_put(THIS_MODULE);
+}
+
+static void laccel_file_free(struct kref *ref)
+{
+	struct laccel_file *file = container_of(ref, struct laccel_file, ref);
+
+	/* This may be the file's fault worker, which cannot end itself. */
+	queue_work(laccel_wq, &file->free_work);
+}
+
+/**
+ * laccel_file_put - Return a reference
+ * @file: an open or closed file
+ *
+ * Context: any, but for the last reference.
+ */
+void laccel_file_put(struct laccel_file *file)
+{
+	kref_put(&file->ref, laccel_file_free);
+}
 
 static int laccel_open(struct inode *inode, struct file *filp)
 {
@@ -28,16 +64,22 @@ static int laccel_open(struct inode *inode, struct file *filp)
 	init_waitqueue_head(&file->wait);
 	mutex_init(&file->lock);
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
-	mt_init(&file->ranges);
-	INIT_LIST_HEAD(&file->memories);
+	file->ranges = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&file->idle_tables);
 	mutex_init(&file->notifier_lock);
 	INIT_LIST_HEAD(&file->queues);
+	INIT_LIST_HEAD(&file->dropped);
 	INIT_LIST_HEAD(&file->tables);
+	kref_init(&file->ref);
+	INIT_WORK(&file->free_work, laccel_free_work);
+	INIT_WORK(&file->drop_work, laccel_drop_work);
 
 	if (laccel_enter(ldev, &idx)) {
 		guard(mutex)(&ldev->files_lock);
 		list_add(&file->node, &ldev->files);
 		get_device(&ldev->dev);
+		/* A fault worker may be at work longer than the file is open. */
+		__module_get(THIS_MODULE);
 		filp->private_data = file;
 		ret = nonseekable_open(inode, filp);
 	}
@@ -50,8 +92,9 @@ static int laccel_open(struct inode *inode, struct file *filp)
 }
 
 /*
- * No ioctl, mapping or fault is in progress any more.  What remains are the
- * process's exit and laccel_down(), which finds the file until the last step.
+ * No ioctl or mapping is left.  What remains are the process's exit, a fault
+ * worker, which nobody waits for, and laccel_down(), which finds the file until
+ * its objects and page tables are gone, and has pins dropped.
  */
 static int laccel_release(struct inode *inode, struct file *filp)
 {
@@ -61,16 +104,13 @@ static int laccel_release(struct inode *inode, struct file *filp)
 	laccel_unbind(file);
 	laccel_objects_destroy(file);
 	laccel_pgtable_fini(file);
-	mtree_destroy(&file->ranges);
-	if (file->mm)
-		mmdrop(file->mm);
 
 	mutex_lock(&ldev->files_lock);
 	list_del(&file->node);
 	mutex_unlock(&ldev->files_lock);
-	__free_page(file->dummy);
-	kfree(file);
-	put_device(&ldev->dev);
+	cancel_work_sync(&file->drop_work);
+	laccel_unpin_dropped(file);
+	laccel_file_put(file);
 	return 0;
 }
 
@@ -88,6 +128,7 @@ void laccel_file_down(struct laccel_file *file)
 	laccel_mem_drop_all(file, NULL);
 	laccel_pgtable_down(file);
 	mutex_unlock(&file->notifier_lock);
+	queue_work(laccel_wq, &file->drop_work);
 
 	laccel_zap_doorbells(file, 0, file->ldev->max_queues);
 	wake_up_all(&file->wait);

@@ -15,6 +15,9 @@
 
 #define LACCEL_MAX_DEVICES 256
 
+/* Work that outlives what it is for; drained when the module goes. */
+struct workqueue_struct *laccel_wq;
+
 static dev_t laccel_devt;
 static DEFINE_IDA(laccel_minors);
 
@@ -119,6 +122,9 @@ static int laccel_check(struct laccel_device *ldev)
 	if (dma_addressing_limited(parent))
 		return dev_err_probe(parent, -EOPNOTSUPP,
 				     "the device cannot address all memory\n");
+	if (dma_get_max_seg_size(parent) < LACCEL_CHUNK_SIZE)
+		return dev_err_probe(parent, -EOPNOTSUPP,
+				     "the device does not take DMA segments of 2 MiB\n");
 	return 0;
 }
 
@@ -216,25 +222,36 @@ EXPORT_SYMBOL_GPL(laccel_down);
  */
 void laccel_device_lost(struct laccel_device *ldev)
 {
-	schedule_work(&ldev->lost_work);
+	queue_work(laccel_wq, &ldev->lost_work);
 }
 EXPORT_SYMBOL_GPL(laccel_device_lost);
 
 static int __init laccel_init(void)
 {
-	int ret = alloc_chrdev_region(&laccel_devt, 0, LACCEL_MAX_DEVICES, "lite_accel");
+	int ret;
 
+	laccel_wq = alloc_workqueue("laccel", WQ_UNBOUND, 0);
+	if (!laccel_wq)
+		return -ENOMEM;
+	ret = alloc_chrdev_region(&laccel_devt, 0, LACCEL_MAX_DEVICES, "lite_accel");
 	if (ret)
-		return ret;
+		goto err_wq;
 	ret = class_register(&laccel_class);
 	if (ret)
-		unregister_chrdev_region(laccel_devt, LACCEL_MAX_DEVICES);
+		goto err_region;
+	return 0;
+
+err_region:
+	unregister_chrdev_region(laccel_devt, LACCEL_MAX_DEVICES);
+err_wq:
+	destroy_workqueue(laccel_wq);
 	return ret;
 }
 module_init(laccel_init);
 
 static void __exit laccel_exit(void)
 {
+	destroy_workqueue(laccel_wq);
 	class_unregister(&laccel_class);
 	unregister_chrdev_region(laccel_devt, LACCEL_MAX_DEVICES);
 	ida_destroy(&laccel_minors);

@@ -1,161 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Registered memory: ranges of the process's addresses, pinned and entered in
- * the device's page tables, chunk by chunk.
+ * Registered memory: ranges of the process's addresses that the device reaches.
  *
- * A chunk is lost to the device when something happens to its addresses that
- * may change what they hold; it is pinned until the range is unregistered.
+ * A registration follows the addresses, not the pages: when something happens
+ * that may change what an address holds, its chunk is dropped before the call
+ * that caused it returns, and a device fault fills it with what is there then.
  */
-#include <linux/dma-mapping.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "core.h"
 #include "trace.h"
 
-#define LACCEL_CHUNK_SIZE SZ_2M
-#define LACCEL_CHUNK_PAGES (LACCEL_CHUNK_SIZE >> PAGE_SHIFT)
-
-static struct device *laccel_dma_dev(struct laccel_mem *mem)
+/* The first registration in a range of addresses. */
+static struct laccel_mem *laccel_mem_first(struct laccel_file *file, unsigned long first,
+					   unsigned long last)
 {
-	return mem->obj.file->ldev->dev.parent;
+	struct interval_tree_node *node = interval_tree_iter_first(&file->ranges, first, last);
+
+	return node ? container_of(node, struct laccel_mem, range) : NULL;
 }
 
-static enum dma_data_direction laccel_dma_dir(struct laccel_mem *mem)
+static struct laccel_mem *laccel_mem_next(struct laccel_mem *mem)
 {
-	return mem->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
-}
+	struct interval_tree_node *node = interval_tree_iter_next(&mem->range, 0, ULONG_MAX);
 
-static unsigned int laccel_chunk_leaves(struct laccel_chunk *chunk)
-{
-	return chunk->huge ? 1 : chunk->npages;
-}
-
-static size_t laccel_leaf_size(struct laccel_chunk *chunk)
-{
-	return chunk->huge ? LACCEL_CHUNK_SIZE : PAGE_SIZE;
-}
-
-/* A chunk whose pages one large folio backs throughout takes one leaf. */
-static bool laccel_chunk_is_huge(struct laccel_chunk *chunk)
-{
-	unsigned long pfn = page_to_pfn(chunk->pages[0]);
-	unsigned int i;
-
-	if (chunk->npages != LACCEL_CHUNK_PAGES || !IS_ALIGNED(pfn, LACCEL_CHUNK_PAGES) ||
-	    folio_nr_pages(page_folio(chunk->pages[0])) < LACCEL_CHUNK_PAGES)
-		return false;
-	for (i = 1; i < chunk->npages; i++)
-		if (page_to_pfn(chunk->pages[i]) != pfn + i)
-			return false;
-	return true;
-}
-
-static void laccel_chunk_unpin(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			       unsigned int npages)
-{
-	unpin_user_pages_dirty_lock(chunk->pages, npages, mem->write);
-	kfree(chunk->pages);
-	chunk->pages = NULL;
-}
-
-static int laccel_chunk_pin(struct laccel_mem *mem, struct laccel_chunk *chunk)
-{
-	unsigned int flags = FOLL_LONGTERM | (mem->write ? FOLL_WRITE : 0);
-	unsigned int done = 0;
-	int ret;
-
-	chunk->pages = kmalloc_array(chunk->npages, sizeof(*chunk->pages), GFP_KERNEL_ACCOUNT);
-	if (!chunk->pages)
-		return -ENOMEM;
-	while (done < chunk->npages) {
-		ret = pin_user_pages_fast(chunk->addr + (unsigned long)done * PAGE_SIZE,
-					  chunk->npages - done, flags, chunk->pages + done);
-		if (ret <= 0) {
-			laccel_chunk_unpin(mem, chunk, done);
-			return ret ?: -EFAULT;
-		}
-		done += ret;
-	}
-	chunk->huge = laccel_chunk_is_huge(chunk);
-	return 0;
-}
-
-/* Entries that are no longer valid keep their address for this. */
-static void laccel_chunk_unmap(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			       unsigned int leaves)
-{
-	__le64 *pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
-	u64 mask = mem->obj.file->ldev->pte.addr;
-	unsigned int i;
-
-	for (i = 0; i < leaves; i++)
-		dma_unmap_page(laccel_dma_dev(mem), le64_to_cpu(pte[i]) & mask,
-			       laccel_leaf_size(chunk), laccel_dma_dir(mem));
-	chunk->mapped = false;
-}
-
-static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk)
-{
-	const struct laccel_pte_format *format = &mem->obj.file->ldev->pte;
-	u64 bits = format->valid | (mem->write ? format->write : 0) |
-		   (chunk->huge ? format->huge : 0);
-	__le64 *pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
-	size_t size = laccel_leaf_size(chunk);
-	unsigned int i;
-	dma_addr_t dma;
-
-	for (i = 0; i < laccel_chunk_leaves(chunk); i++) {
-		dma = dma_map_page(laccel_dma_dev(mem), chunk->pages[i], 0, size,
-				   laccel_dma_dir(mem));
-		if (dma_mapping_error(laccel_dma_dev(mem), dma)) {
-			laccel_chunk_unmap(mem, chunk, i);
-			return -ENOMEM;
-		}
-		/* The DMA API aligns a mapping to its size. */
-		WARN_ON_ONCE(!IS_ALIGNED(dma, size));
-		/* Not valid yet: none is before all are there. */
-		pte[i] = cpu_to_le64(dma);
-	}
-	for (i = 0; i < laccel_chunk_leaves(chunk); i++)
-		WRITE_ONCE(pte[i], pte[i] | cpu_to_le64(bits));
-	chunk->mapped = true;
-	return 0;
-}
-
-/* Take [first, last] from the device.  Only whole chunks go. */
-static void laccel_mem_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
-			    unsigned long first, unsigned long last)
-{
-	struct laccel_file *file = mem->obj.file;
-	struct laccel_chunk *chunk, *begin, *end;
-	bool dropped = false;
-	unsigned int i;
-	__le64 *pte;
-
-	lockdep_assert_held(&file->notifier_lock);
-	first = max(first, mem->addr);
-	last = min(last, mem->last);
-	begin = &mem->chunks[first / LACCEL_CHUNK_SIZE - mem->addr / LACCEL_CHUNK_SIZE];
-	end = &mem->chunks[last / LACCEL_CHUNK_SIZE - mem->addr / LACCEL_CHUNK_SIZE] + 1;
-
-	for (chunk = begin; chunk < end; chunk++) {
-		if (!chunk->mapped)
-			continue;
-		pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
-		for (i = 0; i < laccel_chunk_leaves(chunk); i++)
-			WRITE_ONCE(pte[i], pte[i] & ~cpu_to_le64(file->ldev->pte.valid));
-		dropped = true;
-	}
-	if (!dropped)
-		return;
-	if (ops)
-		laccel_pgtable_flush(file, ops, begin->addr,
-				     end[-1].addr + end[-1].npages * PAGE_SIZE - begin->addr);
-	for (chunk = begin; chunk < end; chunk++)
-		if (chunk->mapped)
-			laccel_chunk_unmap(mem, chunk, laccel_chunk_leaves(chunk));
-	trace_laccel_drop(file->ldev, first, last);
+	return node ? container_of(node, struct laccel_mem, range) : NULL;
 }
 
 /* Pinned pages stay with their owner over these; all others may take them. */
@@ -170,66 +40,23 @@ static bool laccel_mem_invalidate(struct mmu_interval_notifier *notifier,
 {
 	struct laccel_mem *mem = container_of(notifier, struct laccel_mem, notifier);
 	struct laccel_section section;
+	bool dropped;
 
 	if (laccel_event_keeps(range->event))
 		return true;
 	if (!laccel_begin_notifier(mem->obj.file, &section, range))
 		return false;
 	mmu_interval_set_seq(notifier, seq);
-	laccel_mem_drop(mem, section.ops, range->start, range->end - 1);
+	dropped = laccel_chunks_drop(mem, section.ops, range->start, range->end - 1);
 	laccel_end(mem->obj.file, &section);
+	if (dropped)
+		queue_work(laccel_wq, &mem->obj.file->drop_work);
 	return true;
 }
 
 static const struct mmu_interval_notifier_ops laccel_mem_notifier_ops = {
 	.invalidate = laccel_mem_invalidate,
 };
-
-/* Map what has been pinned, unless the addresses changed in between. */
-static int laccel_chunk_commit(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			       unsigned long seq)
-{
-	struct laccel_file *file = mem->obj.file;
-	struct laccel_section section;
-	int ret;
-
-	laccel_begin(file, &section);
-	ret = section.ops ? file->error : -ENODEV;
-	if (!ret && mmu_interval_read_retry(&mem->notifier, seq))
-		ret = -EAGAIN;
-	if (!ret)
-		ret = laccel_chunk_map(mem, chunk);
-	laccel_end(file, &section);
-	return ret;
-}
-
-static int laccel_chunk_try(struct laccel_mem *mem, struct laccel_chunk *chunk)
-{
-	unsigned long seq = mmu_interval_read_begin(&mem->notifier);
-	struct laccel_table *table;
-	int ret;
-
-	ret = laccel_chunk_pin(mem, chunk);
-	if (ret)
-		return ret;
-	table = laccel_pgtable_get(mem->obj.file, chunk->addr, chunk->huge);
-	if (IS_ERR(table)) {
-		ret = PTR_ERR(table);
-		goto err_unpin;
-	}
-	chunk->table = table;
-	ret = laccel_chunk_commit(mem, chunk, seq);
-	if (ret)
-		goto err_put;
-	return 0;
-
-err_put:
-	chunk->table = NULL;
-	laccel_pgtable_put(mem->obj.file, table, chunk->addr);
-err_unpin:
-	laccel_chunk_unpin(mem, chunk, chunk->npages);
-	return ret;
-}
 
 static int laccel_mem_populate(struct laccel_mem *mem)
 {
@@ -240,7 +67,7 @@ static int laccel_mem_populate(struct laccel_mem *mem)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-		ret = laccel_chunk_try(mem, &mem->chunks[i]);
+		ret = laccel_chunk_fill(mem, mem->chunks[i].addr);
 		if (!ret)
 			i++;
 		else if (ret != -EAGAIN)
@@ -266,33 +93,28 @@ static int laccel_mem_charge(struct laccel_mem *mem, u64 npages)
 	return 0;
 }
 
-/* Give the pages back.  The device does not reach them any more. */
-static void laccel_mem_unpin(struct laccel_mem *mem)
+static void laccel_mem_uncharge(struct laccel_mem *mem)
 {
 	struct laccel_file *file = mem->obj.file;
-	unsigned int i;
 
 	lockdep_assert_held(&file->lock);
-	for (i = 0; i < mem->nr_chunks; i++)
-		if (mem->chunks[i].pages)
-			laccel_chunk_unpin(mem, &mem->chunks[i], mem->chunks[i].npages);
 	atomic64_sub(mem->charged, &file->mm->pinned_vm);
 	file->pinned -= mem->charged;
 	mem->charged = 0;
 }
 
 /**
- * laccel_mem_unpin_all - Give all pages of a file back
- * @file: a file whose process is gone
+ * laccel_mem_uncharge_all - Return the charge of a process that is gone
+ * @file: its file
  *
- * Context: file->lock held; laccel_mem_drop_all() has been called.
+ * Context: file->lock held.
  */
-void laccel_mem_unpin_all(struct laccel_file *file)
+void laccel_mem_uncharge_all(struct laccel_file *file)
 {
 	struct laccel_mem *mem;
 
-	list_for_each_entry(mem, &file->memories, node)
-		laccel_mem_unpin(mem);
+	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem; mem = laccel_mem_next(mem))
+		laccel_mem_uncharge(mem);
 }
 
 /**
@@ -306,8 +128,40 @@ void laccel_mem_drop_all(struct laccel_file *file, const struct laccel_ops *ops)
 {
 	struct laccel_mem *mem;
 
-	list_for_each_entry(mem, &file->memories, node)
-		laccel_mem_drop(mem, ops, mem->addr, mem->last);
+	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem; mem = laccel_mem_next(mem))
+		laccel_chunks_drop(mem, ops, mem->range.start, mem->range.last);
+}
+
+static void laccel_mem_free(struct kref *ref)
+{
+	kvfree(container_of(ref, struct laccel_mem, ref));
+}
+
+/**
+ * laccel_mem_put - Return a reference
+ * @mem: a registration
+ */
+void laccel_mem_put(struct laccel_mem *mem)
+{
+	kref_put(&mem->ref, laccel_mem_free);
+}
+
+/**
+ * laccel_mem_find - The registration that has an address
+ * @file: whose
+ * @addr: any value
+ *
+ * Return: the registration, referenced, or NULL.
+ */
+struct laccel_mem *laccel_mem_find(struct laccel_file *file, unsigned long addr)
+{
+	struct laccel_mem *mem;
+
+	guard(mutex)(&file->lock);
+	mem = laccel_mem_first(file, addr, addr);
+	if (mem)
+		kref_get(&mem->ref);
+	return mem;
 }
 
 static struct laccel_mem *laccel_mem_alloc(struct laccel_file *file,
@@ -323,9 +177,10 @@ static struct laccel_mem *laccel_mem_alloc(struct laccel_file *file,
 		return NULL;
 	mem->nr_chunks = n;
 	mem->obj.file = file;
-	INIT_LIST_HEAD(&mem->node);
-	mem->addr = addr;
-	mem->last = end - 1;
+	kref_init(&mem->ref);
+	RB_CLEAR_NODE(&mem->range.rb);
+	mem->range.start = addr;
+	mem->range.last = end - 1;
 	mem->write = reg->flags & LACCEL_MEM_WRITE;
 	for (i = 0; i < n; i++, addr = next) {
 		next = min(ALIGN_DOWN(addr, LACCEL_CHUNK_SIZE) + LACCEL_CHUNK_SIZE, end);
@@ -352,44 +207,29 @@ static int laccel_mem_check(struct laccel_file *file, const struct laccel_mem_re
 	return 0;
 }
 
-static void laccel_mem_list(struct laccel_mem *mem, bool add)
-{
-	struct laccel_file *file = mem->obj.file;
-	int one = add ? 1 : -1;
-
-	mutex_lock(&file->notifier_lock);
-	if (add)
-		list_add(&mem->node, &file->memories);
-	else
-		list_del_init(&mem->node);
-	mutex_unlock(&file->notifier_lock);
-	file->nr_memories += one;
-	atomic_add(one, &file->ldev->nr_memories);
-}
-
 /* The range is this registration's from here on; -EEXIST names whose it is. */
 static int laccel_mem_claim(struct laccel_mem *mem, struct laccel_mem_register *reg)
 {
 	struct laccel_file *file = mem->obj.file;
-	unsigned long index = mem->addr;
-	struct laccel_mem *other;
-	int ret;
+	struct laccel_mem *other = laccel_mem_first(file, mem->range.start, mem->range.last);
 
 	if (file->nr_memories >= LACCEL_MAX_MEMORIES)
 		return laccel_refuse(file, LACCEL_LIMIT_MEMORIES, LACCEL_MAX_MEMORIES,
 				     file->nr_memories, 1);
-	ret = mtree_insert_range(&file->ranges, mem->addr, mem->last, mem, GFP_KERNEL_ACCOUNT);
-	if (ret == -EEXIST) {
-		other = mt_find(&file->ranges, &index, mem->last);
+	if (other) {
 		reg->id = other->obj.id;
+		return -EEXIST;
 	}
-	if (ret)
-		return ret;
-	laccel_mem_list(mem, true);
+	mutex_lock(&file->notifier_lock);
+	interval_tree_insert(&mem->range, &file->ranges);
+	mutex_unlock(&file->notifier_lock);
+	file->nr_memories++;
+	atomic_inc(&file->ldev->nr_memories);
 	return 0;
 }
 
-static int laccel_mem_build(struct laccel_mem *mem, struct laccel_mem_register *reg)
+/* Take range and id, and pay. */
+static int laccel_mem_reserve(struct laccel_mem *mem, struct laccel_mem_register *reg)
 {
 	struct laccel_file *file = mem->obj.file;
 	int ret;
@@ -404,11 +244,8 @@ static int laccel_mem_build(struct laccel_mem *mem, struct laccel_mem_register *
 	ret = laccel_object_reserve(&mem->obj, file, LACCEL_MEM);
 	if (ret)
 		return ret;
-	ret = laccel_mem_charge(mem, reg->length >> PAGE_SHIFT);
-	if (ret)
-		return ret;
 	reg->id = mem->obj.id;
-	return laccel_mem_populate(mem);
+	return laccel_mem_charge(mem, reg->length >> PAGE_SHIFT);
 }
 
 int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
@@ -424,13 +261,15 @@ int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 	mem = laccel_mem_alloc(file, reg);
 	if (!mem)
 		return -ENOMEM;
-	ret = mmu_interval_notifier_insert(&mem->notifier, current->mm, mem->addr, reg->length,
+	ret = mmu_interval_notifier_insert(&mem->notifier, current->mm, reg->addr, reg->length,
 					   &laccel_mem_notifier_ops);
 	if (ret) {
 		kvfree(mem);
 		return ret;
 	}
-	ret = laccel_mem_build(mem, reg);
+	ret = laccel_mem_reserve(mem, reg);
+	if (!ret)
+		ret = laccel_mem_populate(mem);
 	if ((!ret || ret == -EEXIST) && laccel_respond(user, arg))
 		ret = -EFAULT;
 	if (ret) {
@@ -438,9 +277,32 @@ int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 		laccel_mem_destroy(mem);
 		return ret;
 	}
-	trace_laccel_register(file->ldev, mem->addr, mem->last);
+	trace_laccel_register(file->ldev, mem->range.start, mem->range.last);
 	laccel_object_publish(&mem->obj);
 	return 0;
+}
+
+/* Its range is free for others; a fault worker that has it finds it dead. */
+static void laccel_mem_unclaim(struct laccel_mem *mem)
+{
+	struct laccel_file *file = mem->obj.file;
+	struct laccel_section section;
+	unsigned int i;
+
+	guard(mutex)(&file->lock);
+	if (RB_EMPTY_NODE(&mem->range.rb))
+		return;
+	mem->dead = true;
+	laccel_begin(file, &section);
+	laccel_chunks_drop(mem, section.ops, mem->range.start, mem->range.last);
+	interval_tree_remove(&mem->range, &file->ranges);
+	laccel_end(file, &section);
+	for (i = 0; i < mem->nr_chunks; i++)
+		laccel_chunk_put_table(mem, &mem->chunks[i]);
+	laccel_unpin_dropped(file);
+	laccel_mem_uncharge(mem);
+	file->nr_memories--;
+	atomic_dec(&file->ldev->nr_memories);
 }
 
 /**
@@ -451,25 +313,7 @@ int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
  */
 void laccel_mem_destroy(struct laccel_mem *mem)
 {
-	struct laccel_file *file = mem->obj.file;
-	struct laccel_section section;
-	unsigned int i;
-
-	laccel_begin(file, &section);
-	laccel_mem_drop(mem, section.ops, mem->addr, mem->last);
-	laccel_end(file, &section);
+	laccel_mem_unclaim(mem);
 	mmu_interval_notifier_remove(&mem->notifier);
-
-	mutex_lock(&file->lock);
-	if (!list_empty(&mem->node)) {
-		for (i = 0; i < mem->nr_chunks; i++)
-			if (mem->chunks[i].table)
-				laccel_pgtable_put(file, mem->chunks[i].table,
-						   mem->chunks[i].addr);
-		laccel_mem_unpin(mem);
-		laccel_mem_list(mem, false);
-		mtree_erase(&file->ranges, mem->addr);
-	}
-	mutex_unlock(&file->lock);
-	kvfree(mem);
+	laccel_mem_put(mem);
 }

@@ -66,7 +66,7 @@ static bool laccel_exit(struct mmu_interval_notifier *notifier,
 	laccel_mem_drop_all(file, section.ops);
 	laccel_end(file, &section);
 
-	schedule_work(&file->exit_work);
+	queue_work(laccel_wq, &file->drop_work);
 	wake_up_all(&file->wait);
 	return true;
 }
@@ -75,12 +75,20 @@ static const struct mmu_interval_notifier_ops laccel_exit_ops = {
 	.invalidate = laccel_exit,
 };
 
-static void laccel_exit_work(struct work_struct *work)
+/**
+ * laccel_drop_work - Unpin what has been dropped
+ * @work: the file's drop_work
+ */
+void laccel_drop_work(struct work_struct *work)
 {
-	struct laccel_file *file = container_of(work, struct laccel_file, exit_work);
+	struct laccel_file *file = container_of(work, struct laccel_file, drop_work);
 
-	guard(mutex)(&file->lock);
-	laccel_mem_unpin_all(file);
+	laccel_unpin_dropped(file);
+	if (READ_ONCE(file->error) != -EPERM)
+		return;
+	mutex_lock(&file->lock);
+	laccel_mem_uncharge_all(file);
+	mutex_unlock(&file->lock);
 }
 
 /**
@@ -97,24 +105,31 @@ int laccel_bind(struct laccel_file *file)
 	if (file->mm)
 		return laccel_foreign(file) ? -EPERM : 0;
 
+	file->fault_wq = alloc_ordered_workqueue("laccel_fault", 0);
+	if (!file->fault_wq)
+		return -ENOMEM;
 	ret = laccel_pgtable_init(file);
 	if (ret)
-		return ret;
-	INIT_WORK(&file->exit_work, laccel_exit_work);
+		goto err_wq;
 	/*
 	 * RELEASE reaches every range.  A range over one page that nobody can
 	 * map costs the other events nothing.
 	 */
 	ret = mmu_interval_notifier_insert(&file->exit_hook, current->mm, 0, PAGE_SIZE,
 					   &laccel_exit_ops);
-	if (ret) {
-		laccel_pgtable_fini(file);
-		return ret;
-	}
+	if (ret)
+		goto err_pgtable;
 	mmgrab(current->mm);
 	/* Pairs with the acquire in laccel_foreign(). */
 	smp_store_release(&file->mm, current->mm);
 	return 0;
+
+err_pgtable:
+	laccel_pgtable_fini(file);
+err_wq:
+	destroy_workqueue(file->fault_wq);
+	file->fault_wq = NULL;
+	return ret;
 }
 
 /**
@@ -123,8 +138,6 @@ int laccel_bind(struct laccel_file *file)
  */
 void laccel_unbind(struct laccel_file *file)
 {
-	if (!file->mm)
-		return;
-	mmu_interval_notifier_remove(&file->exit_hook);
-	cancel_work_sync(&file->exit_work);
+	if (file->mm)
+		mmu_interval_notifier_remove(&file->exit_hook);
 }

@@ -2,9 +2,11 @@
 /*
  * Device page tables: four levels of 512 entries, leaves of 4 KiB and 2 MiB.
  *
- * Tables come and go under file->lock, with the chunks that use them.  Links
- * between them and their DMA mappings change under the notifier lock as well,
- * because the device follows them.
+ * Tables come and go under file->lock.  Links between them and their DMA mappings
+ * change under the notifier lock as well, because the device follows them.
+ *
+ * A table is idle while no chunk and no other table uses it.  Some idle tables
+ * stay where they are, because memory is often registered where it was before.
  */
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>
@@ -12,6 +14,9 @@
 #include "core.h"
 
 #define LACCEL_LEVEL_ROOT 3
+
+/* Idle tables that a file keeps: those of 128 MiB of small pages. */
+#define LACCEL_IDLE_TABLES 64
 
 static struct laccel_table *laccel_table_alloc(struct laccel_file *file, unsigned int level)
 {
@@ -29,6 +34,7 @@ static struct laccel_table *laccel_table_alloc(struct laccel_file *file, unsigne
 	}
 	table->level = level;
 	INIT_LIST_HEAD(&table->node);
+	INIT_LIST_HEAD(&table->idle);
 	return table;
 }
 
@@ -38,17 +44,43 @@ static void laccel_table_free(struct laccel_table *table)
 	kfree(table);
 }
 
+static unsigned int laccel_table_shift(unsigned int level)
+{
+	return PAGE_SHIFT + 9 * level;
+}
+
 static unsigned int laccel_table_index(u64 addr, unsigned int level)
 {
-	return (addr >> (PAGE_SHIFT + 9 * level)) % LACCEL_TABLE_ENTRIES;
+	return (addr >> laccel_table_shift(level)) % LACCEL_TABLE_ENTRIES;
+}
+
+static void laccel_table_use(struct laccel_file *file, struct laccel_table *table)
+{
+	if (table->users++)
+		return;
+	list_del_init(&table->idle);
+	file->nr_idle_tables--;
+}
+
+static void laccel_table_idle(struct laccel_file *file, struct laccel_table *table)
+{
+	list_add_tail(&table->idle, &file->idle_tables);
+	file->nr_idle_tables++;
+}
+
+static void laccel_table_unuse(struct laccel_file *file, struct laccel_table *table)
+{
+	if (!--table->users)
+		laccel_table_idle(file, table);
 }
 
 /* Let the device at a new table: the root if it has no parent. */
-static int laccel_table_link(struct laccel_file *file, struct laccel_table *parent,
-			     unsigned int index, struct laccel_table *table)
+static int laccel_table_link(struct laccel_file *file, struct laccel_table *table)
 {
 	struct device *dma_dev = file->ldev->dev.parent;
+	struct laccel_table *parent = table->parent;
 	struct laccel_section section;
+	unsigned int index;
 	int ret;
 
 	laccel_begin(file, &section);
@@ -62,10 +94,8 @@ static int laccel_table_link(struct laccel_file *file, struct laccel_table *pare
 		goto out;
 	list_add(&table->node, &file->tables);
 	if (parent) {
-		table->parent = parent;
-		table->index = index;
+		index = laccel_table_index(table->addr, parent->level);
 		parent->child[index] = table;
-		parent->users++;
 		WRITE_ONCE(parent->pte[index],
 			   cpu_to_le64(table->dma | file->ldev->pte.valid));
 	}
@@ -74,20 +104,25 @@ out:
 	return ret;
 }
 
-static struct laccel_table *laccel_table_new(struct laccel_file *file,
-					     struct laccel_table *parent, unsigned int index,
-					     unsigned int level)
+static struct laccel_table *laccel_table_new(struct laccel_file *file, struct laccel_table *parent,
+					     u64 addr)
 {
+	unsigned int level = parent ? parent->level - 1 : LACCEL_LEVEL_ROOT;
 	struct laccel_table *table = laccel_table_alloc(file, level);
 	int ret;
 
 	if (!table)
 		return ERR_PTR(-ENOMEM);
-	ret = laccel_table_link(file, parent, index, table);
+	table->parent = parent;
+	table->addr = ALIGN_DOWN(addr, BIT_ULL(laccel_table_shift(level + 1)));
+	ret = laccel_table_link(file, table);
 	if (ret) {
 		laccel_table_free(table);
 		return ERR_PTR(ret);
 	}
+	if (parent)
+		laccel_table_use(file, parent);
+	laccel_table_idle(file, table);
 	return table;
 }
 
@@ -104,6 +139,48 @@ static bool laccel_table_bounced(struct laccel_file *file, struct laccel_table *
 	return dma_need_sync(dma_dev, table->dma);
 }
 
+static void laccel_table_unmap(struct laccel_file *file, struct laccel_table *table)
+{
+	if (list_empty(&table->node))
+		return;
+	list_del_init(&table->node);
+	dma_unmap_page(file->ldev->dev.parent, table->dma, PAGE_SIZE, DMA_TO_DEVICE);
+}
+
+/* Free an idle table, or the root; its parent may be idle then. */
+static void laccel_table_remove(struct laccel_file *file, struct laccel_table *table)
+{
+	struct laccel_table *parent = table->parent;
+	struct laccel_section section;
+	unsigned int index;
+
+	laccel_begin(file, &section);
+	if (parent) {
+		index = laccel_table_index(table->addr, parent->level);
+		WRITE_ONCE(parent->pte[index], 0);
+		parent->child[index] = NULL;
+	}
+	if (section.ops)
+		laccel_pgtable_flush(file, section.ops, table->addr,
+				     BIT_ULL(laccel_table_shift(table->level + 1)));
+	laccel_table_unmap(file, table);
+	laccel_end(file, &section);
+
+	if (parent) {
+		list_del(&table->idle);
+		file->nr_idle_tables--;
+		laccel_table_unuse(file, parent);
+	}
+	laccel_table_free(table);
+}
+
+static void laccel_tables_trim(struct laccel_file *file, unsigned int keep)
+{
+	while (file->nr_idle_tables > keep)
+		laccel_table_remove(file, list_first_entry(&file->idle_tables,
+							   struct laccel_table, idle));
+}
+
 /**
  * laccel_pgtable_init - Create the root
  * @file: a file that is being bound
@@ -114,11 +191,11 @@ static bool laccel_table_bounced(struct laccel_file *file, struct laccel_table *
  */
 int laccel_pgtable_init(struct laccel_file *file)
 {
-	struct laccel_table *root = laccel_table_new(file, NULL, 0, LACCEL_LEVEL_ROOT);
+	struct laccel_table *root = laccel_table_new(file, NULL, 0);
 
 	if (IS_ERR(root))
 		return PTR_ERR(root);
-	root->users = 1;
+	laccel_table_use(file, root);
 	file->root = root;
 	if (laccel_table_bounced(file, root)) {
 		laccel_pgtable_fini(file);
@@ -135,28 +212,25 @@ int laccel_pgtable_init(struct laccel_file *file)
  *
  * Missing tables are made.  laccel_pgtable_put() returns the use.
  *
- * Context: file->lock held.
+ * Context: file->lock held.  In the place of a 2 MiB leaf no leaf of 4 KiB is used.
  * Return: the table; -ENODEV, -EPERM or -ENOMEM as an error pointer.
  */
 struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsigned int level)
 {
 	struct laccel_table *table = file->root, *child;
-	unsigned int index;
 
 	lockdep_assert_held(&file->lock);
 	while (table->level > level) {
-		index = laccel_table_index(addr, table->level);
-		child = table->child[index];
-		if (!child)
-			child = laccel_table_new(file, table, index, table->level - 1);
-		if (IS_ERR(child)) {
-			table->users++;
-			laccel_pgtable_put(file, table, addr);
+		child = table->child[laccel_table_index(addr, table->level)] ?:
+			laccel_table_new(file, table, addr);
+		if (IS_ERR(child))
 			return child;
-		}
 		table = child;
 	}
-	table->users++;
+	laccel_table_use(file, table);
+	child = level ? table->child[laccel_table_index(addr, level)] : NULL;
+	if (child)
+		laccel_table_remove(file, child);
 	return table;
 }
 
@@ -172,54 +246,18 @@ __le64 *laccel_pgtable_leaf(struct laccel_table *table, u64 addr)
 	return &table->pte[laccel_table_index(addr, table->level)];
 }
 
-static void laccel_table_unmap(struct laccel_file *file, struct laccel_table *table)
-{
-	if (list_empty(&table->node))
-		return;
-	list_del_init(&table->node);
-	dma_unmap_page(file->ldev->dev.parent, table->dma, PAGE_SIZE, DMA_TO_DEVICE);
-}
-
 /**
- * laccel_pgtable_put - Return a use, and free the tables that are empty now
+ * laccel_pgtable_put - Return a use
  * @file: a bound file
  * @table: from laccel_pgtable_get()
- * @addr: the address it was got for
  *
- * Context: file->lock held; the leaves used are cleared.
+ * Context: file->lock held; the leaves used are not valid.
  */
-void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table, u64 addr)
+void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table)
 {
-	struct laccel_table *empty = NULL, *parent, *next;
-	struct laccel_section section;
-	u64 span;
-
-	if (table->users > 1) {
-		table->users--;
-		return;
-	}
-
-	laccel_begin(file, &section);
-	for (; table && !--table->users; table = parent) {
-		parent = table->parent;
-		if (parent) {
-			WRITE_ONCE(parent->pte[table->index], 0);
-			parent->child[table->index] = NULL;
-		}
-		span = 1ULL << (PAGE_SHIFT + 9 * (table->level + 1));
-		table->parent = empty;
-		empty = table;
-	}
-	if (section.ops)
-		laccel_pgtable_flush(file, section.ops, ALIGN_DOWN(addr, span), span);
-	for (table = empty; table; table = table->parent)
-		laccel_table_unmap(file, table);
-	laccel_end(file, &section);
-
-	for (table = empty; table; table = next) {
-		next = table->parent;
-		laccel_table_free(table);
-	}
+	lockdep_assert_held(&file->lock);
+	laccel_table_unuse(file, table);
+	laccel_tables_trim(file, LACCEL_IDLE_TABLES);
 }
 
 /**
@@ -254,12 +292,13 @@ void laccel_pgtable_down(struct laccel_file *file)
 }
 
 /**
- * laccel_pgtable_fini - Free the root
- * @file: a file without chunks
+ * laccel_pgtable_fini - Free all tables
+ * @file: a file without chunks that nobody else has, or that is being bound
  */
 void laccel_pgtable_fini(struct laccel_file *file)
 {
+	laccel_tables_trim(file, 0);
 	if (file->root)
-		laccel_pgtable_put(file, file->root, 0);
+		laccel_table_remove(file, file->root);
 	file->root = NULL;
 }

@@ -54,6 +54,7 @@ static void laccel_queue_free(struct kref *ref)
 	free_page((unsigned long)queue->state);
 	if (queue->eventfd)
 		eventfd_ctx_put(queue->eventfd);
+	laccel_file_put(queue->obj.file);
 	kfree(queue);
 }
 
@@ -109,6 +110,8 @@ static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
 		return ERR_PTR(-ENOMEM);
 	kref_init(&queue->ref);
 	INIT_LIST_HEAD(&queue->node);
+	INIT_WORK(&queue->fault_work, laccel_fault_work);
+	kref_get(&file->ref);
 	queue->obj.file = file;
 	ret = laccel_queue_fill(queue, create);
 	if (ret) {

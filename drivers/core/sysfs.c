@@ -32,6 +32,12 @@ static ssize_t memories_show(struct device *dev, struct device_attribute *attr, 
 }
 static DEVICE_ATTR_RO(memories);
 
+static ssize_t refills_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n", atomic64_read(&to_laccel(dev)->nr_refills));
+}
+static DEVICE_ATTR_RO(refills);
+
 static ssize_t max_queues_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%u\n", to_laccel(dev)->max_queues);
@@ -48,6 +54,7 @@ static struct attribute *laccel_dev_attrs[] = {
 	&dev_attr_files.attr,
 	&dev_attr_queues.attr,
 	&dev_attr_memories.attr,
+	&dev_attr_refills.attr,
 	&dev_attr_max_queues.attr,
 	&dev_attr_commands.attr,
 	NULL

@@ -90,8 +90,12 @@ static void laccel_pci_faults(struct laccel_pci *pci)
 			break;
 		/* The device writes the phase last. */
 		dma_rmb();
-		laccel_fault(&pci->ldev, record->queue, record->tag, record->addr,
-			     record->write);
+		laccel_fault(&pci->ldev, record->queue,
+			     &(struct laccel_fault) {
+				     .addr = record->addr,
+				     .tag = record->tag,
+				     .write = record->write,
+			     });
 		pci->fault_head++;
 	}
 	spin_unlock_irqrestore(&pci->fault_lock, flags);

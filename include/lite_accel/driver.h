@@ -45,6 +45,18 @@ struct laccel_queue_setup {
 };
 
 /**
+ * struct laccel_fault - An address the device could not translate
+ * @addr: the address
+ * @tag: to be returned in the answer
+ * @write: whether the device wanted to write
+ */
+struct laccel_fault {
+	u64 addr;
+	u32 tag;
+	bool write;
+};
+
+/**
  * struct laccel_ops - The hardware, seen by the core
  *
  * All operations may be called with interrupts on, under a mutex and from an
@@ -143,6 +155,7 @@ struct laccel_device {
 	struct laccel_queue __rcu **queues;	/* by slot, set inside the gate */
 	atomic_t nr_queues;
 	atomic_t nr_memories;
+	atomic64_t nr_refills;
 };
 
 struct laccel_device *laccel_alloc_size(struct device *parent, const struct laccel_ops *ops,
@@ -171,7 +184,7 @@ void laccel_up(struct laccel_device *ldev);
 
 void laccel_queue_event(struct laccel_device *ldev, u32 slot);
 void laccel_queue_failed(struct laccel_device *ldev, u32 slot);
-void laccel_fault(struct laccel_device *ldev, u32 slot, u32 tag, u64 addr, bool write);
+void laccel_fault(struct laccel_device *ldev, u32 slot, const struct laccel_fault *fault);
 void laccel_device_lost(struct laccel_device *ldev);
 
 #endif /* LITE_ACCEL_DRIVER_H */

@@ -48,7 +48,8 @@
  * -EINTR          a fatal signal arrived first
  * ==============  ==========================================================
  *
- * A call that fails has changed nothing but LIMITS' record of the refusal.
+ * A call that fails has changed nothing but LIMITS' record of the refusal, and
+ * perhaps whose the file is: the first that creates or registers, or tries to.
  */
 
 #define LACCEL_IOC_TYPE		0xE2
@@ -289,10 +290,13 @@ struct laccel_queue_status {
  *
  * The range is faulted in, pinned, charged against RLIMIT_MEMLOCK and entered
  * in the device's page tables.  The device never reaches more than the program
- * may: memory that cannot be written cannot be registered for writing.  What
- * the program unmaps, replaces or discards inside the range the device loses
- * before that call returns; its later accesses end with PAGE_FAULT until the
- * range is unregistered and registered anew.
+ * may: memory that cannot be written cannot be registered for writing.
+ *
+ * A registration follows the addresses, not the pages.  What the program unmaps,
+ * replaces or discards the device loses before that call returns; when it comes
+ * back to the address, it finds what is there then, or PAGE_FAULT if that cannot
+ * be pinned with the rights registered.  The charge stays until the range is
+ * unregistered or the process is gone.
  *
  * Errors: the general ones; -EFAULT for a range that is not mapped or not
  * accessible throughout, or whose memory cannot be pinned for long (files of
@@ -390,7 +394,8 @@ struct laccel_sqe {
  * @LACCEL_OK: done
  * @LACCEL_BAD_OPCODE: the device does not know the opcode; nothing was done
  * @LACCEL_BAD_FIELD: a field, flag or combination is not allowed; nothing was done
- * @LACCEL_PAGE_FAULT: an address is not registered, or not for that access;
+ * @LACCEL_PAGE_FAULT: an address is not registered, or not for that access, or
+ *	there is no such memory any more;
  *	result: bytes done, from the start, or from the end where COPY ran
  *	backwards; COMPARE, CRC32C and SHA256 report 0 and changed nothing, also
  *	with DEVICE_ERROR
