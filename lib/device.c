@@ -152,11 +152,13 @@ static int open_path(const char *path, struct laccel_device **result)
 		ret = map_owner(dev);
 	if (!ret)
 		ret = read_info(dev);
-	if (ret)
+	if (ret) {
 		laccel_close(dev);
-	else
-		*result = dev;
-	return ret;
+		return ret;
+	}
+	laccel_cache_open(dev);
+	*result = dev;
+	return 0;
 }
 
 static int is_node(const struct dirent *entry)
@@ -244,6 +246,7 @@ void laccel_close(struct laccel_device *dev)
 {
 	if (!dev)
 		return;
+	laccel_cache_close(dev);
 	if (dev->owner && dev->owner->alive)
 		destroy_objects(dev);
 	free_inherited(dev);

@@ -5,22 +5,29 @@
  */
 #include "internal.h"
 
-/* Of memory that is not registered; less where RLIMIT_MEMLOCK wants it. */
-#define WINDOW		((size_t)2 << 20)
-
 /* Pieces must be a multiple of FILL's pattern and of SHA-256's block. */
 #define PIECE_ALIGN	((size_t)64)
 
 struct job {
 	struct laccel_sqe sqe;		/* of the piece that begins at offset 0 */
-	const void *src;		/* NULL: the command has none */
+	const void *src;
 	const void *dst;
+	bool has_src;
+	bool has_dst;
 	uint32_t dst_flags;		/* LACCEL_MEM_WRITE or 0 */
 	uint8_t last_flags;		/* of the last piece's SQE */
 	bool backwards;
+	bool renewed;			/* a range has been given up for this piece */
 	size_t length;
-	size_t piece;
+	size_t done;			/* from the end if @backwards */
+	size_t window;			/* most to register for a piece */
 	uint64_t result;
+};
+
+/* Where a job stands: what the next command works on. */
+struct piece {
+	size_t offset;
+	size_t length;
 };
 
 static int create_helper_queue(struct laccel_device *dev)
@@ -76,112 +83,160 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 	do {
 		ret = laccel_wait(q, -1);
 	} while (ret == -EINTR);
-	if (ret)
-		return ret;
-	laccel_reap(q, cqe);
-	return cqe->status ? fail_command(dev, command->opcode, cqe) : 0;
-}
-
-static int run_piece(struct laccel_device *dev, struct job *job, size_t offset,
-		     size_t length)
-{
-	struct laccel_sqe sqe = job->sqe;
-	struct laccel_cqe cqe = { 0 };
-	int ret;
-
-	sqe.length = (uint32_t)length;
-	if (job->src)
-		sqe.src = (uintptr_t)job->src + offset;
-	if (job->dst)
-		sqe.dst = (uintptr_t)job->dst + offset;
-	if (offset + length == job->length)
-		sqe.flags = job->last_flags;
-	ret = execute(dev, &sqe, &cqe);
-	job->result = cqe.result;
+	if (!ret)
+		laccel_reap(q, cqe);
 	return ret;
 }
 
-static int hold(struct laccel_device *dev, const void *operand, size_t length,
-		uint32_t flags)
+/* As the device does: from the end where the beginning would overwrite the source */
+static bool copies_backwards(const void *dst, const void *src, size_t length)
 {
-	return operand && length ? laccel_mem_hold(dev, operand, length, flags) : 0;
+	return dst > src && (uintptr_t)dst - (uintptr_t)src < length;
 }
 
-static int release(struct laccel_device *dev, const void *operand, size_t length)
+static struct piece next_piece(const struct job *job, size_t most)
 {
-	return operand && length ? laccel_mem_release(dev, operand, length) : 0;
-}
+	struct piece piece = { .offset = job->done, .length = job->length - job->done };
 
-static const void *at(const void *operand, size_t offset)
-{
-	return operand ? (const char *)operand + offset : NULL;
+	if (piece.length > most)
+		piece.length = most;
+	if (job->backwards)
+		piece.offset = job->length - job->done - piece.length;
+	return piece;
 }
 
 /*
- * The destination comes first: where both lie in one page it is registered for
- * writing, which includes reading.
+ * As far as the next multiple of the window in the address of what leads: then
+ * the kernel gets whole chunks to register.
  */
-static int run_window(struct laccel_device *dev, struct job *job, size_t offset,
-		      size_t length)
+static size_t window_length(const struct job *job)
 {
-	const void *src = at(job->src, offset), *dst = at(job->dst, offset);
-	int err, ret = hold(dev, dst, length, job->dst_flags);
+	uintptr_t at = (uintptr_t)(job->has_dst ? job->dst : job->src) + job->done;
+	size_t room;
 
-	if (ret)
-		return ret;
-	ret = hold(dev, src, length, 0);
-	if (!ret) {
-		ret = run_piece(dev, job, offset, length);
-		err = release(dev, src, length);
-		ret = ret ? ret : err;
+	if (job->backwards)
+		at = -((uintptr_t)job->dst + job->length - job->done);
+	room = job->window - at % job->window;
+	return (room < PIECE_ALIGN ? room + job->window : room) & -PIECE_ALIGN;
+}
+
+static struct laccel_span span(const void *operand, struct piece piece, uint32_t flags)
+{
+	return (struct laccel_span){
+		.start = (uintptr_t)operand + piece.offset,
+		.length = piece.length,
+		.flags = flags,
+	};
+}
+
+/* What is written comes first: where both share a page, that is enough. */
+static void set_spans(const struct job *job, struct piece piece,
+		      struct laccel_span spans[2])
+{
+	static const struct laccel_span none;
+
+	spans[0] = job->has_dst ? span(job->dst, piece, job->dst_flags) : none;
+	spans[1] = job->has_src ? span(job->src, piece, 0) : none;
+}
+
+/* Take all that is left if it is registered, else as much as can be. */
+static int prepare_piece(struct laccel_device *dev, struct job *job,
+			 struct piece *piece)
+{
+	struct laccel_span spans[2];
+	int ret;
+
+	*piece = next_piece(job, dev->info.max_length & -PIECE_ALIGN);
+	set_spans(job, *piece, spans);
+	if (laccel_cache_has(dev, spans))
+		return 0;
+	for (;;) {
+		*piece = next_piece(job, window_length(job));
+		set_spans(job, *piece, spans);
+		ret = laccel_cache_fill(dev, spans);
+		if (ret != -ENOMEM || job->window <= dev->page_size)
+			return ret;
+		job->window /= 2;
 	}
-	err = release(dev, dst, length);
-	return ret ? ret : err;
 }
 
-static bool covered(struct laccel_device *dev, const struct job *job)
+static int submit_piece(struct laccel_device *dev, const struct job *job,
+			struct piece piece, struct laccel_cqe *cqe)
 {
-	return (!job->src || laccel_mem_covered(dev, job->src, job->length, 0)) &&
-	       (!job->dst || laccel_mem_covered(dev, job->dst, job->length,
-						job->dst_flags));
+	struct laccel_sqe sqe = job->sqe;
+
+	sqe.length = (uint32_t)piece.length;
+	if (job->has_src)
+		sqe.src = (uintptr_t)job->src + piece.offset;
+	if (job->has_dst)
+		sqe.dst = (uintptr_t)job->dst + piece.offset;
+	if (piece.offset + piece.length == job->length)
+		sqe.flags = job->last_flags;
+	return execute(dev, &sqe, cqe);
 }
 
-/* Take what a piece found into account; true if no further piece is needed. */
-static bool finish_piece(struct job *job, size_t done, size_t length)
+static void finish_piece(struct job *job, struct piece piece, uint64_t result)
 {
-	bool differs = job->result < length;
-
+	job->done += piece.length;
+	job->renewed = false;
+	job->result = result;
 	if (job->sqe.opcode == LACCEL_OP_CRC32C)
-		job->sqe.arg0 = job->result;
-	if (job->sqe.opcode != LACCEL_OP_COMPARE)
-		return false;
-	job->result += done;
-	return differs;
+		job->sqe.arg0 = result;
+	if (job->sqe.opcode == LACCEL_OP_COMPARE) {
+		job->result += piece.offset;
+		if (result < piece.length)
+			job->done = job->length;
+	}
+}
+
+/*
+ * How much of a piece that met a page fault need not, or for overlapping memory
+ * must not, be done again.
+ */
+static size_t partly_done(const struct job *job, struct piece piece, uint64_t result)
+{
+	if (job->sqe.opcode == LACCEL_OP_FILL)
+		return result & -sizeof(job->sqe.arg0);
+	if (job->backwards && !copies_backwards(job->dst, job->src, piece.length))
+		return 0;
+	return result;
+}
+
+static int take_result(struct laccel_device *dev, struct job *job, struct piece piece,
+		       const struct laccel_cqe *cqe)
+{
+	size_t done;
+
+	if (cqe->status == LACCEL_OK) {
+		finish_piece(job, piece, cqe->result);
+		return 0;
+	}
+	if (cqe->status == LACCEL_PAGE_FAULT) {
+		done = partly_done(job, piece, cqe->result);
+		job->done += done;
+		if (done)
+			job->renewed = false;
+		if (laccel_cache_renew(dev, cqe->fault_addr, &job->renewed))
+			return 0;
+	}
+	return fail_command(dev, job->sqe.opcode, cqe);
 }
 
 static int run_pieces(struct laccel_device *dev, struct job *job)
 {
-	bool registered = covered(dev, job);
-	size_t length, offset, done = 0;
+	struct laccel_cqe cqe = { 0 };
+	struct piece piece;
 	int ret;
 
-	job->piece = registered ? dev->info.max_length & -PIECE_ALIGN : WINDOW;
+	job->window = LACCEL_CHUNK;
 	do {
-		length = job->length - done;
-		if (length > job->piece)
-			length = job->piece;
-		offset = job->backwards ? job->length - done - length : done;
-		ret = registered ? run_piece(dev, job, offset, length) :
-				   run_window(dev, job, offset, length);
-		if (ret == -ENOMEM && !registered && job->piece > dev->page_size) {
-			job->piece /= 2;
-			continue;
-		}
-		if (ret || finish_piece(job, done, length))
-			return ret;
-		done += length;
-	} while (done < job->length);
-	return 0;
+		ret = prepare_piece(dev, job, &piece);
+		if (!ret)
+			ret = submit_piece(dev, job, piece, &cqe);
+		if (!ret)
+			ret = take_result(dev, job, piece, &cqe);
+	} while (!ret && job->done < job->length);
+	return ret;
 }
 
 static int run_locked(struct laccel_device *dev, struct job *job)
@@ -212,10 +267,12 @@ int laccel_copy(struct laccel_device *dev, void *dst, const void *src,
 		.sqe.opcode = LACCEL_OP_COPY,
 		.src = src,
 		.dst = dst,
+		.has_src = true,
+		.has_dst = true,
 		.dst_flags = LACCEL_MEM_WRITE,
 		.length = length,
 		/* as memmove(): no piece overwrites what a later one reads */
-		.backwards = (uintptr_t)dst - (uintptr_t)src < length,
+		.backwards = copies_backwards(dst, src, length),
 	};
 
 	return run(dev, &job);
@@ -228,6 +285,7 @@ int laccel_fill(struct laccel_device *dev, void *dst, uint64_t pattern,
 		.sqe.opcode = LACCEL_OP_FILL,
 		.sqe.arg0 = pattern,
 		.dst = dst,
+		.has_dst = true,
 		.dst_flags = LACCEL_MEM_WRITE,
 		.length = length,
 	};
@@ -242,6 +300,8 @@ int64_t laccel_compare(struct laccel_device *dev, const void *a, const void *b,
 		.sqe.opcode = LACCEL_OP_COMPARE,
 		.src = a,
 		.dst = b,
+		.has_src = true,
+		.has_dst = true,
 		.length = length,
 	};
 	int ret = run(dev, &job);
@@ -256,6 +316,7 @@ int laccel_crc32c(struct laccel_device *dev, const void *src, size_t length,
 		.sqe.opcode = LACCEL_OP_CRC32C,
 		.sqe.arg0 = *crc,
 		.src = src,
+		.has_src = true,
 		.length = length,
 	};
 	int ret = run(dev, &job);
@@ -285,6 +346,7 @@ int laccel_sha256(struct laccel_device *dev, const void *src, size_t length,
 	struct job job = {
 		.sqe.opcode = LACCEL_OP_SHA256,
 		.src = src,
+		.has_src = true,
 		.length = length,
 		.last_flags = LACCEL_SQE_LAST,
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * What the files of liblite-accel share.  Order of locks: helper_lock, lock.
+ * What the files of liblite-accel share.  Order of locks: helper_lock, that of the
+ * cache's list, lock.
  */
 #ifndef LACCEL_INTERNAL_H
 #define LACCEL_INTERNAL_H
@@ -20,13 +21,24 @@ struct owner_page {
 	struct laccel_sha256 sha256;	/* of laccel_sha256(); registered */
 };
 
+/* The kernel pins memory in chunks cut at multiples of this. */
+#define LACCEL_CHUNK	((uintptr_t)2 << 20)
+
 /* What the kernel knows: page aligned, disjoint, sorted by start. */
 struct laccel_range {
 	uintptr_t start;
 	uintptr_t end;
 	uint32_t id;
 	uint32_t flags;
-	unsigned int users;		/* handles that lie in it */
+	unsigned int users;		/* handles that lie in it; 0: cached */
+	uint64_t used;			/* by this command of a helper, most recently */
+};
+
+/* An operand of a command; it has no bytes if there is none. */
+struct laccel_span {
+	uintptr_t start;
+	size_t length;
+	uint32_t flags;			/* LACCEL_MEM_WRITE or 0 */
 };
 
 /* What the program registered; end is 0 in a free entry. */
@@ -41,12 +53,17 @@ struct laccel_device {
 	struct owner_page *owner;
 	struct laccel_info info;
 
-	pthread_mutex_t lock;		/* protects the next five */
+	struct laccel_device *next;	/* in the cache's list */
+
+	pthread_mutex_t lock;		/* protects the next eight */
 	struct laccel_range *ranges;
 	size_t nranges;
+	size_t room;			/* for that many ranges */
 	struct laccel_handle *handles;
 	size_t nhandles;
 	struct queue *queues;
+	uint64_t command;		/* number of the helpers' latest command */
+	bool disturbed;			/* it lost a range that it uses */
 
 	pthread_mutex_t helper_lock;	/* protects what follows, and its use */
 	struct laccel_queue *helper_queue;
@@ -83,20 +100,61 @@ int laccel_ioctl(struct laccel_device *dev, unsigned long request, void *arg,
 int laccel_fail_limit(struct laccel_device *dev, int err, const char *what,
 		      uint64_t needed);
 
-/* Is the range registered with @flags throughout?  Takes the lock. */
-bool laccel_mem_covered(struct laccel_device *dev, const void *addr,
-			size_t length, uint32_t flags);
+/* Index of the first range that ends after @addr.  Called with the lock held. */
+size_t laccel_range_find(const struct laccel_device *dev, uintptr_t addr);
 
-/*
- * Register a range, rounded out to pages, and undo it: as laccel_mem_register()
- * and laccel_mem_unregister() without a handle.  They take the lock.
- */
-int laccel_mem_hold(struct laccel_device *dev, const void *addr, size_t length,
-		    uint32_t flags);
-int laccel_mem_release(struct laccel_device *dev, const void *addr, size_t length);
+/* Have the kernel know a range, all of it in a gap.  Called with the lock held. */
+int laccel_range_add(struct laccel_device *dev, struct laccel_range range);
 
 /* Have the kernel forget range @index.  Called with the lock held. */
 int laccel_range_drop(struct laccel_device *dev, size_t index);
+
+/* Register what holds a range for good, without a handle.  Takes the lock. */
+int laccel_mem_hold(struct laccel_device *dev, const void *addr, size_t length,
+		    uint32_t flags);
+
+/* Let a device's cache give way to those of others, and no longer. */
+void laccel_cache_open(struct laccel_device *dev);
+void laccel_cache_close(struct laccel_device *dev);
+
+/*
+ * laccel_range_add() that has cached ranges give way, oldest first, if a limit
+ * is reached; those used by command @before or later stay.
+ */
+int laccel_cache_add(struct laccel_device *dev, struct laccel_range range,
+		     uint64_t before);
+
+/* Forget what is cached from @start to @end.  Called with the lock held. */
+void laccel_cache_drop(struct laccel_device *dev, uintptr_t start, uintptr_t end);
+
+/* Have the caches of all other devices give way; false if they were empty. */
+bool laccel_cache_drop_others(struct laccel_device *dev);
+
+/*
+ * The operands of a helper's next command: is all of them registered, and if
+ * not, register them.  The one that is written comes first.  Called with the
+ * helper_lock held.
+ */
+bool laccel_cache_has(struct laccel_device *dev, const struct laccel_span span[2]);
+int laccel_cache_fill(struct laccel_device *dev, const struct laccel_span span[2]);
+
+/*
+ * The command met a page fault at @addr: is it worth another try?  A range is
+ * given up for that once, as @renewed remembers.
+ */
+bool laccel_cache_renew(struct laccel_device *dev, uintptr_t addr, bool *renewed);
+
+static inline uintptr_t laccel_page_start(const struct laccel_device *dev,
+					  uintptr_t addr)
+{
+	return addr & ~(dev->page_size - 1);
+}
+
+static inline uintptr_t laccel_page_end(const struct laccel_device *dev,
+					uintptr_t addr)
+{
+	return (addr + dev->page_size - 1) & ~(dev->page_size - 1);
+}
 
 /* Free a queue; its mappings too, unless they were not inherited over fork(). */
 void laccel_queue_free(struct queue *queue, bool unmap);

@@ -401,9 +401,18 @@ int laccel_wait(struct laccel_queue *q, int64_t timeout_ns);
  * @length: bytes, not 0
  * @flags: LACCEL_MEM_WRITE, or 0 for reading only
  *
+ * The helpers below register what they need by themselves; this is for a
+ * program's own queues, and for who wants to say what is registered and when.
+ *
  * The range is rounded out to whole pages and may overlap others that are
  * registered: pages in common stay until the last of them is unregistered.  To
- * write to pages that are registered for reading only is -EEXIST.
+ * write to pages that are registered for reading only is -EEXIST.  It follows the
+ * addresses: memory that is unmapped and mapped anew needs no new registration,
+ * but the rights stay those given here.
+ *
+ * Cost: a system call for each part that is not registered, which faults in, pins
+ * and maps every page; 2 MiB pages count as one.  The pages are charged against
+ * RLIMIT_MEMLOCK.  What helpers have registered gives way if need be.
  *
  * Return: an id for laccel_mem_unregister(); -ENOMEM for RLIMIT_MEMLOCK; -EFAULT
  * for memory that the program itself cannot access in that way, or that cannot
@@ -412,20 +421,46 @@ int laccel_wait(struct laccel_queue *q, int64_t timeout_ns);
 int laccel_mem_register(struct laccel_device *dev, const void *addr,
 			size_t length, uint32_t flags);
 
-/** laccel_mem_unregister() - Undo laccel_mem_register() */
+/**
+ * laccel_mem_unregister() - Undo laccel_mem_register()
+ * @dev: the device
+ * @id: what laccel_mem_register() returned
+ *
+ * The device does not touch the range when this returns, unless another
+ * registration holds it or a helper is called on it.
+ *
+ * Cost: a system call for each part that nobody else holds, which waits until the
+ * device is done with what it is transferring, and unpins every page.
+ *
+ * Return: 0; -ENOENT if @id is not registered; -errno.
+ */
 int laccel_mem_unregister(struct laccel_device *dev, int id);
 
 /**
  * DOC: Helpers
  *
- * One command each, done when they return.  Memory that is registered is used
- * as it is, without a system call; other memory is registered for as long as it
- * takes, in windows that fit RLIMIT_MEMLOCK.  They share one queue of their own,
- * so helpers of several threads on one struct laccel_device take turns.
+ * One command each, done when they return, on any memory of the program: of
+ * malloc(), on the stack, a file's.  They share one queue of their own, so helpers
+ * of several threads on one struct laccel_device take turns.
+ *
+ * Memory that is not registered is registered at its first use, for reading or for
+ * writing as needed, and stays so.  Nobody needs to say that it was freed: the
+ * registration follows the addresses, and where it cannot (other rights, nothing
+ * mapped any more) the helper registers anew what is there now.  At most 1,024
+ * ranges and half of RLIMIT_MEMLOCK are kept, but no more than an eighth of the
+ * machine's memory; operands longer than that go through windows of up to 2 MiB.
+ * What was used longest ago makes room, for laccel_mem_register() as well, which
+ * never does so itself; when the limit is reached, what other devices of the
+ * process keep gives way too.
+ *
+ * Cost: none but the command's on memory that is registered: no system call,
+ * unless the program has to sleep.  At the first use, and at the first after the
+ * rights changed or it made room, that of laccel_mem_register().  The first after
+ * munmap() and the like costs a page fault of the device for each 2 MiB.
  *
  * Beside what laccel_mem_register() and laccel_wait() return: -EOPNOTSUPP if the
- * device does not have the command, -EFAULT if memory went away meanwhile, -EIO
- * if the device could not access it.
+ * device does not have the command, -EFAULT for memory that went away, -EIO if the
+ * device could not access it.
  */
 
 /** laccel_copy() - memmove() */

@@ -1,115 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Registered memory.  The kernel knows ranges of whole pages that do not
- * overlap; programs register what they like.  A handle is what a program asked
- * for, a range what the kernel was told: registering creates ranges only in the
- * gaps between those there are, and each range counts the handles that lie in
- * it.  Ranges never grow, shrink or move, so commands that use them are never
- * disturbed, and the ranges of a handle stay the same while it lives.
+ * Memory that a program registers.  The kernel's ranges do not overlap; programs
+ * register what they like.  A handle is what a program asked for: registering
+ * creates ranges only in the gaps between those of other handles, and each range
+ * counts the handles that lie in it.  What the cache holds there gives way, so a
+ * handle's ranges are its own or other handles', and the same while it lives.
  */
 #include <limits.h>
 #include <stdlib.h>
 
 #include "internal.h"
 
-/* Index of the first range that ends after @addr */
-static size_t find_range(const struct laccel_device *dev, uintptr_t addr)
-{
-	size_t low = 0, high = dev->nranges;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (dev->ranges[middle].end <= addr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-bool laccel_mem_covered(struct laccel_device *dev, const void *addr,
-			size_t length, uint32_t flags)
-{
-	uintptr_t at = (uintptr_t)addr, end = at + length;
-	const struct laccel_range *range;
-	size_t i;
-
-	pthread_mutex_lock(&dev->lock);
-	for (i = find_range(dev, at); at < end && i < dev->nranges; i++) {
-		range = &dev->ranges[i];
-		if (range->start > at || flags & ~range->flags)
-			break;
-		at = range->end;
-	}
-	pthread_mutex_unlock(&dev->lock);
-	return at >= end;
-}
-
-static int fail_register(struct laccel_device *dev, int err,
-			 const struct laccel_mem_register *reg)
-{
-	static const char what[] = "registering memory";
-
-	if (err == ENOMEM)
-		return laccel_fail_limit(dev, err, what, reg->length);
-	if (err == EDQUOT)
-		return laccel_fail_limit(dev, err, what, 1);
-	if (err == EFAULT)
-		return laccel_fail(err, "%#llx to %#llx cannot be accessed, or pinned, for %s",
-				   (unsigned long long)reg->addr,
-				   (unsigned long long)(reg->addr + reg->length),
-				   reg->flags & LACCEL_MEM_WRITE ? "writing" : "reading");
-	return laccel_fail(err, "%s: %s: %s", dev->path, what, strerror(err));
-}
-
-/* Tell the kernel of a gap and enter it at @index. */
-static int add_range(struct laccel_device *dev, size_t index,
-		     struct laccel_range range)
-{
-	struct laccel_mem_register reg = {
-		.size = sizeof(reg),
-		.flags = range.flags,
-		.addr = range.start,
-		.length = range.end - range.start,
-	};
-	size_t size = (dev->nranges + 1) * sizeof(range);
-	struct laccel_range *ranges = realloc(dev->ranges, size);
-	int ret;
-
-	if (!ranges)
-		return laccel_fail(ENOMEM, "out of memory");
-	dev->ranges = ranges;
-	ret = laccel_ioctl(dev, LACCEL_IOC_MEM_REGISTER, &reg, "register memory");
-	if (ret == -ENODEV)
-		return ret;
-	if (ret)
-		return fail_register(dev, -ret, &reg);
-	range.id = reg.id;
-	memmove(&ranges[index + 1], &ranges[index],
-		(dev->nranges++ - index) * sizeof(range));
-	ranges[index] = range;
-	return 0;
-}
-
-int laccel_range_drop(struct laccel_device *dev, size_t index)
-{
-	struct laccel_destroy destroy = {
-		.size = sizeof(destroy),
-		.id = dev->ranges[index].id,
-	};
-	int ret = laccel_ioctl(dev, LACCEL_IOC_DESTROY, &destroy,
-			       "unregister memory");
-
-	memmove(&dev->ranges[index], &dev->ranges[index + 1],
-		(--dev->nranges - index) * sizeof(dev->ranges[0]));
-	return ret == -ENODEV ? 0 : ret;
-}
-
 /* Let go of the ranges from @start to @end; those in another handle stay. */
 static int put_ranges(struct laccel_device *dev, uintptr_t start, uintptr_t end)
 {
-	size_t i = find_range(dev, start);
+	size_t i = laccel_range_find(dev, start);
 	int err, ret = 0;
 
 	while (i < dev->nranges && dev->ranges[i].start < end) {
@@ -128,16 +33,17 @@ static int put_ranges(struct laccel_device *dev, uintptr_t start, uintptr_t end)
 static int get_range(struct laccel_device *dev, uintptr_t *at, uintptr_t end,
 		     uint32_t flags)
 {
-	size_t i = find_range(dev, *at);
+	size_t i = laccel_range_find(dev, *at);
 	struct laccel_range gap = { .start = *at, .end = end, .flags = flags };
 	int ret;
 
 	if (i < dev->nranges && dev->ranges[i].start < end)
 		gap.end = dev->ranges[i].start;
 	if (gap.start < gap.end) {
-		ret = add_range(dev, i, gap);
+		ret = laccel_cache_add(dev, gap, UINT64_MAX);
 		if (ret)
 			return ret;
+		i = laccel_range_find(dev, *at);
 	} else if (flags & ~dev->ranges[i].flags) {
 		return laccel_fail(EEXIST, "%#lx to %#lx is registered for reading only",
 				   dev->ranges[i].start, dev->ranges[i].end);
@@ -153,6 +59,7 @@ static int get_ranges(struct laccel_device *dev, uintptr_t start, uintptr_t end,
 	uintptr_t at = start;
 	int ret = 0;
 
+	laccel_cache_drop(dev, start, end);
 	while (at < end && !ret)
 		ret = get_range(dev, &at, end, flags);
 	if (ret)
@@ -160,37 +67,18 @@ static int get_ranges(struct laccel_device *dev, uintptr_t start, uintptr_t end,
 	return ret;
 }
 
-static uintptr_t page_start(const struct laccel_device *dev, const void *addr)
-{
-	return (uintptr_t)addr & ~(dev->page_size - 1);
-}
-
-static uintptr_t page_end(const struct laccel_device *dev, const void *addr,
-			  size_t length)
-{
-	return ((uintptr_t)addr + length + dev->page_size - 1) &
-	       ~(dev->page_size - 1);
-}
-
 int laccel_mem_hold(struct laccel_device *dev, const void *addr, size_t length,
 		    uint32_t flags)
 {
+	uintptr_t start = (uintptr_t)addr;
 	int ret;
 
-	pthread_mutex_lock(&dev->lock);
-	ret = get_ranges(dev, page_start(dev, addr), page_end(dev, addr, length),
-			 flags);
-	pthread_mutex_unlock(&dev->lock);
-	return ret;
-}
-
-int laccel_mem_release(struct laccel_device *dev, const void *addr, size_t length)
-{
-	int ret;
-
-	pthread_mutex_lock(&dev->lock);
-	ret = put_ranges(dev, page_start(dev, addr), page_end(dev, addr, length));
-	pthread_mutex_unlock(&dev->lock);
+	do {
+		pthread_mutex_lock(&dev->lock);
+		ret = get_ranges(dev, laccel_page_start(dev, start),
+				 laccel_page_end(dev, start + length), flags);
+		pthread_mutex_unlock(&dev->lock);
+	} while (ret == -ENOMEM && laccel_cache_drop_others(dev));
 	return ret;
 }
 
@@ -231,20 +119,23 @@ static int register_handle(struct laccel_device *dev, struct laccel_handle handl
 int laccel_mem_register(struct laccel_device *dev, const void *addr,
 			size_t length, uint32_t flags)
 {
+	uintptr_t start = (uintptr_t)addr;
 	struct laccel_handle handle = {
-		.start = page_start(dev, addr),
-		.end = page_end(dev, addr, length),
+		.start = laccel_page_start(dev, start),
+		.end = laccel_page_end(dev, start + length),
 	};
 	int ret = laccel_check_owner(dev);
 
 	if (ret)
 		return ret;
-	if (!length || length > UINTPTR_MAX - (uintptr_t)addr || !handle.end)
+	if (!length || length > UINTPTR_MAX - start || !handle.end)
 		return laccel_fail(EINVAL, "%zu bytes from %p are not a range of memory",
 				   length, addr);
-	pthread_mutex_lock(&dev->lock);
-	ret = register_handle(dev, handle, flags);
-	pthread_mutex_unlock(&dev->lock);
+	do {
+		pthread_mutex_lock(&dev->lock);
+		ret = register_handle(dev, handle, flags);
+		pthread_mutex_unlock(&dev->lock);
+	} while (ret == -ENOMEM && laccel_cache_drop_others(dev));
 	return ret;
 }
 
