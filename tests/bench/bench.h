@@ -65,5 +65,8 @@ void bench_io_uring_memory(void);
 void bench_getppid(unsigned int batch);
 void bench_af_alg(unsigned int batch);
 void bench_wake(void);
+void bench_reuse(void);
+void bench_register(const char *suffix);
+void bench_invalidate(void);
 
 #endif /* BENCH_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Rows: row, metric, who, value.  Without an argument all of them that want a
- * device that is never late; with one, the row of that name for one that is.
+ * device that is never late; "register" and what to append to the names of rows:
+ * those of registering memory; any other: the row of that name of a late device.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +35,10 @@ static void bench_all(void)
 		bench_getppid(batches[i]);
 		bench_af_alg(batches[i]);
 	}
+	bench_register("");
+	bench_invalidate();
 	bench_wake();
+	bench_reuse();
 	bench_copy("copy-1m");
 	bench_queue_memory();
 	bench_io_uring_memory();
@@ -45,7 +49,9 @@ int main(int argc, char **argv)
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		die("mlockall");
 	sample_calibrate();
-	if (argc > 1)
+	if (argc > 2 && !strcmp(argv[1], "register"))
+		bench_register(argv[2]);
+	else if (argc > 1)
 		bench_copy(argv[1]);
 	else
 		bench_all();
