@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/device.h>
+#include <linux/dma-direct.h>
+#include <linux/dma-mapping.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+
+#include "fixture.h"
+#include "../../drivers/core/notifier.c"
+
+/* Of the core's other files. */
+
+struct workqueue_struct *laccel_wq;
+
+int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
+		  u64 needed)
+{
+	file->refusal.refused = limit;
+	file->refusal.refused_in_use = in_use;
+	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
+}
+
+int laccel_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
+{
+	return 0;
+}
+
+void laccel_file_put(struct laccel_file *file)
+{
+	refcount_dec(&file->ref.refcount);
+}
+
+void laccel_fault_work(struct work_struct *work)
+{
+}
+
+static struct fixture *to_fixture(struct laccel_device *ldev)
+{
+	return container_of(ldev, struct fixture, ldev);
+}
+
+static int fixture_queue_start(struct laccel_device *ldev, const struct laccel_queue_setup *setup)
+{
+	to_fixture(ldev)->setup = *setup;
+	return to_fixture(ldev)->start_error;
+}
+
+static void fixture_queue_stop(struct laccel_device *ldev, u32 slot)
+{
+	to_fixture(ldev)->stops++;
+}
+
+static void fixture_queue_status(struct laccel_device *ldev, u32 slot,
+				 struct laccel_queue_status *status)
+{
+	status->error = to_fixture(ldev)->queue_error;
+}
+
+static void fixture_flush(struct laccel_device *ldev, dma_addr_t root, u64 start, u64 last)
+{
+	struct fixture *fx = to_fixture(ldev);
+
+	fx->flushes++;
+	fx->flushed_root = root;
+	fx->flushed_start = start;
+	fx->flushed_last = last;
+}
+
+static const struct laccel_ops fixture_ops = {
+	.queue_start = fixture_queue_start,
+	.queue_stop = fixture_queue_stop,
+	.queue_status = fixture_queue_status,
+	.flush = fixture_flush,
+};
+
+static void fixture_init_device(struct fixture *fx, struct device *parent)
+{
+	struct laccel_device *ldev = &fx->ldev;
+
+	parent->dma_parms = &fx->dma_parms;
+	dma_set_max_seg_size(parent, UINT_MAX);
+	ldev->dev.parent = parent;
+	ldev->max_queues = FIXTURE_QUEUES;
+	ldev->max_entries = 4096;
+	ldev->queues = fx->queues;
+	ida_init(&ldev->slots);
+	ldev->va_bits = 47;
+	ldev->pte = (struct laccel_pte_format) {
+		.valid = LACCEL_PTE_VALID,
+		.write = LACCEL_PTE_WRITE,
+		.huge = LACCEL_PTE_HUGE,
+		.addr = LACCEL_PTE_ADDR,
+	};
+	RCU_INIT_POINTER(ldev->ops, &fixture_ops);
+}
+
+static void fixture_init_file(struct fixture *fx)
+{
+	struct laccel_file *file = &fx->file;
+
+	file->ldev = &fx->ldev;
+	address_space_init_once(&fx->mapping);
+	file->mapping = &fx->mapping;
+	kref_init(&file->ref);
+	init_waitqueue_head(&file->wait);
+	mutex_init(&file->lock);
+	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
+	file->ranges = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&file->idle_tables);
+	mutex_init(&file->notifier_lock);
+	INIT_LIST_HEAD(&file->queues);
+	INIT_LIST_HEAD(&file->dropped);
+	INIT_LIST_HEAD(&file->tables);
+	INIT_WORK(&file->drop_work, laccel_drop_work);
+}
+
+int fixture_init(struct kunit *test)
+{
+	struct fixture *fx = kunit_kzalloc(test, sizeof(*fx), GFP_KERNEL);
+	struct device *parent = kunit_device_register(test, "laccel");
+	int ret;
+
+	laccel_wq = alloc_workqueue("laccel_kunit", WQ_UNBOUND, 0);
+	if (!fx || IS_ERR(parent) || !laccel_wq)
+		return -ENOMEM;
+	ret = dma_set_mask_and_coherent(parent, DMA_BIT_MASK(64)) ?:
+	      init_srcu_struct(&fx->ldev.gate);
+	if (ret)
+		return ret;
+	fixture_init_device(fx, parent);
+	fixture_init_file(fx);
+	test->priv = fx;
+	return 0;
+}
+
+/* As the last close does.  The test's process is gone already. */
+void fixture_exit(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_file *file;
+
+	if (!fx)
+		return;
+	file = &fx->file;
+	laccel_unbind(file);
+	laccel_objects_destroy(file);
+	cancel_work_sync(&file->drop_work);
+	laccel_unpin_dropped(file);
+	laccel_pgtable_fini(file);
+	KUNIT_EXPECT_TRUE(test, list_empty(&file->tables));
+	KUNIT_EXPECT_EQ(test, file->nr_idle_tables, 0);
+	KUNIT_EXPECT_EQ(test, kref_read(&file->ref), 1);
+	KUNIT_EXPECT_TRUE(test, ida_is_empty(&fx->ldev.slots));
+	if (file->mm) {
+		KUNIT_EXPECT_EQ(test, atomic64_read(&file->mm->pinned_vm), 0);
+		destroy_workqueue(file->fault_wq);
+		mmdrop(file->mm);
+	}
+	kfree(file->pages);
+	cleanup_srcu_struct(&fx->ldev.gate);
+	destroy_workqueue(laccel_wq);
+}
+
+/* Make the file the test's, which gets an address space. */
+void fixture_bind(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+
+	fixture_map(test, PAGE_SIZE);
+	mutex_lock(&fx->file.lock);
+	KUNIT_EXPECT_EQ(test, laccel_bind(&fx->file), 0);
+	mutex_unlock(&fx->file.lock);
+	KUNIT_ASSERT_NOT_NULL(test, fx->file.root);
+}
+
+/* The device is gone from here on. */
+void fixture_close_gate(struct fixture *fx)
+{
+	RCU_INIT_POINTER(fx->ldev.ops, NULL);
+	synchronize_srcu(&fx->ldev.gate);
+}
+
+/* What the device finds for an address; by arithmetic of its own. */
+u64 fixture_walk(struct fixture *fx, u64 addr)
+{
+	u64 entry = fx->file.root->dma;
+	unsigned int shift;
+	__le64 *table;
+
+	for (shift = 39;; shift -= 9) {
+		table = phys_to_virt(dma_to_phys(fx->ldev.dev.parent, entry & LACCEL_PTE_ADDR));
+		entry = le64_to_cpu(table[(addr >> shift) & 0x1ff]);
+		if (!(entry & LACCEL_PTE_VALID) || (entry & LACCEL_PTE_HUGE) || shift == 12)
+			return entry;
+	}
+}
+
+/* Memory of the test's own process, at a boundary of 2 MiB. */
+unsigned long fixture_map(struct kunit *test, size_t length)
+{
+	unsigned long area = kunit_vm_mmap(test, NULL, 0, length + SZ_2M, PROT_READ | PROT_WRITE,
+					   MAP_ANONYMOUS | MAP_PRIVATE, 0);
+
+	KUNIT_ASSERT_NE(test, area, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(area));
+	return ALIGN(area, SZ_2M);
+}
+
+static struct laccel_object *fixture_find(struct kunit *test, u32 id, enum laccel_object_type type)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_object *obj;
+
+	mutex_lock(&fx->file.lock);
+	obj = laccel_object_find(&fx->file, id, type);
+	mutex_unlock(&fx->file.lock);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	return obj;
+}
+
+/* A queue with rings of a page each. */
+struct laccel_queue *fixture_create(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	union laccel_ioctl arg = {
+		.queue_create = { .sq_entries = 64, .cq_entries = 128, .eventfd = -1 },
+	};
+
+	KUNIT_ASSERT_EQ(test, laccel_ioctl_queue_create(&fx->file, &arg, NULL), 0);
+	return container_of(fixture_find(test, arg.queue_create.id, LACCEL_QUEUE),
+			    struct laccel_queue, obj);
+}
+
+/* Register for writing. */
+struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size_t length)
+{
+	struct fixture *fx = test->priv;
+	union laccel_ioctl arg = {
+		.mem_register = {
+			.flags = LACCEL_MEM_WRITE,
+			.addr = addr,
+			.length = length,
+		},
+	};
+
+	KUNIT_ASSERT_EQ(test, laccel_ioctl_mem_register(&fx->file, &arg, NULL), 0);
+	return container_of(fixture_find(test, arg.mem_register.id, LACCEL_MEM),
+			    struct laccel_mem, obj);
+}
+
+kunit_test_suites(&object_suite, &queue_suite, &pgtable_suite, &chunk_suite, &mem_suite);
+
+MODULE_DESCRIPTION("KUnit tests of lite-accel");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "fixture.h"
+#include "../../drivers/core/queue.c"
+#include "../../drivers/core/mmap.c"
+
+static int create(struct fixture *fx, const struct laccel_queue_create *wanted,
+		  struct laccel_queue_create *got)
+{
+	union laccel_ioctl arg = { .queue_create = *wanted };
+	int ret = laccel_ioctl_queue_create(&fx->file, &arg, NULL);
+
+	*got = arg.queue_create;
+	return ret;
+}
+
+static int destroy(struct fixture *fx, u32 id)
+{
+	union laccel_ioctl arg = { .destroy = { .id = id } };
+
+	return laccel_ioctl_destroy(&fx->file, &arg, NULL);
+}
+
+struct length {
+	u32 sq, cq, flags;
+	int ret;
+};
+
+static const struct length lengths[] = {
+	{ 1, 1, 0, 0 },
+	{ 1, 4096, 0, 0 },
+	{ 4096, 1, 0, 0 },
+	{ 64, 64, 1, -EOPNOTSUPP },
+	{ 0, 64, 0, -EINVAL },
+	{ 64, 0, 0, -EINVAL },
+	{ 63, 64, 0, -EINVAL },
+	{ 64, 65, 0, -EINVAL },
+	{ 8192, 64, 0, -EINVAL },
+	{ 64, 8192, 0, -EINVAL },
+	{ BIT(31), 64, 0, -EINVAL },
+	{ U32_MAX, U32_MAX, 0, -EINVAL },
+};
+
+static void describe_length(const struct length *length, char *name)
+{
+	snprintf(name, KUNIT_PARAM_DESC_SIZE, "%u and %u entries, flags %u", length->sq, length->cq,
+		 length->flags);
+}
+
+KUNIT_ARRAY_PARAM(length, lengths, describe_length);
+
+static void lengths_are_checked(struct kunit *test)
+{
+	const struct length *length = test->param_value;
+	struct laccel_queue_create wanted = {
+		.sq_entries = length->sq, .cq_entries = length->cq, .flags = length->flags,
+	};
+
+	KUNIT_EXPECT_EQ(test, laccel_queue_check(&((struct fixture *)test->priv)->file, &wanted),
+			length->ret);
+}
+
+static void expect_ring(struct kunit *test, const struct laccel_ring *ring, size_t bytes,
+			dma_addr_t dma)
+{
+	KUNIT_EXPECT_EQ(test, ring->bytes, max(bytes, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, ring->dma, dma);
+	KUNIT_EXPECT_NULL(test, memchr_inv(ring->entries, 0, ring->bytes));
+}
+
+/* Of every length, and what the device and the program are told about them. */
+static void rings_are_as_long_as_asked(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	unsigned int i;
+
+	fixture_bind(test);
+	for (i = 0; i <= 12; i++) {
+		struct laccel_queue_create wanted = {
+			.sq_entries = 1 << i, .cq_entries = 4096 >> i, .eventfd = -1,
+		};
+		struct laccel_queue_create got;
+		struct laccel_queue *queue;
+
+		KUNIT_ASSERT_EQ(test, create(fx, &wanted, &got), 0);
+		queue = rcu_access_pointer(fx->queues[fx->setup.slot]);
+		KUNIT_EXPECT_EQ(test, fx->setup.sq_log2, i);
+		KUNIT_EXPECT_EQ(test, fx->setup.cq_log2, 12 - i);
+		KUNIT_EXPECT_EQ(test, fx->setup.root, fx->file.root->dma);
+		expect_ring(test, &queue->sq, 64ul << i, fx->setup.sq);
+		expect_ring(test, &queue->cq, 32ul << (12 - i), fx->setup.cq);
+		KUNIT_EXPECT_EQ(test, got.sq_bytes, queue->sq.bytes);
+		KUNIT_EXPECT_EQ(test, got.cq_bytes, queue->cq.bytes);
+		KUNIT_EXPECT_EQ(test, laccel_region_bytes(queue, LACCEL_REGION_SQ), got.sq_bytes);
+		KUNIT_EXPECT_EQ(test, laccel_region_bytes(queue, LACCEL_REGION_CQ), got.cq_bytes);
+		KUNIT_EXPECT_EQ(test, destroy(fx, got.id), 0);
+	}
+	KUNIT_EXPECT_EQ(test, fx->stops, 13);
+}
+
+/* Else the zap of one queue's doorbell would hit another queue. */
+static void regions_lie_apart(struct kunit *test)
+{
+	static const u32 slots[] = { 0, 1, 2, LACCEL_MAX_QUEUES - 1 };
+	u64 longest = 4096 * sizeof(struct laccel_sqe), seen[4 * ARRAY_SIZE(slots)];
+	enum laccel_region region;
+	unsigned int i, j, n = 0;
+
+	for (region = LACCEL_REGION_SQ; region <= LACCEL_REGION_DOORBELL; region++) {
+		for (i = 0; i < ARRAY_SIZE(slots); i++) {
+			u64 offset = laccel_mmap_offset(region, slots[i]);
+
+			KUNIT_EXPECT_TRUE(test, PAGE_ALIGNED(offset));
+			for (j = 0; j < n; j++)
+				KUNIT_EXPECT_GE(test, abs_diff(offset, seen[j]), longest);
+			seen[n++] = offset;
+		}
+	}
+}
+
+static void slots_are_used_again(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_queue_create wanted = { .sq_entries = 1, .cq_entries = 1, .eventfd = -1 };
+	struct laccel_queue_create got[FIXTURE_QUEUES], more;
+	unsigned int i;
+
+	fixture_bind(test);
+	for (i = 0; i < FIXTURE_QUEUES; i++) {
+		KUNIT_ASSERT_EQ(test, create(fx, &wanted, &got[i]), 0);
+		KUNIT_EXPECT_EQ(test, fx->setup.slot, i);
+	}
+	KUNIT_EXPECT_EQ(test, create(fx, &wanted, &more), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, fx->file.refusal.refused, LACCEL_LIMIT_QUEUES);
+	KUNIT_EXPECT_EQ(test, fx->file.refusal.refused_in_use, FIXTURE_QUEUES);
+	KUNIT_EXPECT_EQ(test, fx->file.nr_queues, FIXTURE_QUEUES);
+	KUNIT_EXPECT_EQ(test, destroy(fx, got[1].id), 0);
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(fx->queues[1]));
+	KUNIT_EXPECT_EQ(test, create(fx, &wanted, &more), 0);
+	KUNIT_EXPECT_EQ(test, fx->setup.slot, 1);
+}
+
+static void not_started_leaves_nothing(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_queue_create wanted = { .sq_entries = 1, .cq_entries = 1, .eventfd = -1 };
+	struct laccel_queue_create got;
+
+	fixture_bind(test);
+	fx->start_error = -ENODEV;
+	KUNIT_EXPECT_EQ(test, create(fx, &wanted, &got), -ENODEV);
+	KUNIT_EXPECT_EQ(test, fx->file.nr_queues, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fx->ldev.nr_queues), 0);
+	KUNIT_EXPECT_TRUE(test, ida_is_empty(&fx->ldev.slots));
+	KUNIT_EXPECT_TRUE(test, xa_empty(&fx->file.objects));
+	KUNIT_EXPECT_TRUE(test, list_empty(&fx->file.queues));
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(fx->queues[0]));
+	KUNIT_EXPECT_EQ(test, kref_read(&fx->file.ref), 1);
+}
+
+/* A queue fails once, and what comes later does not hide it. */
+static void first_end_is_told(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_queue *queue;
+
+	fixture_bind(test);
+	queue = fixture_create(test);
+	laccel_queue_failed(&fx->ldev, queue->slot);
+	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_RUNNING);
+	fx->queue_error = LACCEL_ERROR_SQ_TAIL;
+	laccel_queue_failed(&fx->ldev, FIXTURE_QUEUES);
+	laccel_queue_failed(&fx->ldev, queue->slot);
+	laccel_queue_failed(&fx->ldev, queue->slot);
+	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_FAILED);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fx->file.nr_failed), 1);
+	kref_get(&queue->ref);
+	KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
+	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_FAILED);
+	KUNIT_EXPECT_EQ(test, queue->last.error, LACCEL_ERROR_SQ_TAIL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fx->file.nr_failed), 0);
+	laccel_queue_put(queue);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE_PARAM(lengths_are_checked, length_gen_params),
+	KUNIT_CASE(rings_are_as_long_as_asked),
+	KUNIT_CASE(regions_lie_apart),
+	KUNIT_CASE(slots_are_used_again),
+	KUNIT_CASE(not_started_leaves_nothing),
+	KUNIT_CASE(first_end_is_told),
+	{ }
+};
+
+struct kunit_suite queue_suite = {
+	.name = "lite_accel_queue",
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = cases,
+};
