@@ -4,9 +4,13 @@
 # directories' own makefiles get O, the absolute path of build/, and work in
 # the subdirectory of their name there.
 
-# The kernel to build for and to boot; tests/vm/kernel knows the names.
+# The kernel to build for and to boot; tests/vm/kernel knows the names.  The
+# tests run on all of them unless one is asked for.
+ifndef KERNELS
+KERNELS := $(or $(KERNEL),stock debug)
+endif
 KERNEL ?= stock
-export KERNEL
+export KERNEL KERNELS
 
 O := $(CURDIR)/build
 MODULES := $(O)/modules/$(KERNEL)
@@ -22,7 +26,7 @@ help:
 	@echo 'make qemu         QEMU with the accelerator, in the cache'
 	@echo 'make demo         hash a file with the accelerator (FILE=path: yours)'
 	@echo 'make shell        a shell in the virtual machine'
-	@echo 'make test         run all tests in the virtual machine'
+	@echo 'make test         run all tests in the virtual machine, on $(KERNELS)'
 	@echo 'make check        static checks'
 	@echo 'make check-fresh  demo and test in a new, minimal Debian 12'
 	@echo 'make bench        measure, print a table, write build/bench.tsv'
@@ -32,11 +36,17 @@ help:
 # The sources are linked into a directory per kernel, where kbuild may leave
 # its files: two kernels do not disturb each other, nor the source tree.
 modules: kernel
-	@mkdir -p $(MODULES)/tests/vm
+	@mkdir -p $(MODULES)/tests/vm $(MODULES)/tests/bench
 	@cp -asf $(CURDIR)/Kbuild $(CURDIR)/include $(CURDIR)/drivers $(MODULES)
 	@cp -asf $(CURDIR)/tests/vm/selftest $(MODULES)/tests/vm
+	@cp -asf $(CURDIR)/tests/bench/floor $(MODULES)/tests/bench
+	@cp -asf $(CURDIR)/tests/kunit $(MODULES)/tests
 	@$(MAKE) --no-print-directory -C $$(tests/vm/kernel --print kdir) \
 		M=$(MODULES) CONFIG_DEBUG_INFO_BTF_MODULES= modules
+
+all-modules:
+	@set -e; for kernel in $(KERNELS); do \
+		$(MAKE) --no-print-directory modules KERNEL=$$kernel; done
 
 kernel:
 	@tests/vm/kernel
@@ -53,6 +63,7 @@ tools: lib
 tests: lib
 	@$(MAKE) --no-print-directory -C tests/selftests O=$(O) \
 		KSELFTEST=$$(tests/vm/kernel --sources)/tools/testing/selftests
+	@install -m 755 tests/kunit/run $(O)/tests/selftests/kunit
 
 bench-programs: lib
 	@$(MAKE) --no-print-directory -C tests/bench O=$(O)
@@ -62,7 +73,7 @@ demo:
 
 test:
 	@tests/vm/need build
-	@$(MAKE) --no-print-directory modules lib tools tests qemu
+	@$(MAKE) --no-print-directory all-modules lib tools tests qemu
 	@tests/vm/suite
 
 shell: modules lib tools qemu
@@ -78,11 +89,11 @@ check-fresh:
 bench: modules lib tools bench-programs qemu
 	@tests/bench/run
 
-stress: modules lib tools tests qemu
+stress: all-modules lib tools tests qemu
 	@tests/vm/suite --stress
 
 clean:
 	rm -rf $(O)
 
-.PHONY: all help modules kernel qemu lib tools tests bench-programs
+.PHONY: all help modules all-modules kernel qemu lib tools tests bench-programs
 .PHONY: demo test shell check check-fresh bench stress clean
