@@ -226,33 +226,69 @@ void accel_sysfs(char *path, size_t room, const char *below)
 	snprintf(path, room, "/sys/class/lite_accel/%s/%s", strrchr(accel_path(), '/') + 1, below);
 }
 
-/* A counter of the device; all ones if it cannot be read. */
-uint64_t accel_counter(const char *name)
+/* A number that sysfs has of the device; all ones if it cannot be read. */
+uint64_t accel_attribute(const char *below)
 {
-	char path[160], below[64], text[32];
+	char path[160], text[32];
 
-	snprintf(below, sizeof(below), "counters/%s", name);
 	accel_sysfs(path, sizeof(path), below);
 	return read_file(path, text, sizeof(text)) ? strtoull(text, NULL, 0) : UINT64_MAX;
+}
+
+uint64_t accel_counter(const char *name)
+{
+	char below[64];
+
+	snprintf(below, sizeof(below), "counters/%s", name);
+	return accel_attribute(below);
+}
+
+/* The number behind a word of a file; all ones if there is none. */
+uint64_t accel_number_in(const char *path, const char *word)
+{
+	char text[4096];
+	const char *line;
+
+	if (!read_file(path, text, sizeof(text)))
+		return UINT64_MAX;
+	line = strstr(text, word);
+	return line ? strtoull(line + strlen(word), NULL, 10) : UINT64_MAX;
 }
 
 /* What the kernel says this process has pinned, in KiB. */
 uint64_t accel_pinned_kb(void)
 {
-	char text[4096];
-	const char *line;
-
-	if (!read_file("/proc/self/status", text, sizeof(text)))
-		return UINT64_MAX;
-	line = strstr(text, "VmPin:");
-	return line ? strtoull(line + 6, NULL, 10) : UINT64_MAX;
+	return accel_number_in("/proc/self/status", "VmPin:");
 }
 
-static long vmstat(const char *text, const char *name)
+/* What it says has been pinned through this descriptor. */
+uint64_t accel_fd_pinned_kb(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return accel_number_in(path, "laccel-pinned:");
+}
+
+static uint64_t vmstat(const char *text, const char *name)
 {
 	const char *line = strstr(text, name);
 
-	return line ? atol(line + strlen(name)) : 0;
+	return line ? strtoull(line + strlen(name), NULL, 10) : 0;
+}
+
+static const char *read_vmstat(void)
+{
+	static char text[16384];
+
+	read_file("/proc/vmstat", text, sizeof(text));
+	return text;
+}
+
+/* Pages that NUMA balancing has marked, to see which node's CPUs use them. */
+uint64_t accel_numa_updates(void)
+{
+	return vmstat(read_vmstat(), "numa_pte_updates ");
 }
 
 /*
@@ -261,15 +297,14 @@ static long vmstat(const char *text, const char *name)
  */
 long accel_pins(void)
 {
-	static char text[16384];
 	int fd = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
 	bool fresh = fd >= 0 && write(fd, "1", 1) == 1;
+	const char *text = read_vmstat();
 
 	if (fd >= 0)
 		close(fd);
-	if (!fresh || !read_file("/proc/vmstat", text, sizeof(text)))
-		return -1;
-	return vmstat(text, "nr_foll_pin_acquired ") - vmstat(text, "nr_foll_pin_released ");
+	return fresh ? vmstat(text, "nr_foll_pin_acquired ") -
+		       vmstat(text, "nr_foll_pin_released ") : -1;
 }
 
 uint64_t accel_ms(void)
@@ -278,6 +313,19 @@ uint64_t accel_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
+/* Whether the pages pinned come to be @pins, or cannot be asked for, within a second. */
+bool accel_pins_become(long pins)
+{
+	for (int i = 0; i < 100; i++) {
+		long now = accel_pins();
+
+		if (now == pins || now < 0)
+			return true;
+		usleep(10000);
+	}
+	return false;
 }
 
 /* Private memory in small pages, or NULL. */
@@ -307,6 +355,20 @@ void *accel_huge_pages(size_t length)
 	return aligned;
 }
 
+/* Memory aligned for 2 MiB pages; @memfd is for SHARED memory and at least as long. */
+void *accel_backed_by(enum backing kind, int memfd, size_t length)
+{
+	void *p = accel_huge_pages(length);
+
+	if (kind == BIG)
+		return p;
+	p = mmap(p, length, PROT_READ | PROT_WRITE,
+		 MAP_FIXED | (kind == SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS),
+		 kind == SHARED ? memfd : -1, 0);
+	madvise(p, length, MADV_NOHUGEPAGE);
+	return p;
+}
+
 /* Whether an eventfd has been signalled; takes the signal. */
 bool accel_readable(int fd)
 {
@@ -314,4 +376,23 @@ bool accel_readable(int fd)
 	uint64_t count;
 
 	return poll(&pfd, 1, 0) == 1 && read(fd, &count, sizeof(count)) == sizeof(count);
+}
+
+/* Whether memory consists of one byte's value. */
+bool accel_is_all(const uint8_t *p, size_t length, uint8_t value)
+{
+	return !length || (p[0] == value && !memcmp(p, p + 1, length - 1));
+}
+
+/* Whether nothing changes there over a while. */
+bool accel_is_quiet(const uint8_t *p, size_t length)
+{
+	uint8_t *before = malloc(length);
+	bool quiet;
+
+	memcpy(before, p, length);
+	usleep(50000);
+	quiet = !memcmp(before, p, length);
+	free(before);
+	return quiet;
 }

@@ -18,6 +18,9 @@
 #define HUGE		(2ul << 20)
 #define ACCEL_WAIT_MS	20000	/* longer than any command here takes under TCG */
 
+/* What memory is made of: private small pages, large pages, or those of a file. */
+enum backing { SMALL, BIG, SHARED };
+
 /* A queue with its four mappings, and the positions of its one user. */
 struct accel_queue {
 	int fd;
@@ -57,13 +60,21 @@ int accel_run(struct accel_queue *q, const struct laccel_sqe *sqe, struct laccel
 int accel_command(struct accel_queue *q, struct laccel_sqe sqe);
 
 void accel_sysfs(char *path, size_t room, const char *below);
+uint64_t accel_attribute(const char *below);
 uint64_t accel_counter(const char *name);
+uint64_t accel_number_in(const char *path, const char *word);
 uint64_t accel_pinned_kb(void);
+uint64_t accel_fd_pinned_kb(int fd);
+uint64_t accel_numa_updates(void);
 long accel_pins(void);
+bool accel_pins_become(long pins);
 uint64_t accel_ms(void);
 void *accel_pages(size_t length);
 void *accel_huge_pages(size_t length);
+void *accel_backed_by(enum backing kind, int memfd, size_t length);
 bool accel_readable(int fd);
+bool accel_is_all(const uint8_t *p, size_t length, uint8_t value);
+bool accel_is_quiet(const uint8_t *p, size_t length);
 
 /* Commands, by value: what the uapi header calls their operands. */
 static inline uint64_t accel_va(const void *p)

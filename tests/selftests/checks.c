@@ -15,10 +15,11 @@
 #define FILL_BYTES	(1u << 20)
 
 /* A queue, and memory that another mapping of ours stays on to watch. */
-struct scene {
+struct trial {
 	struct accel_queue q;
 	uint8_t *target;
 	uint8_t *watch;
+	uint8_t *seen;		/* there, the last time */
 	uint32_t id;
 	size_t bytes;
 };
@@ -29,15 +30,17 @@ static bool broken(const char *what)
 	return false;
 }
 
-static void open_scene(struct scene *s, size_t bytes, uint32_t flags)
+static void open_trial(struct trial *s, size_t bytes, uint32_t flags)
 {
-	int memfd = memfd_create("scene", MFD_CLOEXEC);
+	int memfd = memfd_create("trial", MFD_CLOEXEC);
 	int fd = accel_open();
 
 	s->bytes = bytes;
+	s->seen = memset(malloc(bytes), 0, bytes);
 	s->watch = MAP_FAILED;
 	if (fd >= 0 && !ftruncate(memfd, bytes)) {
-		s->watch = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+		s->watch = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+				memfd, 0);
 		s->target = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	}
 	close(memfd);
@@ -49,17 +52,18 @@ static void open_scene(struct scene *s, size_t bytes, uint32_t flags)
 	}
 }
 
-static bool close_scene(struct scene *s, bool safe)
+static bool close_trial(struct trial *s, bool safe)
 {
 	accel_queue_unmap(&s->q);
 	close(s->q.fd);
 	munmap(s->target, s->bytes);
 	munmap(s->watch, s->bytes);
+	free(s->seen);
 	return safe;
 }
 
 /* FILLs of the whole target, one after the other, each with its own byte. */
-static void start_fills(struct scene *s)
+static void start_fills(struct trial *s)
 {
 	for (int i = 1; i <= FILLS; i++) {
 		struct laccel_sqe sqe = accel_fill(s->target, 0x0101010101010101 * i, s->bytes);
@@ -77,39 +81,38 @@ static void start_fills(struct scene *s)
  * Nothing of the target changes over a while.  Otherwise wait for the end of
  * it: a device that is broken on purpose must not run on into the next check.
  */
-static bool is_quiet(const struct scene *s)
+static bool is_quiet(struct trial *s)
 {
-	uint8_t *before = malloc(s->bytes);
 	int changes = -1;
 
 	do {
 		changes++;
-		memcpy(before, s->watch, s->bytes);
+		memcpy(s->seen, s->watch, s->bytes);
 		usleep(WATCH_US);
-	} while (memcmp(before, s->watch, s->bytes));
-	free(before);
+	} while (memcmp(s->seen, s->watch, s->bytes));
 	return !changes;
 }
 
-/* True while the fills have not come to their end by themselves. */
-static bool cut_short(const struct scene *s)
-{
-	return s->watch[s->bytes - 1] != FILLS;
-}
+enum way { UNREGISTER, FORBID, UNMAP, MOVE, STOP };
 
-enum way { UNREGISTER, DONTNEED, UNMAP, STOP };
-
-static void take_away(struct scene *s, enum way way)
+static void take_away(struct trial *s, enum way way)
 {
+	void *other;
+
 	switch (way) {
 	case UNREGISTER:
 		accel_destroy(s->q.fd, s->id);
 		break;
-	case DONTNEED:
-		madvise(s->target, s->bytes, MADV_DONTNEED);
+	case FORBID:
+		mprotect(s->target, s->bytes, PROT_READ);
 		break;
 	case UNMAP:
 		munmap(s->target, s->bytes);
+		break;
+	case MOVE:
+		other = mmap(NULL, s->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		s->target = mremap(s->target, s->bytes, s->bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+				   other);
 		break;
 	case STOP:
 		accel_destroy(s->q.fd, s->q.info.id);
@@ -124,15 +127,15 @@ static void take_away(struct scene *s, enum way way)
 static bool quiet_after(enum way way)
 {
 	for (int try = 0; try < 10; try++) {
-		struct scene s;
+		struct trial s;
 		bool quiet, tried;
 
-		open_scene(&s, FILL_BYTES, LACCEL_MEM_WRITE);
+		open_trial(&s, FILL_BYTES, LACCEL_MEM_WRITE);
 		start_fills(&s);
 		take_away(&s, way);
-		tried = cut_short(&s);
 		quiet = is_quiet(&s);
-		close_scene(&s, quiet);
+		tried = s.seen[s.bytes - 1] != FILLS;
+		close_trial(&s, quiet);
 		if (!quiet)
 			return broken("the device wrote to memory it had lost");
 		if (tried)
@@ -148,7 +151,12 @@ bool check_unregister(void)
 
 bool check_unmap(void)
 {
-	return quiet_after(DONTNEED) && quiet_after(UNMAP);
+	return quiet_after(FORBID) && quiet_after(UNMAP);
+}
+
+bool check_move(void)
+{
+	return quiet_after(MOVE);
 }
 
 bool check_stop(void)
@@ -156,35 +164,35 @@ bool check_stop(void)
 	return quiet_after(STOP);
 }
 
-/* By MADV_DONTNEED first: the table stays, with an entry that is not valid. */
+/* By mprotect() first: the table stays, with an entry that is not valid. */
 bool check_lost_memory(void)
 {
 	struct laccel_sqe read;
-	struct scene s;
+	struct trial s;
 	int with, without, unregistered;
 
-	open_scene(&s, PAGE, 0);
+	open_trial(&s, PAGE, 0);
 	read = accel_crc32c(s.target, 64, 0);
 	with = accel_command(&s.q, read);
-	madvise(s.target, PAGE, MADV_DONTNEED);
+	mprotect(s.target, PAGE, PROT_NONE);
 	without = accel_command(&s.q, read);
 	accel_destroy(s.q.fd, s.id);
 	unregistered = accel_command(&s.q, read);
 	if (with != LACCEL_OK || without != LACCEL_PAGE_FAULT || unregistered != LACCEL_PAGE_FAULT)
-		return close_scene(&s, broken("memory could be read after it was lost"));
-	return close_scene(&s, true);
+		return close_trial(&s, broken("memory could be read after it was lost"));
+	return close_trial(&s, true);
 }
 
 bool check_read_only(void)
 {
-	struct scene s;
+	struct trial s;
 	int status;
 
-	open_scene(&s, PAGE, 0);
+	open_trial(&s, PAGE, 0);
 	status = accel_command(&s.q, accel_fill(s.target, ~0ull, 64));
 	if (status != LACCEL_PAGE_FAULT || s.watch[0] || s.watch[63])
-		return close_scene(&s, broken("memory registered for reading was written"));
-	return close_scene(&s, true);
+		return close_trial(&s, broken("memory registered for reading was written"));
+	return close_trial(&s, true);
 }
 
 /* Of a long command and a short one behind it: which one ends first? */
@@ -192,9 +200,9 @@ bool check_fence(void)
 {
 	struct laccel_sqe slow, quick = accel_nop(2);
 	struct laccel_cqe cqe[2];
-	struct scene s;
+	struct trial s;
 
-	open_scene(&s, FILL_BYTES, LACCEL_MEM_WRITE);
+	open_trial(&s, FILL_BYTES, LACCEL_MEM_WRITE);
 	slow = accel_fill(s.target, 1, FILL_BYTES);
 	slow.user_data = 1;
 	quick.flags = LACCEL_SQE_FENCE;
@@ -202,19 +210,19 @@ bool check_fence(void)
 	accel_push(&s.q, &quick);
 	accel_ring(&s.q);
 	if (accel_wait(&s.q, &cqe[0]) || accel_wait(&s.q, &cqe[1]))
-		return close_scene(&s, broken("a command did not end"));
+		return close_trial(&s, broken("a command did not end"));
 	if (cqe[0].user_data != 1 || cqe[1].user_data != 2)
-		return close_scene(&s, broken("a fenced command ended before an earlier one"));
-	return close_scene(&s, true);
+		return close_trial(&s, broken("a fenced command ended before an earlier one"));
+	return close_trial(&s, true);
 }
 
 bool check_completions(void)
 {
 	uint64_t end = accel_ms() + 5000, seen = 0;
 	struct laccel_cqe cqe;
-	struct scene s;
+	struct trial s;
 
-	open_scene(&s, PAGE, 0);
+	open_trial(&s, PAGE, 0);
 	for (int i = 0; i < 64; i++)
 		accel_push(&s.q, &(struct laccel_sqe){ .user_data = i });
 	accel_ring(&s.q);
@@ -222,8 +230,8 @@ bool check_completions(void)
 		if (accel_poll(&s.q, &cqe))
 			seen |= 1ull << cqe.user_data;
 	if (~seen)
-		return close_scene(&s, broken("a command did not end"));
-	return close_scene(&s, true);
+		return close_trial(&s, broken("a command did not end"));
+	return close_trial(&s, true);
 }
 
 /* CQEs that are in the ring, be they taken or not. */
@@ -239,26 +247,26 @@ static uint32_t count_completions(struct accel_queue *q)
 bool check_final_completions(void)
 {
 	uint32_t at_once, later;
-	struct scene s;
+	struct trial s;
 
-	open_scene(&s, FILL_BYTES, LACCEL_MEM_WRITE);
+	open_trial(&s, FILL_BYTES, LACCEL_MEM_WRITE);
 	start_fills(&s);
 	accel_destroy(s.q.fd, s.q.info.id);
 	at_once = count_completions(&s.q);
 	usleep(WATCH_US);
 	later = count_completions(&s.q);
 	if (!at_once || at_once != later)
-		return close_scene(&s, broken("completions came after the queue was destroyed"));
-	return close_scene(&s, true);
+		return close_trial(&s, broken("completions came after the queue was destroyed"));
+	return close_trial(&s, true);
 }
 
 bool check_data(void)
 {
-	struct scene s;
+	struct trial s;
 
-	open_scene(&s, PAGE, LACCEL_MEM_WRITE);
+	open_trial(&s, PAGE, LACCEL_MEM_WRITE);
 	if (accel_command(&s.q, accel_fill(s.target, ~0ull, PAGE)) || s.watch[0] != 0xff ||
 	    s.watch[PAGE - 1] != 0xff)
-		return close_scene(&s, broken("the device did not write"));
-	return close_scene(&s, true);
+		return close_trial(&s, broken("the device did not write"));
+	return close_trial(&s, true);
 }

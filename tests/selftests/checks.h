@@ -11,9 +11,11 @@
 
 /* After DESTROY of registered memory has returned the device writes no more to it. */
 bool check_unregister(void);
-/* The same for memory that goes by MADV_DONTNEED or munmap(). */
+/* The same for memory that goes by munmap(), or that mprotect() forbids to write. */
 bool check_unmap(void);
-/* A command on memory that was discarded or unregistered ends with PAGE_FAULT. */
+/* The same for memory that mremap() moves elsewhere. */
+bool check_move(void);
+/* A command on memory that was forbidden or unregistered ends with PAGE_FAULT. */
 bool check_lost_memory(void);
 /* The device does not write to memory registered for reading. */
 bool check_read_only(void);

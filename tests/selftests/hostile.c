@@ -254,11 +254,6 @@ static int run_batch(FIXTURE_DATA(hostile) *self)
 	return 0;
 }
 
-static bool all_bytes_are(const uint8_t *p, size_t length, uint8_t value)
-{
-	return p[0] == value && !memcmp(p, p + 1, length - 1);
-}
-
 static void print_histogram(const FIXTURE_DATA(hostile) *self)
 {
 	static const char *const names[] = { "OK", "BAD_OPCODE", "BAD_FIELD", "PAGE_FAULT",
@@ -283,8 +278,8 @@ TEST_F_TIMEOUT(hostile, hundred_thousand_commands, 300)
 	EXPECT_EQ(0, self->seen[LACCEL_DEVICE_ERROR]);
 	EXPECT_EQ(0, self->seen[LACCEL_TIMEOUT]);
 
-	EXPECT_TRUE(all_bytes_are(self->arena.canary, ARENA, 0xca));
-	EXPECT_TRUE(all_bytes_are(self->arena.readable, ARENA, 0x3e));
+	EXPECT_TRUE(accel_is_all(self->arena.canary, ARENA, 0xca));
+	EXPECT_TRUE(accel_is_all(self->arena.readable, ARENA, 0x3e));
 	EXPECT_EQ(0, self->neighbour->wrong);
 	EXPECT_GT(self->neighbour->rounds, 100);
 	ASSERT_EQ(0, accel_status(&self->q, &status));
@@ -295,7 +290,7 @@ TEST_F_TIMEOUT(hostile, hundred_thousand_commands, 300)
 
 static bool scribbling = true;
 
-/* SQEs change while the device reads them: it acts on what it read, once. */
+/* B29: SQEs change while the device reads them. */
 static void *scribble(void *arg)
 {
 	FIXTURE_DATA(hostile) *self = arg;
@@ -325,9 +320,54 @@ TEST_F(hostile, ring_that_changes)
 	}
 	__atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	EXPECT_TRUE(all_bytes_are(self->arena.canary, ARENA, 0xca));
-	EXPECT_TRUE(all_bytes_are(self->arena.readable, ARENA, 0x3e));
+	EXPECT_TRUE(accel_is_all(self->arena.canary, ARENA, 0xca));
+	EXPECT_TRUE(accel_is_all(self->arena.readable, ARENA, 0x3e));
 	EXPECT_EQ(0, self->neighbour->wrong);
+}
+
+#define TURNS 2000
+
+/* Turns the one entry of the ring this way and that. */
+static void *flip(void *arg)
+{
+	FIXTURE_DATA(hostile) *self = arg;
+	uint64_t one = accel_va(self->arena.writable), other = one + ARENA / 2;
+	volatile struct laccel_sqe *sqe = self->q.sq;
+
+	for (uint64_t n = 0; __atomic_load_n(&scribbling, __ATOMIC_RELAXED); n++)
+		sqe->dst = n & 1 ? one : other;
+	return NULL;
+}
+
+/* B29: it is read once.  What is filled is one place or the other, never a part of each. */
+TEST_F_TIMEOUT(hostile, entry_is_read_once, 120)
+{
+	uint8_t *one = self->arena.writable, *other = one + ARENA / 2;
+	int went[2] = { 0 };
+	pthread_t thread;
+
+	accel_queue_exit(&self->q);
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 1));
+	self->q.sq[0] = accel_fill(one, ~0ull, ARENA / 2);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, flip, self));
+	for (int i = 0; i < TURNS; i++) {
+		struct laccel_cqe cqe;
+		bool first;
+
+		self->q.tail++;
+		accel_ring(&self->q);
+		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+		ASSERT_EQ(LACCEL_OK, cqe.status);
+		first = one[0];
+		went[first]++;
+		ASSERT_TRUE(accel_is_all(first ? one : other, ARENA / 2, 0xff));
+		ASSERT_TRUE(accel_is_all(first ? other : one, ARENA / 2, 0));
+		memset(one, 0, ARENA);
+	}
+	__atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_GT(went[0], 0);
+	EXPECT_GT(went[1], 0);
 }
 
 TEST_HARNESS_MAIN

@@ -43,9 +43,7 @@ FIXTURE_TEARDOWN(kill)
 	struct laccel_limits limits;
 
 	EXPECT_EQ(self->dma_after_stop, accel_counter("dma_after_stop"));
-	for (int i = 0; i < 100 && accel_pins() != self->pins; i++)
-		usleep(10000);
-	EXPECT_EQ(self->pins, accel_pins());
+	EXPECT_TRUE(accel_pins_become(self->pins));
 	ASSERT_EQ(0, accel_limits(self->fd, &limits));
 	EXPECT_EQ(0, limits.queues);
 	close(self->fd);
@@ -82,15 +80,22 @@ static uint64_t fingerprint(const uint8_t *memory)
 	return sum;
 }
 
+static bool at_work(const uint8_t *memory)
+{
+	return *(volatile const uint64_t *)memory;
+}
+
 /* Returns whether the memory changed after the process was gone. */
-static bool kill_one(uint8_t *memory, useconds_t after)
+static bool kill_one(uint8_t *memory, bool working)
 {
 	pid_t child = fork();
 	uint64_t before;
 
 	if (!child)
 		victim(memory);
-	usleep(after);
+	for (int i = 0; working && !at_work(memory) && i < 100000; i++)
+		usleep(100);
+	usleep(host_below(working ? 2000 : 12000));
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	before = fingerprint(memory);
@@ -98,78 +103,64 @@ static bool kill_one(uint8_t *memory, useconds_t after)
 	return fingerprint(memory) != before;
 }
 
-TEST_F_TIMEOUT(kill, thousand_processes, 300)
+/* Every other one with commands under way, the rest at any moment from the first. */
+TEST_F_TIMEOUT(kill, thousand_processes, 3600)
 {
+	const char *stress = getenv("LITE_ACCEL_STRESS");
+	int kills = stress && *stress ? 10 * KILLS : KILLS;
 	int changed = 0, running = 0;
 
-	for (int i = 0; i < KILLS; i++) {
+	for (int i = 0; i < kills; i++) {
 		memset(self->memory, 0, 8);
-		changed += kill_one(self->memory, host_below(12000));
-		running += *(volatile uint64_t *)self->memory != 0;
+		changed += kill_one(self->memory, i & 1);
+		running += at_work(self->memory);
 	}
 	EXPECT_EQ(0, changed);
-	/* Enough of them have been killed with commands under way. */
-	EXPECT_GE(running, KILLS / 4)
-		TH_LOG("%d were running", running);
+	EXPECT_GE(running, kills / 2);
 }
 
-static int load(const char *module)
-{
-	char path[512] = "", file[640];
-	const char *kernel = getenv("LITE_ACCEL_KERNEL");
-	int fd, ret;
+FIXTURE(modules) {
+};
 
-	/* This program is build/tests/selftests/kill. */
-	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
-		return -errno;
-	strstr(path, "/tests/selftests/")[0] = 0;
-	snprintf(file, sizeof(file), "%s/modules/%s/drivers/%s.ko", path, kernel ? kernel : "stock",
-		 module);
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return ret;
+FIXTURE_SETUP(modules)
+{
+	if (geteuid())
+		SKIP(return, "not root");
 }
 
-static int unload(const char *module)
+FIXTURE_TEARDOWN(modules)
 {
-	return syscall(SYS_delete_module, module, O_NONBLOCK) ? -errno : 0;
 }
 
 /* What is in use stays; the driver may go, its open files hold the core alone. */
-TEST(modules_in_use)
+TEST_F_TIMEOUT(modules, modules_in_use, 120)
 {
 	struct accel_queue q;
-	int fd;
+	int fd = accel_open();
 
-	if (geteuid())
-		SKIP(return, "not root");
-	fd = accel_open();
 	ASSERT_EQ(0, accel_queue_init(&q, fd, 4));
-	EXPECT_EQ(-EWOULDBLOCK, unload("lite_accel"));
-	ASSERT_EQ(0, unload("lite_accel_pci"));
+	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
+	ASSERT_EQ(0, vm_unload("lite_accel_pci"));
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&q));
-	EXPECT_EQ(-EWOULDBLOCK, unload("lite_accel"));
+	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
 	close(fd);
-	EXPECT_EQ(-EWOULDBLOCK, unload("lite_accel"));	/* mappings hold it too */
+	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));	/* mappings hold it too */
 	accel_queue_unmap(&q);
-	for (int i = 0; i < 100 && unload("lite_accel"); i++)
+	for (int i = 0; i < 100 && vm_unload("lite_accel"); i++)
 		usleep(10000);
-	ASSERT_EQ(0, load("core/lite_accel"));
-	ASSERT_EQ(0, load("devices/lite_accel_pci"));
+	ASSERT_EQ(0, vm_load("core/lite_accel"));
+	ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));
 	ASSERT_EQ(0, vm_await_node());
 }
 
 /* R16 */
-TEST(modules_come_and_go)
+TEST_F_TIMEOUT(modules, modules_come_and_go, 600)
 {
-	if (geteuid())
-		SKIP(return, "not root");
 	for (int i = 0; i < 30; i++) {
-		ASSERT_EQ(0, unload("lite_accel_pci"));
-		ASSERT_EQ(0, unload("lite_accel"));
-		ASSERT_EQ(0, load("core/lite_accel"));
-		ASSERT_EQ(0, load("devices/lite_accel_pci"));
+		ASSERT_EQ(0, vm_unload("lite_accel_pci"));
+		ASSERT_EQ(0, vm_unload("lite_accel"));
+		ASSERT_EQ(0, vm_load("core/lite_accel"));
+		ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));
 	}
 	ASSERT_EQ(0, vm_await_node());
 }

@@ -376,7 +376,7 @@ TEST_F(mem, memlock)
 	EXPECT_EQ(-ENOMEM, accel_register(self->fd, p + 24 * PAGE, PAGE, 0, NULL));
 }
 
-TEST_F(mem, limit_of_registrations)
+TEST_F_TIMEOUT(mem, limit_of_registrations, 300)
 {
 	struct laccel_limits limits;
 	uint8_t *p;

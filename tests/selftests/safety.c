@@ -30,6 +30,7 @@ FIXTURE_VARIANT(broken) {
 
 BREAK(unregister, "ignore-flush", check_unregister, 0);
 BREAK(unmap, "ignore-flush", check_unmap, 0);
+BREAK(move, "ignore-flush", check_move, 0);
 BREAK(lost_memory, "ignore-valid-bit", check_lost_memory, 0);
 BREAK(read_only, "ignore-write-bit", check_read_only, 0);
 BREAK(fence, "ignore-fence", check_fence, 0);

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "accel.h"
 
 #define PORT	"/run/lite-accel-ctl"
 #define LOCK	"/run/lite-accel-ctl.lock"
-#define DRIVER	"/sys/bus/pci/drivers/lite_accel_pci/"
 
 bool vm_present(void)
 {
@@ -145,12 +145,46 @@ int vm_find(char *bdf, size_t room)
 
 int vm_unbind(const char *bdf)
 {
-	return vm_write(DRIVER "unbind", bdf);
+	return vm_write(VM_DRIVER "unbind", bdf);
 }
 
 int vm_bind(const char *bdf)
 {
-	int ret = vm_write(DRIVER "bind", bdf);
+	int ret = vm_write(VM_DRIVER "bind", bdf);
 
 	return ret ? ret : vm_await_node();
+}
+
+/* A module of ours, by the path that its source has below drivers/. */
+int vm_load(const char *module)
+{
+	char path[512] = "", file[640];
+	const char *kernel = getenv("LITE_ACCEL_KERNEL");
+	int fd, ret;
+
+	/* This program is in build/tests/selftests. */
+	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
+		return -errno;
+	strstr(path, "/tests/selftests/")[0] = 0;
+	snprintf(file, sizeof(file), "%s/modules/%s/drivers/%s.ko", path, kernel ? kernel : "stock",
+		 module);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* One of the kernel's own, with those it needs. */
+int vm_modprobe(const char *module)
+{
+	const char *root = getenv("LITE_ACCEL_KERNEL_ROOT");
+	char line[640];
+
+	snprintf(line, sizeof(line), "modprobe -q -d '%s' %s", root ? root : "/", module);
+	return system(line) ? -ENOENT : 0;
+}
+
+int vm_unload(const char *module)
+{
+	return syscall(SYS_delete_module, module, O_NONBLOCK) ? -errno : 0;
 }

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The oracle of a race.
+ *
+ * A page's first half says which page it is and how often it has been renewed.
+ * Who renews it counts before and after: what the device reads is at least as
+ * new as the last renewal done when its command was submitted, at most as new
+ * as the last begun when the command had ended, or zero while a new page is
+ * still empty.  The second half belongs to the device: what it has written the
+ * CPU must find there, unless the page was taken away meanwhile.
+ */
+#include "race.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "host.h"
+
+#define HASHED		512	/* bytes */
+#define PATIENCE	200	/* renewals */
+
+bool wrong(struct race *r, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (!r->why[0])
+		vsnprintf(r->why, sizeof(r->why), format, args);
+	va_end(args);
+	__atomic_store_n(&r->over, true, __ATOMIC_RELAXED);
+	return false;
+}
+
+void fill(uint8_t *page, int n, uint32_t generation)
+{
+	volatile uint64_t *word = (uint64_t *)page;
+
+	for (size_t i = 0; i < WORDS; i++)
+		word[i] = value(n, generation);
+}
+
+void renew(struct race *r, int n)
+{
+	fill(address(r, n), n, r->page[n].begun);
+}
+
+/*
+ * The CPU that feeds the device, and looks at what it did.
+ */
+static bool undisturbed(struct race *r, int n, uint32_t since)
+{
+	return __atomic_load_n(&r->page[n].begun, __ATOMIC_ACQUIRE) == since;
+}
+
+/* PAGE_FAULT needs an excuse. */
+static bool acceptable(struct race *r, int n, uint32_t since, int status)
+{
+	bool excused = r->way->flags & LOSES && !undisturbed(r, n, since);
+
+	return (status == LACCEL_PAGE_FAULT && excused) ||
+	       wrong(r, "page %d: status %d%s", n, status,
+		     undisturbed(r, n, since) ? ", undisturbed" : "");
+}
+
+static bool words_are_current(struct race *r, int n, uint32_t since)
+{
+	uint32_t until = __atomic_load_n(&r->page[n].begun, __ATOMIC_ACQUIRE);
+	const uint64_t *word = (uint64_t *)r->probe;
+
+	for (size_t i = 0; i < WORDS; i++) {
+		if (word[i] >= value(n, since) && word[i] <= value(n, until))
+			continue;
+		if (!word[i] && since != until && !(r->way->flags & KEEPS))
+			continue;
+		return wrong(r, "page %d: read %#llx, generation %u to %u", n,
+			     (unsigned long long)word[i], since, until);
+	}
+	return true;
+}
+
+bool read_by_copy(struct race *r, int n)
+{
+	uint32_t since = __atomic_load_n(&r->page[n].done, __ATOMIC_ACQUIRE);
+	int status = accel_command(&r->q, accel_copy(r->probe, address(r, n), PAGE / 2));
+
+	if (status == LACCEL_OK)
+		return words_are_current(r, n, since);
+	return acceptable(r, n, since, status);
+}
+
+bool read_by_sha256(struct race *r, int n)
+{
+	struct laccel_sha256 *state = (struct laccel_sha256 *)r->probe;
+	uint64_t same[HASHED / 8];
+	uint8_t digest[32];
+	uint32_t since;
+	int status;
+
+	memset(state, 0, sizeof(*state));
+	since = __atomic_load_n(&r->page[n].done, __ATOMIC_ACQUIRE);
+	status = accel_command(&r->q, accel_sha256(state, address(r, n), HASHED, true));
+	if (status != LACCEL_OK)
+		return acceptable(r, n, since, status);
+	/* Of a page that changes meanwhile, any mixture may be hashed. */
+	if (!undisturbed(r, n, since))
+		return true;
+	for (size_t i = 0; i < HASHED / 8; i++)
+		same[i] = value(n, since);
+	host_sha256(same, HASHED, digest);
+	return !memcmp(digest, state->hash, 32) ||
+	       wrong(r, "page %d: digest is not of generation %u", n, since);
+}
+
+/* What is written is there, as far as what was there before would be, too. */
+static bool write_by_copy(struct race *r, int n)
+{
+	uint64_t *source = (uint64_t *)(r->probe + PAGE), *half;
+	uint32_t since = __atomic_load_n(&r->page[n].done, __ATOMIC_ACQUIRE);
+	bool found = true;
+	int status;
+
+	r->stamp++;
+	for (size_t i = 0; i < WORDS; i++)
+		source[i] = r->stamp;
+	half = (uint64_t *)(address(r, n) + PAGE / 2);
+	status = accel_command(&r->q, accel_copy(half, source, PAGE / 2));
+	if (status != LACCEL_OK)
+		return acceptable(r, n, since, status);
+	pthread_mutex_lock(&r->page[n].lock);
+	if (r->way->flags & KEEPS || undisturbed(r, n, since))
+		for (size_t i = 0; i < WORDS; i++)
+			found = found && half[i] == r->stamp;
+	pthread_mutex_unlock(&r->page[n].lock);
+	return found || wrong(r, "page %d: what the device wrote is not there", n);
+}
+
+/* A thread. */
+static void *feed(void *arg)
+{
+	struct race *r = arg;
+
+	while (!__atomic_load_n(&r->over, __ATOMIC_RELAXED)) {
+		int n = host_below(PAGES);
+
+		if (__atomic_load_n(&r->hold, __ATOMIC_RELAXED)) {
+			sched_yield();
+			continue;
+		}
+		if (r->read(r, n))
+			write_by_copy(r, n);
+		__atomic_fetch_add(&r->commands, 2, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/*
+ * The CPU that renews.
+ */
+static bool renew_one(struct race *r)
+{
+	int n = rand() % PAGES;	/* host_below() is the other thread's */
+	struct page *page = &r->page[n];
+	uint32_t next = page->begun + 1;
+	bool fine;
+
+	pthread_mutex_lock(&page->lock);
+	__atomic_store_n(&page->begun, next, __ATOMIC_SEQ_CST);
+	errno = 0;
+	fine = r->way->act(r, n) || wrong(r, "page %d: %s", n, strerror(errno));
+	if (fine)
+		renew(r, n);
+	__atomic_store_n(&page->done, next, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&page->lock);
+	r->renewals++;
+	return fine;
+}
+
+/* What makes a way worth its name, and must happen before long. */
+static bool was_special(struct race *r)
+{
+	if (r->special || !(r->way->flags & COUNTS))
+		return true;
+	return r->renewals >= PATIENCE && !wrong(r, "nothing special has happened");
+}
+
+/* Has each of the two had enough to do? */
+static bool was_race(struct race *r, uint64_t commands)
+{
+	return r->renewals > 10 && __atomic_load_n(&r->commands, __ATOMIC_RELAXED) >= commands &&
+	       was_special(r);
+}
+
+/* So long, and so many commands, at least; r->why tells what was wrong. */
+void run_race(struct race *r, unsigned int ms, uint64_t commands)
+{
+	uint64_t end = accel_ms() + ms;
+	pthread_t feeder;
+
+	if (pthread_create(&feeder, NULL, feed, r)) {
+		wrong(r, "no thread");
+		return;
+	}
+	while (!__atomic_load_n(&r->over, __ATOMIC_RELAXED) && renew_one(r))
+		if (accel_ms() >= end && was_race(r, commands))
+			break;
+	__atomic_store_n(&r->over, true, __ATOMIC_RELAXED);
+	pthread_join(feeder, NULL);
+	r->over = false;
+}
+
+int open_race(struct race *r, const struct way *way)
+{
+	int ret;
+
+	r->way = way;
+	r->fd = accel_open();
+	r->memfd = memfd_create("race", MFD_CLOEXEC);
+	if (ftruncate(r->memfd, HUGE))
+		return -errno;
+	r->memory = accel_backed_by(way->kind, r->memfd, HUGE);
+	r->step = way->kind == BIG ? HUGE / PAGES : PAGE;
+	r->twin = mmap(NULL, 2 * PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0);
+	r->side = accel_pages(2 * PAGE);
+	r->probe = accel_pages(2 * PAGE);
+	for (int n = 0; n < PAGES; n++) {
+		pthread_mutex_init(&r->page[n].lock, NULL);
+		r->page[n].begun = 1;
+		r->page[n].done = 1;
+		renew(r, n);
+	}
+	ret = accel_queue_init(&r->q, r->fd, 16);
+	if (!ret)
+		ret = accel_register(r->fd, r->probe, 2 * PAGE, LACCEL_MEM_WRITE, NULL);
+	return ret ? ret : accel_register(r->fd, r->memory, PAGES * r->step, LACCEL_MEM_WRITE,
+					  NULL);
+}
+
+void close_race(struct race *r)
+{
+	accel_queue_exit(&r->q);
+	close(r->fd);
+	close(r->memfd);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A process ends in the middle of its commands, while others have the
+ * descriptor: the device lets go of its memory before it is gone, and the pins
+ * and the charge with it (R10, B18).
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "accel.h"
+#include "kselftest_harness.h"
+
+#define LENGTH HUGE
+
+/* Shared with the owner: what its commands write to, and a word to it. */
+struct board {
+	uint8_t memory[LENGTH];
+	bool end;
+};
+
+enum way { EXIT, KILL, EXEC };
+
+FIXTURE(ends) {
+	struct board *board;
+	int fd;
+	pid_t owner;
+	long pins;
+};
+
+FIXTURE_VARIANT(ends) {
+	enum way way;
+};
+
+FIXTURE_VARIANT_ADD(ends, exit) { .way = EXIT };
+FIXTURE_VARIANT_ADD(ends, kill) { .way = KILL };
+FIXTURE_VARIANT_ADD(ends, exec) { .way = EXEC };
+
+/* Keeps the device busy until it is told to end, and longer. */
+static void own(struct board *board, int fd, enum way way)
+{
+	struct accel_queue q;
+	struct laccel_cqe cqe;
+
+	if (accel_queue_init(&q, fd, 64) ||
+	    accel_register(fd, board->memory, LENGTH, LACCEL_MEM_WRITE, NULL))
+		_exit(1);
+	for (uint64_t i = 1; !__atomic_load_n(&board->end, __ATOMIC_RELAXED); i++) {
+		struct laccel_sqe sqe = accel_fill(board->memory, i, LENGTH);
+
+		if (q.tail - q.head < 64)
+			accel_push(&q, &sqe);
+		accel_ring(&q);
+		accel_poll(&q, &cqe);
+	}
+	if (way == EXEC)
+		execl("/bin/sleep", "sleep", "1000", NULL);
+	_exit(way == EXIT ? 0 : 1);
+}
+
+FIXTURE_SETUP(ends)
+{
+	self->pins = accel_pins();
+	self->board = mmap(NULL, sizeof(*self->board), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->board);
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFD, 0));
+	self->owner = fork();
+	if (!self->owner)
+		own(self->board, self->fd, variant->way);
+	for (int i = 0; i < 10000 && !*(volatile uint64_t *)self->board->memory; i++)
+		usleep(1000);
+	ASSERT_NE(0, *(volatile uint64_t *)self->board->memory);
+}
+
+FIXTURE_TEARDOWN(ends)
+{
+	if (self->owner > 0) {
+		kill(self->owner, SIGKILL);
+		waitpid(self->owner, NULL, 0);
+	}
+	if (self->fd >= 0)
+		close(self->fd);
+}
+
+/* A program of its own in the place of the owner's. */
+static bool becomes_another(pid_t owner)
+{
+	char path[64], name[16] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", owner);
+	for (int i = 0; i < 1000 && strcmp(name, "sleep\n"); i++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		memset(name, 0, sizeof(name));
+		if (read(fd, name, sizeof(name) - 1) < 0)
+			return false;
+		close(fd);
+		usleep(1000);
+	}
+	return !strcmp(name, "sleep\n");
+}
+
+static bool end_owner(FIXTURE_DATA(ends) *self, enum way way)
+{
+	pid_t owner = self->owner;
+	int status;
+
+	if (way == KILL)
+		kill(owner, SIGKILL);
+	else
+		__atomic_store_n(&self->board->end, true, __ATOMIC_RELAXED);
+	if (way == EXEC)
+		return becomes_another(owner);
+	self->owner = 0;
+	return waitpid(owner, &status, 0) == owner && (way == KILL || !status);
+}
+
+TEST_F(ends, while_running)
+{
+	char path[64];
+
+	EXPECT_EQ(LENGTH / 1024, accel_fd_pinned_kb(self->fd));
+	ASSERT_TRUE(end_owner(self, variant->way));
+	EXPECT_TRUE(accel_is_quiet(self->board->memory, LENGTH));
+	EXPECT_TRUE(accel_pins_become(self->pins));
+	EXPECT_EQ(0, accel_fd_pinned_kb(self->fd));
+	if (variant->way != EXEC)
+		return;
+	/* Nothing of the old program's is taken from the new one's. */
+	snprintf(path, sizeof(path), "/proc/%d/status", self->owner);
+	EXPECT_EQ(0, accel_number_in(path, "VmPin:"));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, accel_number_in(path, "VmPin:"));
+}
+
+TEST_HARNESS_MAIN

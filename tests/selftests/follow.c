@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A registration follows the addresses: what the kernel does behind a program's
+ * back never surfaces, and what is at an address is what the device finds there
+ * (B14, B18, B22).
+ */
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "kselftest_harness.h"
+#include "scene.h"
+#include "vm.h"
+
+#define MADV_TO_HUGE	25	/* MADV_COLLAPSE */
+#define REALLOCATIONS	1000	/* by helpers, for which it matters more, it is 10,000 */
+
+/*
+ * What happens without the program having taken anything away.
+ */
+static bool fork_a_child(struct scene *s)
+{
+	s->child = fork();
+	if (!s->child) {
+		pause();
+		_exit(0);
+	}
+	return s->child > 0;
+}
+
+static bool protect_elsewhere(struct scene *s)
+{
+	return !mprotect(s->memory + HUGE / 2, PAGE, PROT_READ);
+}
+
+static bool advise_elsewhere(struct scene *s)
+{
+	return !madvise(s->memory + HUGE / 2, PAGE, MADV_DONTDUMP);
+}
+
+static bool advise_inside(struct scene *s)
+{
+	return !madvise(page_of(s), PAGE, MADV_DONTDUMP);
+}
+
+/* The page is wanted again before anybody takes it. */
+static bool free_lazily(struct scene *s)
+{
+	if (madvise(page_of(s), PAGE, MADV_FREE))
+		return false;
+	__atomic_fetch_or(page_of(s), 0, __ATOMIC_RELAXED);
+	return true;
+}
+
+static bool compact(struct scene *s)
+{
+	return !vm_write("/proc/sys/vm/compact_memory", "1");
+}
+
+/* Is busy until the kernel has looked which node's CPUs use what; a thread. */
+static void *be_balanced(void *arg)
+{
+	uint64_t before = accel_numa_updates(), end = accel_ms() + 60000;
+
+	while (accel_numa_updates() == before)
+		if (accel_ms() > end)
+			return NULL;
+	return arg;
+}
+
+/* Of a program with one thread only, pages that are near stay as they are. */
+static bool balance_nodes(struct scene *s)
+{
+	pthread_t thread;
+	void *balanced;
+
+	if (vm_write("/proc/sys/kernel/numa_balancing", "1") ||
+	    pthread_create(&thread, NULL, be_balanced, s))
+		return false;
+	pthread_join(thread, &balanced);
+	return !vm_write("/proc/sys/kernel/numa_balancing", "0") && balanced;
+}
+
+static bool clear_soft_dirty(struct scene *s)
+{
+	return !vm_write("/proc/self/clear_refs", "4");
+}
+
+static bool split_neighbour(struct scene *s)
+{
+	return !madvise(s->memory + HUGE + PAGE, PAGE, MADV_DONTNEED) &&
+	       !munmap(s->memory + HUGE + 2 * PAGE, PAGE);
+}
+
+static bool split_the_rest(struct scene *s)
+{
+	return !madvise(s->memory + HUGE / 2, PAGE, MADV_DONTNEED);
+}
+
+static bool reclaim(struct scene *s)
+{
+	return !madvise(s->memory, PAGES * PAGE, MADV_PAGEOUT);
+}
+
+/* Dropped, and unpinned, before. */
+static bool reclaim_dropped(struct scene *s)
+{
+	if (!protect_elsewhere(s))
+		return false;
+	usleep(20000);
+	return reclaim(s);
+}
+
+/* Page 0 and page 256 are alike: KSM would have them be one, if it could. */
+static bool merge(struct scene *s)
+{
+	bool started;
+
+	if (madvise(s->memory, 2 * HUGE, MADV_MERGEABLE))
+		return false;
+	started = !vm_write("/sys/kernel/mm/ksm/pages_to_scan", "4096") &&
+		  !vm_write("/sys/kernel/mm/ksm/run", "1");
+	usleep(300000);
+	return !vm_write("/sys/kernel/mm/ksm/run", "2") && started;
+}
+
+FIXTURE(event) {
+	struct scene s;
+};
+
+enum drop { STAYS, DROPS, EITHER };
+
+static const char *no_root(void)
+{
+	return geteuid() ? "not root" : NULL;
+}
+
+static const char *no_nodes(void)
+{
+	if (access("/sys/devices/system/node/node1", F_OK))
+		return "one NUMA node only";
+	return no_root();
+}
+
+FIXTURE_VARIANT(event) {
+	enum backing kind;
+	happen_fn *happens;
+	enum drop drop;		/* is the chunk filled anew? */
+	const char *(*missing)(void);	/* what it needs, NULL: nothing */
+};
+
+#define EVENT(name, memory, what, drops, ...)				\
+	FIXTURE_VARIANT_ADD(event, name) {				\
+		.kind = memory, .happens = what, .drop = drops, __VA_ARGS__	\
+	}
+
+EVENT(fork, SMALL, fork_a_child, STAYS);
+EVENT(fork_shared, SHARED, fork_a_child, STAYS);
+EVENT(mprotect_elsewhere, SMALL, protect_elsewhere, DROPS);
+EVENT(madvise_elsewhere, SMALL, advise_elsewhere, DROPS);
+EVENT(madvise_inside, SMALL, advise_inside, DROPS);
+EVENT(madv_free, SMALL, free_lazily, DROPS);
+EVENT(compaction, SMALL, compact, STAYS, .missing = no_root);
+EVENT(numa_balancing, SMALL, balance_nodes, DROPS, .missing = no_nodes);
+EVENT(ksm, SMALL, merge, EITHER, .missing = no_root);
+EVENT(soft_dirty, SMALL, clear_soft_dirty, STAYS);
+EVENT(split_of_neighbour, BIG, split_neighbour, STAYS);
+EVENT(split_of_the_rest, BIG, split_the_rest, DROPS);
+EVENT(reclaim_anonymous, SMALL, reclaim, STAYS);
+EVENT(reclaim_dropped, SMALL, reclaim_dropped, DROPS);
+EVENT(reclaim_shared, SHARED, reclaim, DROPS);
+
+FIXTURE_SETUP(event)
+{
+	const char *missing = variant->missing ? variant->missing() : NULL;
+
+	if (missing)
+		SKIP(return, "%s", missing);
+	ASSERT_EQ(0, open_scene(&self->s, variant->kind, PAGES * PAGE, LACCEL_MEM_WRITE));
+}
+
+FIXTURE_TEARDOWN(event)
+{
+	close_scene(&self->s);
+}
+
+TEST_F_TIMEOUT(event, never_surfaces, 120)
+{
+	struct scene *s = &self->s;
+	uint64_t refills = accel_attribute("refills");
+
+	ASSERT_NE(UINT64_MAX, refills);
+	ASSERT_TRUE(device_finds(s, s->memory, byte_of(0)));
+	ASSERT_TRUE(variant->happens(s));
+	for (int i = 0; i < PAGES; i++) {
+		EXPECT_TRUE(device_finds(s, s->memory + i * PAGE, byte_of(i)));
+		EXPECT_TRUE(accel_is_all(s->memory + i * PAGE, PAGE, byte_of(i)));
+		EXPECT_TRUE(device_writes(s, s->memory + i * PAGE));
+	}
+	if (variant->drop != EITHER)
+		EXPECT_EQ(variant->drop == DROPS, accel_attribute("refills") != refills);
+}
+
+/* The same in the middle of commands, several times over. */
+TEST_F_TIMEOUT(event, with_commands_under_way, 120)
+{
+	struct scene *s = &self->s;
+	struct laccel_cqe cqe;
+
+	for (int i = 1; i <= 60; i++) {
+		struct laccel_sqe sqe = accel_fill(s->memory, i * 0x0101010101010101, PAGES * PAGE);
+
+		sqe.flags = LACCEL_SQE_FENCE;
+		accel_push(&s->q, &sqe);
+	}
+	accel_ring(&s->q);
+	ASSERT_TRUE(variant->happens(s));
+	for (int i = 1; i <= 60; i++) {
+		ASSERT_EQ(0, accel_wait(&s->q, &cqe));
+		ASSERT_EQ(LACCEL_OK, cqe.status);
+	}
+	EXPECT_TRUE(accel_is_all(s->memory, PAGES * PAGE, 60));
+}
+
+FIXTURE(follow) {
+	struct scene s;
+};
+
+FIXTURE_SETUP(follow)
+{
+}
+
+FIXTURE_TEARDOWN(follow)
+{
+	close_scene(&self->s);
+}
+
+/* B14: one small page is unmapped inside a leaf of 2 MiB. */
+TEST_F(follow, hole_in_a_huge_leaf)
+{
+	struct scene *s = &self->s;
+	uint64_t huge = accel_counter("huge_translations");
+	struct laccel_cqe cqe;
+	struct laccel_sqe sqe;
+
+	ASSERT_EQ(0, open_scene(s, BIG, HUGE, LACCEL_MEM_WRITE));
+	sqe = accel_fill(s->memory, 0x7777777777777777, HUGE);
+	ASSERT_EQ(LACCEL_OK, accel_command(&s->q, sqe));
+	ASSERT_GT(accel_counter("huge_translations"), huge);
+	ASSERT_TRUE(unmap_page(s));
+	ASSERT_EQ(0, accel_run(&s->q, &sqe, &cqe));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+	EXPECT_EQ(HURT * PAGE, cqe.result);
+	EXPECT_EQ(accel_va(page_of(s)), cqe.fault_addr);
+	for (int i = HURT + 1; i < 512; i += 5) {
+		EXPECT_TRUE(device_finds(s, s->memory + i * PAGE, 0x77));
+		EXPECT_TRUE(device_writes(s, s->memory + i * PAGE));
+	}
+	ASSERT_TRUE(map_fresh_page(s));
+	EXPECT_EQ(LACCEL_OK, accel_command(&s->q, sqe));
+	EXPECT_TRUE(accel_is_all(s->memory, HUGE, 0x77));
+	/* A whole leaf again, when it is one page again. */
+	if (!madvise(s->memory, HUGE, MADV_TO_HUGE)) {
+		huge = accel_counter("huge_translations");
+		EXPECT_EQ(LACCEL_OK, accel_command(&s->q, sqe));
+		EXPECT_GT(accel_counter("huge_translations"), huge);
+	}
+}
+
+/* B22: what mprotect() allows later was not registered. */
+TEST_F(follow, rights_never_grow)
+{
+	struct scene *s = &self->s;
+	uint64_t refills;
+
+	ASSERT_EQ(0, open_scene(s, SHARED, PAGES * PAGE, 0));
+	ASSERT_EQ(0, mprotect(s->memory, PAGES * PAGE, PROT_READ));
+	ASSERT_TRUE(device_finds(s, s->memory, byte_of(0)));
+	ASSERT_EQ(0, mprotect(s->memory, PAGES * PAGE, PROT_READ | PROT_WRITE));
+	refills = accel_attribute("refills");
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&s->q, accel_fill(s->memory, 0, 8)));
+	EXPECT_EQ(refills, accel_attribute("refills"));
+	EXPECT_TRUE(device_finds(s, s->memory, byte_of(0)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&s->q, accel_fill(s->memory, 0, 8)));
+	EXPECT_TRUE(accel_is_all(s->memory, PAGE, byte_of(0)));
+}
+
+/* Pins come and go; what is charged stays (B18). */
+TEST_F(follow, pins_and_charge)
+{
+	struct scene *s = &self->s;
+	long pins, idle = accel_pins();
+	struct laccel_limits limits;
+
+	ASSERT_EQ(0, open_scene(s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(LACCEL_OK, status_of(s, s->probe));
+	pins = idle < 0 ? idle : idle + 1;		/* of the probe */
+	EXPECT_TRUE(accel_pins_become(pins + PAGES));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_TRUE(protect_elsewhere(s));
+		ASSERT_EQ(0, mprotect(s->memory + HUGE / 2, PAGE, PROT_READ | PROT_WRITE));
+		EXPECT_TRUE(accel_pins_become(pins));
+		EXPECT_EQ((PAGES + 1) * PAGE / 1024, accel_pinned_kb());
+		ASSERT_EQ(0, accel_limits(s->fd, &limits));
+		EXPECT_EQ((PAGES + 1) * PAGE, limits.pinned);
+		ASSERT_TRUE(device_finds(s, s->memory, byte_of(0)));
+		EXPECT_TRUE(accel_pins_become(pins + PAGES));
+	}
+	ASSERT_TRUE(unmap_page(s));
+	ASSERT_TRUE(device_finds(s, s->memory, byte_of(0)));
+	EXPECT_TRUE(accel_pins_become(pins + PAGES - 1));
+	ASSERT_TRUE(map_fresh_page(s));
+	ASSERT_TRUE(device_finds(s, page_of(s), 0));
+	EXPECT_TRUE(accel_pins_become(pins + PAGES));
+	EXPECT_EQ((PAGES + 1) * PAGE / 1024, accel_pinned_kb());
+	ASSERT_EQ(0, accel_destroy(s->fd, s->id));
+	EXPECT_TRUE(accel_pins_become(pins));
+	EXPECT_EQ(PAGE / 1024, accel_pinned_kb());
+}
+
+/* One in each way, and a new page is there. */
+static bool reallocate(uint8_t *page, int way)
+{
+	if (way == 0)
+		return !madvise(page, PAGE, MADV_DONTNEED);
+	if (way == 1 && munmap(page, PAGE))
+		return false;
+	return mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		    -1, 0) == page;
+}
+
+/* Freed and allocated anew at the same address, under one registration. */
+TEST_F_TIMEOUT(follow, freed_and_reallocated, 240)
+{
+	struct scene *s = &self->s;
+	uint64_t refills = accel_attribute("refills");
+
+	ASSERT_EQ(0, open_scene(s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
+	for (int i = 0; i < REALLOCATIONS; i++) {
+		uint8_t *page = s->memory + host_below(PAGES) * PAGE;
+
+		ASSERT_TRUE(reallocate(page, i % 3));
+		if (i & 1) {
+			memset(page, i / 2, PAGE);
+			ASSERT_TRUE(device_finds(s, page, i / 2));
+		} else {
+			ASSERT_EQ(LACCEL_OK, accel_command(&s->q, accel_fill(page, i, PAGE)));
+			ASSERT_EQ(i, *(volatile uint64_t *)page);
+			ASSERT_EQ(i, *(volatile uint64_t *)(page + PAGE - 8));
+		}
+	}
+	EXPECT_GE(accel_attribute("refills") - refills, REALLOCATIONS);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "inject.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "accel.h"
+#include "kselftest.h"
+#include "vm.h"
+
+#define DEBUGFS	"/sys/kernel/debug/"
+#define NTH	"/proc/thread-self/fail-nth"
+#define LEAKS	DEBUGFS "kmemleak"
+
+struct setting {
+	const char *kind;
+	const char *attribute;
+	const char *value;
+};
+
+static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
+
+static const struct setting of_all[] = {
+	{ NULL, "probability", "0" },
+	{ NULL, "verbose", "0" },
+	{ NULL, "task-filter", "N" },
+	{ NULL, "require-start", "0" },
+	{ NULL, "require-end", "0xffffffffffffffff" },
+};
+
+/* Those that may wait fail as well, and single pages. */
+static const struct setting of_some[] = {
+	{ "failslab", "ignore-gfp-wait", "N" },
+	{ "failslab", "cache-filter", "N" },
+	{ "fail_page_alloc", "ignore-gfp-wait", "N" },
+	{ "fail_page_alloc", "ignore-gfp-highmem", "N" },
+	{ "fail_page_alloc", "min-order", "0" },
+};
+
+static void attribute_path(char path[96], const char *kind, const char *attribute)
+{
+	snprintf(path, 96, DEBUGFS "%s/%s", kind, attribute);
+}
+
+static int set(const char *kind, const char *attribute, const char *value)
+{
+	char path[96];
+
+	attribute_path(path, kind, attribute);
+	return vm_write(path, value);
+}
+
+const char *inject_missing(void)
+{
+	static char what[128];
+	char path[96];
+
+	if (geteuid())
+		return "not root";
+	if (access(NTH, W_OK))
+		return "no " NTH " (a kernel without CONFIG_FAULT_INJECTION)";
+	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		attribute_path(path, kinds[i], "require-start");
+		snprintf(what, sizeof(what), "no %s", path);
+		if (access(path, W_OK))
+			return what;
+	}
+	return access(LEAKS, W_OK) ? "no " LEAKS : NULL;
+}
+
+int inject_init(void)
+{
+	int ret = 0;
+
+	for (int i = 0; !ret && i < ARRAY_SIZE(kinds) * ARRAY_SIZE(of_all); i++) {
+		const struct setting *s = &of_all[i / ARRAY_SIZE(kinds)];
+
+		ret = set(kinds[i % ARRAY_SIZE(kinds)], s->attribute, s->value);
+	}
+	for (int i = 0; !ret && i < ARRAY_SIZE(of_some); i++)
+		ret = set(of_some[i].kind, of_some[i].attribute, of_some[i].value);
+	return ret;
+}
+
+static int nth_fd = -1;
+
+void inject_nth(unsigned int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", nth);
+
+	nth_fd = open(NTH, O_RDWR | O_CLOEXEC);
+	if (pwrite(nth_fd, text, length, 0) != length) {
+		printf("Bail out! " NTH " cannot be written\n");
+		exit(1);
+	}
+}
+
+/*
+ * Reading and writing the number are the next two places that can fail: where
+ * one does, the call before has not met its failure, and nothing else will.
+ */
+bool inject_end(void)
+{
+	char text[16] = "";
+	bool fired = pread(nth_fd, text, sizeof(text) - 1, 0) > 0 && !atoi(text);
+
+	if (pwrite(nth_fd, "0", 1, 0) != 1)
+		fired = false;
+	close(nth_fd);
+	return fired;
+}
+
+/* Where a function of the core begins, and the next one does. */
+static int find_function(const char *name, unsigned long long range[2])
+{
+	unsigned long long addr, all[2048];
+	char line[256], symbol[128], module[64];
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	int n = 0;
+
+	range[0] = 0;
+	range[1] = ~0ull;
+	while (symbols && n < ARRAY_SIZE(all) && fgets(line, sizeof(line), symbols)) {
+		if (sscanf(line, "%llx %*c %127s [%63[^]]", &addr, symbol, module) != 3 ||
+		    strcmp(module, "lite_accel"))
+			continue;
+		all[n++] = addr;
+		if (!strcmp(symbol, name))
+			range[0] = addr;
+	}
+	if (symbols)
+		fclose(symbols);
+	while (n--)
+		if (all[n] > range[0] && all[n] < range[1])
+			range[1] = all[n];
+	return range[0] ? 0 : -ENOENT;
+}
+
+int inject_within(const char *function)
+{
+	unsigned long long range[2];
+	char start[32], end[32];
+	int ret = find_function(function, range);
+
+	snprintf(start, sizeof(start), "%#llx", range[0]);
+	snprintf(end, sizeof(end), "%#llx", range[1]);
+	for (int i = 0; !ret && i < ARRAY_SIZE(kinds); i++)
+		ret = set(kinds[i], "require-start", start) ?: set(kinds[i], "require-end", end);
+	return ret;
+}
+
+int inject_once(unsigned int percent)
+{
+	char probability[16];
+	int ret = 0;
+
+	snprintf(probability, sizeof(probability), "%u", percent);
+	for (int i = 0; !ret && i < 2; i++)
+		ret = set(kinds[i], "times", "1") ?: set(kinds[i], "probability", probability);
+	return ret;
+}
+
+bool inject_never(void)
+{
+	char path[96];
+	bool fired = false;
+
+	for (int i = 0; i < 2; i++) {
+		set(kinds[i], "probability", "0");
+		attribute_path(path, kinds[i], "times");
+		fired = fired || !accel_number_in(path, "");
+	}
+	return fired;
+}
+
+/*
+ * kmemleak names what no scan has found a pointer to, what did not change between
+ * two scans, and what is older than five seconds.
+ */
+int inject_leaks(void)
+{
+	int ret = vm_write(LEAKS, "scan");
+	char line[512];
+	FILE *report;
+
+	sleep(6);
+	if (!ret)
+		ret = vm_write(LEAKS, "scan");
+	report = fopen(LEAKS, "re");
+	while (!ret && report && fgets(line, sizeof(line), report))
+		if (strstr(line, "[lite_accel"))
+			ret = 1;
+	if (report)
+		fclose(report);
+	return ret;
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the helpers keep registered: how much of it, and how it gives way to the
+ * program's own registrations, to other devices and to other threads.
+ */
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "accel.h"
+#include "confine.h"
+#include "host.h"
+#include "kselftest_harness.h"
+#include "library.h"
+#include "uses.h"
+#include "vm.h"
+
+#define MIB		(1ul << 20)
+#define DEFAULT_LIMIT	(8 * MIB)	/* RLIMIT_MEMLOCK of a user nobody raised it for */
+#define KEPT		(4 * MIB)	/* at most, by this limit */
+#define RANGES		1024		/* kept at most, whatever the limit */
+
+FIXTURE(limits) {
+	struct laccel_device *dev;
+};
+
+FIXTURE_SETUP(limits)
+{
+	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	laccel_close(self->dev);
+	EXPECT_EQ(0, accel_pinned_kb());
+}
+
+static uint8_t *many_pages(void)
+{
+	return mmap(NULL, 2 * 3 * RANGES * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* As many as there may be, of pages that do not touch. */
+TEST_F_TIMEOUT(limits, bounded_number, 120)
+{
+	uint8_t *p = many_pages();
+	unsigned int most = 0, n;
+	uint32_t crc = 0;
+
+	for (int i = 0; i < 3 * RANGES; i++) {
+		ASSERT_EQ(0, laccel_crc32c(self->dev, p + 2 * i * PAGE, 8, &crc));
+		n = registrations(self->dev);
+		most = n > most ? n : most;
+	}
+	EXPECT_GE(RANGES + 1, most); /* and the state of SHA-256 */
+	EXPECT_LE(RANGES / 2, most);
+}
+
+#define BUFFERS	64
+
+/* Uses many buffers, all of them once, and then @again without registering. */
+static int use_many(int again)
+{
+	struct laccel_device *dev;
+	uint8_t *buffer[BUFFERS];
+	uint32_t crc = 0;
+
+	if (laccel_open(NULL, &dev) || confine_user(DEFAULT_LIMIT))
+		return 99;
+	for (int i = 0; i < BUFFERS; i++) {
+		buffer[i] = accel_pages(MIB);
+		if (laccel_crc32c(dev, buffer[i], MIB, &crc))
+			return 98;
+		/* and the state of SHA-256 */
+		if (accel_pinned_kb() > (KEPT + PAGE) >> 10)
+			return 97;
+	}
+	return confine_from(SYS_ioctl) || laccel_crc32c(dev, buffer[again], MIB, &crc);
+}
+
+static int use_youngest(void)
+{
+	return use_many(BUFFERS - 1);
+}
+
+static int use_youngest_but_two(void)
+{
+	return use_many(BUFFERS - 3);
+}
+
+static int use_oldest(void)
+{
+	return use_many(0);
+}
+
+/* An ordinary user's 64 MiB: those used last are kept, the oldest make room. */
+TEST_F_TIMEOUT(limits, bounded_bytes, 60)
+{
+	EXPECT_EQ(0, run_child(use_youngest));
+	EXPECT_EQ(0, run_child(use_youngest_but_two));
+	EXPECT_EQ(-SIGSYS, run_child(use_oldest));
+}
+
+/* A program's own registrations stay, and take what room they need. */
+TEST_F(limits, explicit_registrations)
+{
+	uint8_t *own = accel_pages(7 * MIB), *p = accel_pages(16 * MIB);
+	unsigned int known;
+	int id;
+
+	ASSERT_EQ(0, confine_user(DEFAULT_LIMIT));
+	ASSERT_TRUE(reads(self->dev, p, 16 * MIB));
+	ASSERT_TRUE(hashes(self->dev, p, 4 * MIB));
+	EXPECT_LT(2 * MIB, accel_pinned_kb() << 10);
+	id = laccel_mem_register(self->dev, own, 7 * MIB, LACCEL_MEM_WRITE);
+	ASSERT_LE(0, id);
+	EXPECT_LE(7 * MIB, accel_pinned_kb() << 10);
+	EXPECT_TRUE(hashes(self->dev, p, 4 * MIB));
+	EXPECT_TRUE(copies(self->dev, p, p + 8 * MIB, 4 * MIB));
+	EXPECT_LE(7 * MIB, accel_pinned_kb() << 10);
+	known = registrations(self->dev);
+	EXPECT_TRUE(writes(self->dev, own, 7 * MIB));
+	EXPECT_EQ(known, registrations(self->dev));
+	EXPECT_EQ(0, laccel_mem_unregister(self->dev, id));
+	EXPECT_GT(7 * MIB, accel_pinned_kb() << 10);
+	EXPECT_TRUE(writes(self->dev, own, 7 * MIB));
+}
+
+/* Ranges that an operand only touches must not be what another one lacks. */
+TEST_F(limits, crowded)
+{
+	uint8_t *p = accel_pages(16 * PAGE), *q = accel_pages(2 * PAGE);
+
+	ASSERT_EQ(0, confine_user(32 * PAGE));
+	ASSERT_LE(0, laccel_mem_register(self->dev, accel_pages(16 * PAGE), 16 * PAGE, 0));
+	for (int i = 0; i < 10; i++) {
+		ASSERT_TRUE(hashes(self->dev, p, 8 * PAGE));
+		ASSERT_TRUE(hashes(self->dev, p + 8 * PAGE, 6 * PAGE));
+		EXPECT_EQ(16, laccel_compare(self->dev, q + PAGE - 8, p + 8 * PAGE - 8, 16));
+	}
+}
+
+/* What was registered by itself becomes the program's, with the rights it wants. */
+TEST_F(limits, taken_over)
+{
+	uint8_t *p = accel_pages(8 * PAGE);
+	int id;
+
+	ASSERT_TRUE(reads(self->dev, p, 8 * PAGE));
+	id = laccel_mem_register(self->dev, p + PAGE, 2 * PAGE, LACCEL_MEM_WRITE);
+	ASSERT_LE(0, id);
+	EXPECT_TRUE(all_helpers(self->dev, p, p + 4 * PAGE, 4 * PAGE));
+	EXPECT_EQ(0, laccel_mem_unregister(self->dev, id));
+	EXPECT_TRUE(all_helpers(self->dev, p, p + 4 * PAGE, 4 * PAGE));
+}
+
+#define THREADS	4
+#define ROUNDS	150
+
+/* Small and large, from a heap that all threads share. */
+static void *allocate_in_thread(void *arg)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		size_t n = 16 + host_below(i % 10 ? 3000 : 150000);
+		uint8_t *a = malloc(n), *b = malloc(n);
+		bool right;
+
+		memset(a, i, n);
+		right = copies(arg, b, a, n) && reads(arg, b, n) && writes(arg, b, n);
+		free(b);
+		free(a);
+		if (!right)
+			return arg;
+	}
+	return NULL;
+}
+
+/* Its memory shares pages with that of the others. */
+static void *register_in_thread(void *arg)
+{
+	for (int i = 0; i < 4 * ROUNDS; i++) {
+		size_t n = 16 + host_below(3000);
+		void *p = malloc(n);
+		int id = laccel_mem_register(arg, p, n, LACCEL_MEM_WRITE);
+
+		if (id < 0 || laccel_mem_unregister(arg, id))
+			return arg;
+		free(p);
+	}
+	return NULL;
+}
+
+static int run_threads(void *(*body[THREADS])(void *), struct laccel_device *dev[THREADS])
+{
+	pthread_t threads[THREADS];
+	int wrong = 0;
+	void *ret;
+
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, body[i], dev[i]))
+			return -1;
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], &ret);
+		wrong += ret ? 1 : 0;
+	}
+	return wrong;
+}
+
+TEST_F_TIMEOUT(limits, threads, 120)
+{
+	void *(*body[THREADS])(void *) = { allocate_in_thread, allocate_in_thread,
+					   allocate_in_thread, register_in_thread };
+	struct laccel_device *dev[THREADS] = { self->dev, self->dev, self->dev, self->dev };
+
+	/* One heap, or each thread would have a neighbourhood of its own. */
+	mallopt(M_ARENA_MAX, 1);
+	EXPECT_EQ(0, run_threads(body, dev));
+}
+
+/* More than a device's share of the limit, in windows */
+static void *hash_in_thread(void *arg)
+{
+	uint8_t *p = accel_pages(8 * MIB);
+	bool right = true;
+
+	memset(p, 0x5a, 8 * MIB);
+	for (int i = 0; i < 2 && right; i++)
+		right = hashes(arg, p, 5 * MIB) && copies(arg, p, p + 4 * MIB, 4 * MIB);
+	munmap(p, 8 * MIB);
+	return right ? NULL : arg;
+}
+
+/* Devices share the limit: what one keeps must not be what another lacks. */
+TEST_F_TIMEOUT(limits, devices, 120)
+{
+	void *(*body[THREADS])(void *) = { hash_in_thread, hash_in_thread, hash_in_thread,
+					   hash_in_thread };
+	struct laccel_device *dev[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		ASSERT_EQ(0, laccel_open(NULL, &dev[i]));
+	ASSERT_EQ(0, confine_user(DEFAULT_LIMIT));
+	for (int i = 0; i < THREADS; i++)
+		EXPECT_NULL(hash_in_thread(dev[i]));
+	EXPECT_EQ(0, run_threads(body, dev));
+	for (int i = 0; i < THREADS; i++)
+		laccel_close(dev[i]);
+}
+
+struct robbery {
+	struct laccel_device *dev;
+	uint8_t *p;
+};
+
+static void *rob(void *arg)
+{
+	struct robbery *robbery = arg;
+	int id;
+
+	usleep(20000);
+	id = laccel_mem_register(robbery->dev, robbery->p, PAGE, LACCEL_MEM_WRITE);
+	laccel_mem_unregister(robbery->dev, id);
+	return NULL;
+}
+
+/*
+ * A thread's own registration begins and ends under a command of another's, while
+ * its first slice is in flight; the second finds nothing registered.
+ */
+TEST_F(limits, disturbed)
+{
+	struct robbery robbery = { .dev = self->dev, .p = accel_pages(2 * MIB) };
+	pthread_t thread;
+
+	if (!vm_present())
+		SKIP(return, "no line to the host");
+	ASSERT_TRUE(all_helpers(self->dev, robbery.p, robbery.p + MIB, MIB));
+	ASSERT_EQ(0, vm_set("latency-ns", 100000000));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, pthread_create(&thread, NULL, rob, &robbery));
+		EXPECT_EQ(0, laccel_copy(self->dev, robbery.p, robbery.p + MIB, MIB));
+		pthread_join(thread, NULL);
+		EXPECT_EQ(0, memcmp(robbery.p, robbery.p + MIB, MIB));
+	}
+	EXPECT_EQ(0, vm_set("latency-ns", 0));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The races' oracle: told less than what happens, or with a device that does not
+ * flush, it has to notice.  Without an IOMMU, so that such a device reaches
+ * memory, all of it still ours.
+ */
+#include "race.h"
+
+#include "kselftest_harness.h"
+#include "vm.h"
+
+#define PATIENCE_MS	60000	/* to notice; a race that is wrong ends at once */
+
+/*
+ * What a way must not do.
+ */
+static bool show_old_data(struct race *r, int n)
+{
+	int other = (n + 1) % PAGES;
+
+	fill(address(r, other), other, r->page[other].begun - 1);
+	usleep(2000);
+	renew(r, other);
+	return true;
+}
+
+static bool lose_data(struct race *r, int n)
+{
+	memset(address(r, n), 0, PAGE / 2);
+	usleep(2000);
+	return true;
+}
+
+static bool undo_write(struct race *r, int n)
+{
+	memset(address(r, n) + PAGE / 2, 0, PAGE / 2);
+	return true;
+}
+
+FIXTURE(oracle) {
+	struct race r;
+};
+
+FIXTURE_VARIANT(oracle) {
+	struct way way;
+	read_fn *read;
+	const char *notice;	/* part of it */
+};
+
+#define NOTICE(name, how, what, bits, words)					\
+	FIXTURE_VARIANT_ADD(oracle, name) {					\
+		.read = how, .way = { .act = what, .flags = bits }, .notice = words	\
+	}
+
+NOTICE(old_data, read_by_copy, show_old_data, 0, ": read 0x5a");
+NOTICE(old_data_hashed, read_by_sha256, show_old_data, 0, "digest");
+NOTICE(lost_data, read_by_copy, lose_data, KEEPS, ": read 0,");
+NOTICE(lost_write, read_by_copy, undo_write, KEEPS, "not there");
+NOTICE(page_fault, read_by_copy, way_unmap, 0, ": status");
+
+FIXTURE_SETUP(oracle)
+{
+	ASSERT_EQ(0, open_race(&self->r, &variant->way));
+	self->r.read = variant->read;
+}
+
+FIXTURE_TEARDOWN(oracle)
+{
+	close_race(&self->r);
+}
+
+TEST_F_TIMEOUT(oracle, notices, 120)
+{
+	run_race(&self->r, PATIENCE_MS, 0);
+	TH_LOG("%s", self->r.why);
+	EXPECT_NE(NULL, strstr(self->r.why, variant->notice));
+}
+
+static bool behind_iommu(void)
+{
+	return !access("/sys/class/iommu/dmar0", F_OK);
+}
+
+/*
+ * Pages are exchanged for others of the same file, and pinned by a registration
+ * of their other mapping: what the device reaches by old translations stays ours.
+ */
+FIXTURE(flush) {
+	struct race r;
+};
+
+FIXTURE_VARIANT(flush) {
+	read_fn *read;
+};
+
+FIXTURE_VARIANT_ADD(flush, copy) { .read = read_by_copy };
+FIXTURE_VARIANT_ADD(flush, sha256) { .read = read_by_sha256 };
+
+FIXTURE_SETUP(flush)
+{
+	static const struct way exchange = { .act = way_exchange, .kind = SHARED };
+
+	if (!vm_present())
+		SKIP(return, "no line to the host");
+	if (behind_iommu())
+		SKIP(return, "behind an IOMMU");
+	ASSERT_EQ(0, open_race(&self->r, &exchange));
+	ASSERT_EQ(0, accel_register(self->r.fd, self->r.twin, 2 * PAGES * PAGE, LACCEL_MEM_WRITE,
+				    NULL));
+	self->r.read = variant->read;
+}
+
+FIXTURE_TEARDOWN(flush)
+{
+	close_race(&self->r);
+}
+
+TEST_F_TIMEOUT(flush, is_missed, 120)
+{
+	struct race *r = &self->r;
+
+	run_race(r, 1000, 100);
+	ASSERT_STREQ("", r->why);
+	ASSERT_EQ(0, vm_switch("ignore-flush", true));
+	run_race(r, PATIENCE_MS, 0);
+	EXPECT_EQ(0, vm_switch("ignore-flush", false));
+	TH_LOG("%s", r->why);
+	EXPECT_STRNE("", r->why);
+}
+
+TEST_HARNESS_MAIN

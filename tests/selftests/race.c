@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Everything a program and the kernel can do to memory, on one CPU, against the
+ * device at work on it, fed by another (R9, B24, B25, B26).
+ *
+ * A race takes 5 seconds, or 100,000 commands with LITE_ACCEL_STRESS; and longer, if
+ * there was none by then.
+ */
+#include "race.h"
+
+#include "kselftest_harness.h"
+
+FIXTURE(race) {
+	struct race r;
+};
+
+FIXTURE_VARIANT(race) {
+	struct way way;
+};
+
+#define RACE(name, backing, what, bits, ...)					\
+	FIXTURE_VARIANT_ADD(race, name) {					\
+		.way = { .kind = backing, .act = what, .flags = bits, __VA_ARGS__ }	\
+	}
+
+RACE(munmap, SMALL, way_unmap, LOSES | DROPS);
+RACE(mmap_over, SHARED, way_exchange, DROPS);
+RACE(mremap, SMALL, way_move, LOSES | KEEPS | DROPS);
+RACE(mprotect, SMALL, way_protect, LOSES | KEEPS | DROPS);
+RACE(dontneed, SMALL, way_discard, DROPS);
+RACE(madv_free, SMALL, way_free_lazily, DROPS);
+RACE(fork, SMALL, way_fork_and_write, KEEPS);
+RACE(fork_huge, BIG, way_fork_and_write, KEEPS);
+RACE(thp_split, BIG, way_split, KEEPS | DROPS | COUNTS);
+RACE(thp_collapse, BIG, way_collapse, KEEPS | DROPS | COUNTS);
+RACE(migration, SMALL, way_migrate, KEEPS | DROPS | COUNTS, .prepare = need_nodes);
+RACE(reclaim, SHARED, way_page_out, KEEPS | DROPS);
+RACE(swap, SMALL, way_swap_out, KEEPS | DROPS | COUNTS, .prepare = swap_on, .undo = swap_off);
+
+FIXTURE_SETUP(race)
+{
+	const char *lacking = variant->way.prepare ? variant->way.prepare() : NULL;
+
+	if (lacking)
+		SKIP(return, "%s", lacking);
+	ASSERT_EQ(0, open_race(&self->r, &variant->way));
+}
+
+FIXTURE_TEARDOWN(race)
+{
+	close_race(&self->r);
+	if (variant->way.undo)
+		variant->way.undo();
+}
+
+static void run(struct __test_metadata *_metadata, struct race *r)
+{
+	uint64_t refills = accel_attribute("refills");
+	const char *stress = getenv("LITE_ACCEL_STRESS");
+
+	if (stress && *stress)
+		run_race(r, 0, 100000);
+	else
+		run_race(r, 5000, 100);
+	refills = accel_attribute("refills") - refills;
+	TH_LOG("%llu renewals, %llu commands, %llu refills, %llu special",
+	       (unsigned long long)r->renewals, (unsigned long long)r->commands,
+	       (unsigned long long)refills, (unsigned long long)r->special);
+	EXPECT_STREQ("", r->why);
+	if (r->way->flags & DROPS)
+		EXPECT_GT(refills, 0);
+}
+
+TEST_F_TIMEOUT(race, copy, 3600)
+{
+	self->r.read = read_by_copy;
+	run(_metadata, &self->r);
+}
+
+TEST_F_TIMEOUT(race, sha256, 3600)
+{
+	self->r.read = read_by_sha256;
+	run(_metadata, &self->r);
+}
+
+TEST_HARNESS_MAIN

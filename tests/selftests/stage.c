@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "stage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "kselftest.h"
+
+void read_ledger(struct ledger *l)
+{
+	*l = (struct ledger) {
+		.files = accel_attribute("files"),
+		.queues = accel_attribute("queues"),
+		.memories = accel_attribute("memories"),
+		.module = accel_number_in("/sys/module/lite_accel/refcnt", ""),
+		.pinned_kb = accel_pinned_kb(),
+		.pins = accel_pins(),
+	};
+}
+
+/* Others may have pinned a page for a moment when @want was read, but none since. */
+static bool is_as(const struct ledger *is, const struct ledger *want)
+{
+	return is->files == want->files && is->queues == want->queues &&
+	       is->memories == want->memories && is->module == want->module &&
+	       is->pinned_kb == want->pinned_kb && is->pins <= want->pins;
+}
+
+static void print_ledger(const char *name, const struct ledger *l)
+{
+	printf("# %s: files %lu, queues %lu, memories %lu, module %lu, pinned %lu kB, pins %ld\n",
+	       name, l->files, l->queues, l->memories, l->module, l->pinned_kb, l->pins);
+}
+
+/* What is undone by a worker may take a moment. */
+bool becomes(const struct ledger *want)
+{
+	uint64_t end = accel_ms() + ACCEL_WAIT_MS;
+	struct ledger is;
+
+	do {
+		read_ledger(&is);
+		if (is_as(&is, want))
+			return true;
+		usleep(1000);
+	} while (accel_ms() < end);
+	print_ledger("should be", want);
+	print_ledger("is", &is);
+	return false;
+}
+
+/* Whether the device reaches a page in the way that it should, and finds the data. */
+static bool reaches(struct stage *s, struct accel_queue *q, uint8_t *probe, uint8_t *page,
+		    bool readable)
+{
+	bool writable = readable && s->flags & LACCEL_MEM_WRITE;
+	int status;
+
+	host_randomize(page, PAGE);
+	status = accel_command(q, accel_copy(probe, page, PAGE));
+	if (status != (readable ? LACCEL_OK : LACCEL_PAGE_FAULT) ||
+	    readable != !memcmp(probe, page, PAGE))
+		return false;
+	host_randomize(probe, PAGE);
+	status = accel_command(q, accel_copy(page, probe, PAGE));
+	return status == (writable ? LACCEL_OK : LACCEL_PAGE_FAULT) &&
+	       writable == !memcmp(probe, page, PAGE);
+}
+
+/* Whether a page is registered, or not, as it should be: nothing can overlap it. */
+static bool is_registered(struct stage *s, uint8_t *page, bool registered, bool mapped)
+{
+	uint32_t id;
+	int ret = accel_register(s->fd, page, PAGE, 0, &id);
+
+	if (registered)
+		return ret == -EEXIST && id == s->id;
+	return mapped ? !ret && !accel_destroy(s->fd, id) : ret == -EFAULT;
+}
+
+/* The ends of the memory, its middle, and what is beside it. */
+static bool memory_is_right(struct stage *s, struct accel_queue *q, uint8_t *probe)
+{
+	const int n = s->pages, places[] = { -1, 0, n / 2, n - 1, n };
+
+	for (int i = 0; i < ARRAY_SIZE(places); i++) {
+		uint8_t *page = s->memory + places[i] * (long)PAGE;
+		bool registered = s->has_memory && places[i] >= 0 && places[i] < n;
+		bool mapped = places[i] != s->hole;
+
+		if (!is_registered(s, page, registered, mapped))
+			return false;
+		if (mapped ? !reaches(s, q, probe, page, registered) :
+		    accel_command(q, accel_copy(probe, page, PAGE)) != LACCEL_PAGE_FAULT)
+			return false;
+	}
+	return true;
+}
+
+/* No other ids than those known lead to a queue. */
+static bool ids_are_right(struct stage *s, const struct accel_queue *known)
+{
+	for (uint32_t id = 0; id < 16; id++) {
+		bool there = id == known->info.id || (s->has_queue && id == s->q.info.id);
+		struct laccel_queue_status status = { .size = sizeof(status), .id = id };
+
+		if (accel_ioctl(s->fd, LACCEL_IOC_QUEUE_STATUS, &status) != (there ? 0 : -ENOENT))
+			return false;
+	}
+	return true;
+}
+
+static bool queue_works(struct stage *s)
+{
+	bool mapped = s->is_mapped, works;
+
+	if (!s->has_queue)
+		return !mapped || accel_state(&s->q) == LACCEL_STATE_STOPPED;
+	works = (mapped || !accel_queue_map(&s->q)) &&
+		accel_command(&s->q, accel_nop(1)) == LACCEL_OK;
+	if (!mapped)
+		accel_queue_unmap(&s->q);
+	return works;
+}
+
+static bool numbers_are_right(struct stage *s)
+{
+	struct laccel_limits limits;
+
+	return !accel_limits(s->fd, &limits) && limits.refused == LACCEL_LIMIT_NONE &&
+	       limits.memories == s->has_memory &&
+	       limits.pinned == s->has_memory * s->pages * PAGE &&
+	       accel_fd_pinned_kb(s->fd) == limits.pinned / 1024;
+}
+
+const char *wrong_with(struct stage *s)
+{
+	uint8_t *probe = accel_pages(PAGE);
+	const char *wrong = NULL;
+	struct accel_queue q;
+	uint32_t id;
+
+	if (s->fd < 0)
+		return NULL;
+	if (!numbers_are_right(s))
+		return "LIMITS and fdinfo";
+	if (accel_queue_init(&q, s->fd, 4) ||
+	    accel_register(s->fd, probe, PAGE, LACCEL_MEM_WRITE, &id))
+		return "no queue or no memory can be had to look with";
+	if (!ids_are_right(s, &q))
+		wrong = "ids";
+	else if (s->pages && !memory_is_right(s, &q, probe))
+		wrong = "the memory that is registered, or that the device reaches";
+	else if (!queue_works(s))
+		wrong = "the queue";
+	if (accel_queue_exit(&q) || accel_destroy(s->fd, id))
+		wrong = "what was had to look with cannot be destroyed";
+	munmap(probe, PAGE);
+	return wrong;
+}

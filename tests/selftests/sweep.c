@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whatever a call allocates, or copies from and to the program, fails once, one
+ * place after the other until there is none left.  The call then says what is
+ * allowed to it, has changed nothing, and works when it is made again (R1, R2).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include "inject.h"
+#include "kselftest_harness.h"
+#include "stage.h"
+
+#define CAP	600		/* places of one call */
+
+/*
+ * The calls.  A second one, after a failure, finds the stage as the first did.
+ */
+static int call_open(struct stage *s)
+{
+	s->fd = open(s->path, O_RDWR | O_CLOEXEC);
+	return s->fd < 0 ? -errno : 0;
+}
+
+static int call_info(struct stage *s)
+{
+	struct laccel_info info;
+
+	return accel_info(s->fd, &info);
+}
+
+static int call_limits(struct stage *s)
+{
+	struct laccel_limits limits;
+
+	return accel_limits(s->fd, &limits);
+}
+
+static int call_create(struct stage *s)
+{
+	int ret;
+
+	s->q = (struct accel_queue){ .fd = s->fd };
+	ret = accel_create(s->fd, 64, 64, s->eventfd, &s->q.info);
+	s->has_queue = !ret;
+	return ret;
+}
+
+static int call_status(struct stage *s)
+{
+	struct laccel_queue_status status;
+
+	return accel_status(&s->q, &status);
+}
+
+static int call_register(struct stage *s)
+{
+	int ret = accel_register(s->fd, s->memory, s->pages * PAGE, s->flags, &s->id);
+
+	s->has_memory = !ret;
+	return ret;
+}
+
+static int call_overlap(struct stage *s)
+{
+	return accel_register(s->fd, s->memory, PAGE, s->flags, NULL);
+}
+
+static int call_destroy_queue(struct stage *s)
+{
+	int ret = accel_destroy(s->fd, s->q.info.id);
+
+	s->has_queue = ret;
+	return ret;
+}
+
+static int call_destroy_memory(struct stage *s)
+{
+	int ret = accel_destroy(s->fd, s->id);
+
+	s->has_memory = ret;
+	return ret;
+}
+
+static int call_mmap(struct stage *s)
+{
+	int ret = accel_queue_map(&s->q);
+
+	s->is_mapped = !ret;
+	if (ret)
+		accel_queue_unmap(&s->q);
+	return ret;
+}
+
+static int call_fdinfo(struct stage *s)
+{
+	char text[512];
+
+	return pread(s->fdinfo, text, sizeof(text), 0) < 0 ? -errno : 0;
+}
+
+/* A page of registered memory goes, and its chunk is dropped. */
+static int call_munmap(struct stage *s)
+{
+	if (munmap(s->memory + s->pages / 2 * PAGE, PAGE))
+		return -errno;
+	s->hole = s->pages / 2;
+	return 0;
+}
+
+static int call_close(struct stage *s)
+{
+	if (close(s->fd))
+		return -errno;
+	s->fd = -1;
+	s->has_queue = false;
+	s->has_memory = false;
+	return 0;
+}
+
+/*
+ * What is there before.
+ */
+static bool with_nothing(struct stage *s)
+{
+	return true;
+}
+
+static bool with_file(struct stage *s)
+{
+	char path[64];
+
+	if (call_open(s))
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", s->fd);
+	s->fdinfo = open(path, O_RDONLY | O_CLOEXEC);
+	return s->fdinfo >= 0;
+}
+
+static bool with_eventfd(struct stage *s)
+{
+	s->eventfd = eventfd(0, EFD_CLOEXEC);
+	return s->eventfd >= 0 && with_file(s);
+}
+
+static bool with_queue(struct stage *s)
+{
+	return with_file(s) && !call_create(s);
+}
+
+static bool with_mapped_queue(struct stage *s)
+{
+	return with_queue(s) && !call_mmap(s);
+}
+
+static bool with_memory(struct stage *s)
+{
+	return with_file(s) && !call_register(s);
+}
+
+static bool with_both(struct stage *s)
+{
+	return with_queue(s) && !call_register(s);
+}
+
+static bool with_hole(struct stage *s)
+{
+	s->hole = s->pages - 1;
+	return with_file(s) && !munmap(s->memory + s->hole * PAGE, PAGE);
+}
+
+/* Errors that are allowed when something fails. */
+#define NOMEM	(1u << 0)
+#define FAULT	(1u << 1)
+
+/* Memory, from a start of a chunk. */
+struct layout {
+	int first;
+	int pages;
+	uint32_t flags;
+	enum { TOUCHED, UNTOUCHED, HUGE_PAGES } kind;
+};
+
+static const struct layout none, one = { .pages = 1 };
+static const struct layout few = { 0, 4, LACCEL_MEM_WRITE, TOUCHED };
+static const struct layout chunks = { -16, 16 + 512 + 16, LACCEL_MEM_WRITE, TOUCHED };
+static const struct layout fresh = { -8, 24, LACCEL_MEM_WRITE, UNTOUCHED };
+static const struct layout huge = { 0, 512, LACCEL_MEM_WRITE, HUGE_PAGES };
+
+FIXTURE(call) {
+	struct stage s;
+};
+
+FIXTURE_VARIANT(call) {
+	bool (*prepare)(struct stage *s);
+	int (*call)(struct stage *s);
+	int ret;			/* when nothing fails */
+	unsigned int errors;
+	const struct layout *memory;
+};
+
+#define CALL(name, ...)	FIXTURE_VARIANT_ADD(call, name) { __VA_ARGS__ }
+
+CALL(open, with_nothing, call_open, 0, NOMEM | FAULT, &none);
+CALL(info, with_file, call_info, 0, FAULT, &none);
+CALL(limits, with_file, call_limits, 0, FAULT, &none);
+CALL(queue_create, with_file, call_create, 0, NOMEM | FAULT, &none);
+CALL(queue_create_with_eventfd, with_eventfd, call_create, 0, NOMEM | FAULT, &none);
+CALL(queue_status, with_queue, call_status, 0, FAULT, &none);
+CALL(register_to_read, with_file, call_register, 0, NOMEM | FAULT, &one);
+CALL(register_to_write, with_file, call_register, 0, NOMEM | FAULT, &few);
+CALL(register_chunks, with_file, call_register, 0, NOMEM | FAULT, &chunks);
+CALL(register_fresh, with_file, call_register, 0, NOMEM | FAULT, &fresh);
+CALL(register_huge, with_file, call_register, 0, NOMEM | FAULT, &huge);
+/* B20: what has been pinned before the end is found missing is given back. */
+CALL(register_hole_at_the_end, with_hole, call_register, -EFAULT, NOMEM | FAULT, &fresh);
+CALL(register_overlap, with_memory, call_overlap, -EEXIST, NOMEM | FAULT, &few);
+CALL(destroy_queue, with_mapped_queue, call_destroy_queue, 0, FAULT, &none);
+CALL(destroy_memory, with_memory, call_destroy_memory, 0, FAULT, &few);
+CALL(mmap, with_queue, call_mmap, 0, NOMEM, &none);
+CALL(fdinfo, with_both, call_fdinfo, 0, NOMEM | FAULT, &few);
+CALL(munmap_registered, with_memory, call_munmap, 0, NOMEM, &few);
+/* There is no such place in it. */
+CALL(close, with_both, call_close, 0, 0, &few);
+
+static bool make_memory(struct stage *s, const struct layout *layout)
+{
+	bool huge_pages = layout->kind == HUGE_PAGES;
+
+	s->area = mmap(NULL, 5 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->area == MAP_FAILED)
+		return false;
+	madvise(s->area, 5 * HUGE, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	s->memory = (uint8_t *)((accel_va(s->area) + 2 * HUGE - 1) & -HUGE) +
+		    layout->first * (long)PAGE;
+	s->pages = layout->pages;
+	s->flags = layout->flags;
+	s->hole = NO_HOLE;
+	if (layout->kind != UNTOUCHED)
+		memset(s->memory, 1, s->pages * PAGE);
+	return true;
+}
+
+static bool begin(struct stage *s, const FIXTURE_VARIANT(call) *variant)
+{
+	*s = (struct stage){ .path = accel_path(), .fd = -1, .eventfd = -1, .fdinfo = -1 };
+	return make_memory(s, variant->memory) && variant->prepare(s);
+}
+
+static void end(struct stage *s)
+{
+	if (s->is_mapped)
+		accel_queue_unmap(&s->q);
+	if (s->fd >= 0)
+		close(s->fd);
+	close(s->fdinfo);
+	close(s->eventfd);
+	munmap(s->area, 5 * HUGE);
+}
+
+static bool is_allowed(const FIXTURE_VARIANT(call) *variant, int ret)
+{
+	return (ret == -ENOMEM && variant->errors & NOMEM) ||
+	       (ret == -EFAULT && variant->errors & FAULT);
+}
+
+/* The call with a failure at the nth place; what is wrong, or NULL. */
+static const char *run(struct stage *s, const FIXTURE_VARIANT(call) *variant, int nth, bool *fired)
+{
+	struct ledger before;
+	const char *wrong;
+	int ret;
+
+	read_ledger(&before);
+	inject_nth(nth);
+	ret = variant->call(s);
+	*fired = inject_end();
+	if (ret != variant->ret) {
+		if (!nth || !*fired || !is_allowed(variant, ret))
+			return strerrorname_np(-ret) ?: "the result";
+		if (!becomes(&before))
+			return "something is left behind";
+		wrong = wrong_with(s);
+		if (wrong)
+			return wrong;
+		if (variant->call(s) != variant->ret)
+			return "the call made again";
+	}
+	return wrong_with(s);
+}
+
+FIXTURE_SETUP(call)
+{
+	if (inject_missing())
+		SKIP(return, "%s", inject_missing());
+	ASSERT_EQ(0, inject_init());
+}
+
+FIXTURE_TEARDOWN(call)
+{
+}
+
+TEST_F_TIMEOUT(call, fails_at_every_place, 1200)
+{
+	struct stage *s = &self->s;
+	struct ledger idle;
+	bool fired = true;
+	const char *wrong;
+	int n;
+
+	read_ledger(&idle);
+	for (n = 0; n <= CAP && fired; n++) {
+		ASSERT_TRUE(begin(s, variant));
+		wrong = run(s, variant, n, &fired);
+		end(s);
+		ASSERT_NULL(wrong) {
+			TH_LOG("failure %d: %s", n, wrong);
+		}
+		ASSERT_TRUE(becomes(&idle)) {
+			TH_LOG("failure %d: something is left behind by the file", n);
+		}
+	}
+	TH_LOG("%d places", n - 2);
+	EXPECT_EQ(!variant->errors, n == 2);
+	EXPECT_LE(n, CAP);
+}
+
+FIXTURE(leaks) {
+};
+
+FIXTURE_SETUP(leaks)
+{
+	if (inject_missing())
+		SKIP(return, "%s", inject_missing());
+}
+
+FIXTURE_TEARDOWN(leaks)
+{
+}
+
+/* Runs last. */
+TEST_F_TIMEOUT(leaks, none, 600)
+{
+	EXPECT_EQ(0, inject_leaks());
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sweeps as in sweep.c over what no call of a program does: the driver comes to
+ * the device and leaves it, and the fault worker fills chunks again (R1, B2).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "host.h"
+#include "inject.h"
+#include "kselftest_harness.h"
+#include "scene.h"
+#include "vm.h"
+
+#define CAP	600		/* places of one write to sysfs */
+
+FIXTURE(driver) {
+	char bdf[VM_BDF];
+};
+
+FIXTURE_SETUP(driver)
+{
+	if (inject_missing())
+		SKIP(return, "%s", inject_missing());
+	ASSERT_EQ(0, inject_init());
+	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
+	ASSERT_EQ(0, vm_unbind(self->bdf));
+}
+
+FIXTURE_TEARDOWN(driver)
+{
+	inject_init();
+	ASSERT_EQ(0, vm_bind(self->bdf));
+}
+
+/* A write to sysfs with a failure at the nth place. */
+static int write_failing(const char *path, const char *text, int nth, bool *fired)
+{
+	int ret, fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	inject_nth(nth);
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	*fired = inject_end();
+	close(fd);
+	return ret;
+}
+
+static bool names_us(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	bool found = !file;
+
+	while (!found && fgets(line, sizeof(line), file))
+		found = strstr(line, "accel-") || strstr(line, "lite_accel");
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static bool exists(const char *pattern)
+{
+	glob_t found;
+	int ret = glob(pattern, 0, NULL, &found);
+
+	if (!ret)
+		globfree(&found);
+	return !ret;
+}
+
+/* Neither node nor attributes, no interrupt, no register. */
+static bool driver_is_gone(void)
+{
+	return !exists("/dev/accel-*") && !exists("/sys/class/lite_accel/*") &&
+	       !names_us("/proc/interrupts") && !names_us("/proc/iomem");
+}
+
+static bool device_works(void)
+{
+	struct scene s;
+	bool works = !open_scene(&s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE) &&
+		     device_finds(&s, s.memory, byte_of(0)) && device_writes(&s, s.memory);
+
+	close_scene(&s);
+	munmap(s.memory, 2 * HUGE);
+	return works;
+}
+
+/*
+ * B2: a probe that fails undoes what it has done, and the next one succeeds.  Only
+ * what the core does is swept: the kernel's own interrupt code goes on without the
+ * entries of /proc that it could not make, and warns when it removes them.
+ */
+TEST_F_TIMEOUT(driver, bind_fails_at_every_place, 3000)
+{
+	bool fired = true;
+	int n, failed = 0;
+
+	ASSERT_EQ(0, inject_within("laccel_register"));
+	for (n = 0; n <= CAP && fired; n++) {
+		int ret = write_failing(VM_DRIVER "bind", self->bdf, n, &fired);
+
+		if (ret) {
+			failed++;
+			ASSERT_TRUE(n && fired && driver_is_gone()) {
+				TH_LOG("failure %d: %s", n, strerror(-ret));
+			}
+			continue;
+		}
+		ASSERT_TRUE(device_works()) {
+			TH_LOG("failure %d", n);
+		}
+		ASSERT_EQ(0, vm_unbind(self->bdf));
+		ASSERT_TRUE(driver_is_gone());
+	}
+	TH_LOG("%d places, %d errors", n - 2, failed);
+	EXPECT_GT(failed, 0);
+	EXPECT_LE(n, CAP);
+}
+
+TEST_F_TIMEOUT(driver, unbind_fails_at_every_place, 3000)
+{
+	bool fired = true;
+	int n;
+
+	for (n = 0; n <= CAP && fired; n++) {
+		int ret;
+
+		ASSERT_EQ(0, vm_bind(self->bdf));
+		ret = write_failing(VM_DRIVER "unbind", self->bdf, n, &fired);
+		if (ret) {
+			ASSERT_TRUE(n && fired && device_works()) {
+				TH_LOG("failure %d: %s", n, strerror(-ret));
+			}
+			ASSERT_EQ(0, vm_unbind(self->bdf));
+		}
+		ASSERT_TRUE(driver_is_gone()) {
+			TH_LOG("failure %d", n);
+		}
+	}
+	TH_LOG("%d places", n - 2);
+	EXPECT_GT(n, 2);
+	EXPECT_LE(n, CAP);
+}
+
+FIXTURE(refill) {
+	struct scene s;
+};
+
+FIXTURE_SETUP(refill)
+{
+	if (inject_missing())
+		SKIP(return, "%s", inject_missing());
+	ASSERT_EQ(0, inject_init());
+	ASSERT_EQ(0, inject_within("laccel_fault_work"));
+	ASSERT_EQ(0, open_scene(&self->s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
+}
+
+FIXTURE_TEARDOWN(refill)
+{
+	inject_init();
+	close_scene(&self->s);
+}
+
+/*
+ * The worker that fills a chunk again is a thread of the kernel.  Where it runs
+ * out of memory the command ends with PAGE_FAULT, and the next one goes well.
+ */
+TEST_F_TIMEOUT(refill, fails_anywhere, 300)
+{
+	struct scene *s = &self->s;
+	int fired = 0, faults = 0;
+
+	for (int i = 0; i < 100; i++) {
+		int page = host_below(PAGES), status;
+		uint8_t *p = s->memory + page * PAGE;
+
+		ASSERT_EQ(0, madvise(p, PAGE, MADV_DONTNEED));
+		memset(p, i, PAGE);
+		ASSERT_EQ(0, madvise(s->memory + host_below(PAGES) * PAGE, PAGE, MADV_DONTNEED));
+		ASSERT_EQ(0, inject_once(10));
+		status = accel_command(&s->q, accel_fill(p, 0x0101010101010101 * page, PAGE));
+		fired += inject_never();
+		ASSERT_TRUE(status == LACCEL_OK || status == LACCEL_PAGE_FAULT);
+		faults += status == LACCEL_PAGE_FAULT;
+		EXPECT_TRUE(status == LACCEL_OK ? accel_is_all(p, PAGE, page) :
+			    accel_is_all(p, PAGE, i) || accel_is_all(p, PAGE, 0));
+		for (int j = 0; j < PAGES; j++)
+			ASSERT_TRUE(device_writes(s, s->memory + j * PAGE));
+	}
+	TH_LOG("%d failures, %d commands failed", fired, faults);
+	EXPECT_GT(faults, 0);
+	EXPECT_GE(fired, faults);
+}
+
+FIXTURE(leaks) {
+};
+
+FIXTURE_SETUP(leaks)
+{
+	if (inject_missing())
+		SKIP(return, "%s", inject_missing());
+}
+
+FIXTURE_TEARDOWN(leaks)
+{
+}
+
+/* Runs last. */
+TEST_F_TIMEOUT(leaks, none, 600)
+{
+	EXPECT_EQ(0, inject_leaks());
+}
+
+TEST_HARNESS_MAIN

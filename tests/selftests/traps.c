@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "traps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * userfaultfd: the page is thrown away, and missed by the device.
+ */
+static const char *no_userfaultfd(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == EPERM ? "not allowed userfaultfd()" : "no CONFIG_USERFAULTFD";
+	close(fd);
+	return NULL;
+}
+
+static bool prepare_userfaultfd(struct victim *v)
+{
+	v->memory = accel_pages(TRAPPED * PAGE);
+	memset(v->memory, 1, TRAPPED * PAGE);
+	return true;
+}
+
+static bool hook_userfaultfd(struct victim *v)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .range = { accel_va(v->memory) + PAGE, PAGE },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	v->server = syscall(SYS_userfaultfd, O_CLOEXEC);
+	return v->server >= 0 && !ioctl(v->server, UFFDIO_API, &api) &&
+	       !ioctl(v->server, UFFDIO_REGISTER, &reg) &&
+	       !madvise(v->memory + PAGE, PAGE, MADV_DONTNEED);
+}
+
+static bool asked_userfaultfd(struct victim *v)
+{
+	struct uffd_msg msg;
+
+	return read(v->server, &msg, sizeof(msg)) == sizeof(msg) &&
+	       msg.event == UFFD_EVENT_PAGEFAULT;
+}
+
+const struct trap userfaultfd_trap = {
+	.missing = no_userfaultfd,
+	.prepare = prepare_userfaultfd,
+	.hook = hook_userfaultfd,
+	.asked = asked_userfaultfd,
+	.at_last = LACCEL_OK,		/* a page of zeros */
+};
+
+/*
+ * FUSE: a file whose page 0 is served and whose page 1 is not.
+ */
+static const char *no_fuse(void)
+{
+	char text[4096] = "";
+	int fd = open("/proc/filesystems", O_RDONLY | O_CLOEXEC);
+	bool found = read(fd, text, sizeof(text) - 1) > 0 && strstr(text, "\tfuse\n");
+
+	close(fd);
+	if (geteuid())
+		return "not root";
+	return found ? NULL : "no CONFIG_FUSE_FS";
+}
+
+static void fuse_answer(int fuse, uint64_t unique, const void *data, size_t length)
+{
+	char reply[sizeof(struct fuse_out_header) + 2 * PAGE];
+	struct fuse_out_header *head = (void *)reply;
+
+	*head = (struct fuse_out_header){ .len = sizeof(*head) + length, .unique = unique };
+	memcpy(head + 1, data, length);
+	if (write(fuse, reply, head->len) < 0)
+		errno = 0;	/* the request was given up */
+}
+
+static struct fuse_attr fuse_file(void)
+{
+	return (struct fuse_attr){ .ino = 1, .size = 2 * PAGE, .mode = S_IFREG | 0644,
+				   .nlink = 1, .blksize = PAGE };
+}
+
+/* Returns false where the request is one for page 1, which is not answered. */
+static bool fuse_serve(int fuse, const struct fuse_in_header *in)
+{
+	const struct fuse_read_in *read_in = (void *)(in + 1);
+	struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = 31,
+				      .max_write = PAGE, .max_background = 1 };
+	struct fuse_attr_out attr = { .attr_valid = 1000, .attr = fuse_file() };
+	struct fuse_open_out opened = { .fh = 1 };
+	static const char zeros[2 * PAGE];
+
+	switch (in->opcode) {
+	case FUSE_INIT:
+		fuse_answer(fuse, in->unique, &init, sizeof(init));
+		return true;
+	case FUSE_GETATTR:
+		fuse_answer(fuse, in->unique, &attr, sizeof(attr));
+		return true;
+	case FUSE_OPEN:
+		fuse_answer(fuse, in->unique, &opened, sizeof(opened));
+		return true;
+	case FUSE_READ:
+		if (read_in->offset + read_in->size > PAGE)
+			return false;
+		fuse_answer(fuse, in->unique, zeros, read_in->size);
+		return true;
+	default:
+		fuse_answer(fuse, in->unique, NULL, 0);
+		return true;
+	}
+}
+
+/* Serves until page 1 is asked for; a thread of the victim's. */
+static void *fuse_server(void *arg)
+{
+	static char request[FUSE_MIN_READ_BUFFER + PAGE];
+	struct victim *v = arg;
+
+	while (read(v->server, request, sizeof(request)) > 0)
+		if (!fuse_serve(v->server, (void *)request))
+			return v;
+	return NULL;
+}
+
+static pthread_t fuse_thread;
+
+static uint8_t *map_fuse_page(struct victim *v, const char *path, int n)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat stat;
+	uint8_t *p;
+
+	fstat(file, &stat);	/* until then its length is not known */
+	p = mmap(v->memory + PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, n * PAGE);
+	close(file);
+	return p;
+}
+
+#define FUSE_PATH "/tmp/lite-accel-fuse"
+
+static bool prepare_fuse(struct victim *v)
+{
+	char options[128];
+	int place = open(FUSE_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	v->memory = accel_pages(TRAPPED * PAGE);
+	v->server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=100644,user_id=0,group_id=0", v->server);
+	close(place);
+	return v->server >= 0 && !unshare(CLONE_NEWNS) &&
+	       !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	       !mount("lite-accel", FUSE_PATH, "fuse", 0, options) &&
+	       !pthread_create(&fuse_thread, NULL, fuse_server, v) &&
+	       map_fuse_page(v, FUSE_PATH, 0) != MAP_FAILED;
+}
+
+static bool hook_fuse(struct victim *v)
+{
+	return map_fuse_page(v, FUSE_PATH, 1) != MAP_FAILED;
+}
+
+static bool asked_fuse(struct victim *v)
+{
+	void *ret;
+
+	return !pthread_join(fuse_thread, &ret) && ret;
+}
+
+const struct trap fuse_trap = {
+	.missing = no_fuse,
+	.prepare = prepare_fuse,
+	.hook = hook_fuse,
+	.asked = asked_fuse,
+	.at_last = LACCEL_PAGE_FAULT,	/* an error of the file system */
+};

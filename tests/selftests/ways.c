@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can happen to a page while the device is at work on it.
+ */
+#include "race.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vm.h"
+
+#define MADV_TO_HUGE	25	/* MADV_COLLAPSE */
+
+#define CANARY 0xc5
+
+/* Memory mapped anew gets, more often than not, the page that was just freed. */
+static bool canary_lives(struct race *r)
+{
+	uint8_t *canary = r->side;
+	bool lives;
+
+	memset(canary, CANARY, PAGE);
+	usleep(50);
+	lives = accel_is_all(canary, PAGE, CANARY);
+	madvise(canary, PAGE, MADV_DONTNEED);
+	return lives || wrong(r, "freed memory was written");
+}
+
+static bool map_fresh(struct race *r, int n)
+{
+	return mmap(address(r, n), PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == address(r, n);
+}
+
+bool way_unmap(struct race *r, int n)
+{
+	return !munmap(address(r, n), PAGE) && canary_lives(r) && map_fresh(r, n);
+}
+
+/* The file has two pages for each that is registered. */
+bool way_exchange(struct race *r, int n)
+{
+	uint32_t generation = r->page[n].begun;
+	size_t at = (generation % 2 * PAGES + n) * PAGE;
+
+	fill(r->twin + at, n, generation);
+	return mmap(address(r, n), PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, r->memfd,
+		    at) == address(r, n);
+}
+
+/* At the other address it is nobody's but the CPU's. */
+bool way_move(struct race *r, int n)
+{
+	uint8_t before[PAGE], *page = address(r, n), *other = r->side + PAGE;
+	bool quiet;
+
+	if (mremap(page, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, other) != other)
+		return false;
+	memcpy(before, other, PAGE);
+	usleep(50);
+	quiet = !memcmp(before, other, PAGE);
+	if (mremap(other, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page) != page)
+		return false;
+	return quiet || wrong(r, "memory that had moved away was written");
+}
+
+bool way_protect(struct race *r, int n)
+{
+	uint8_t before[PAGE], *page = address(r, n);
+
+	if (mprotect(page, PAGE, PROT_READ))
+		return false;
+	memcpy(before, page, PAGE);
+	usleep(50);
+	if (memcmp(before, page, PAGE))
+		return wrong(r, "memory that was read-only was written");
+	return !mprotect(page, PAGE, PROT_NONE) && !mprotect(page, PAGE, PROT_READ | PROT_WRITE);
+}
+
+bool way_discard(struct race *r, int n)
+{
+	return !madvise(address(r, n), PAGE, MADV_DONTNEED);
+}
+
+bool way_free_lazily(struct race *r, int n)
+{
+	return !madvise(address(r, n), PAGE, MADV_FREE);
+}
+
+static uint64_t sum_of_halves(struct race *r)
+{
+	uint64_t sum = 0;
+
+	for (int n = 0; n < PAGES; n++)
+		for (size_t i = PAGE / 2; i < PAGE; i += 512)
+			sum = sum * 31 + *(volatile uint64_t *)(address(r, n) + i);
+	return sum;
+}
+
+/* A child's memory stays what it was, while the parent and the device write on. */
+static int child_sees_change(struct race *r)
+{
+	uint64_t sum = sum_of_halves(r);
+
+	usleep(300);
+	return sum != sum_of_halves(r);
+}
+
+bool way_fork_and_write(struct race *r, int n)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		return false;
+	if (!child)
+		_exit(child_sees_change(r));
+	renew(r, n);
+	if (waitpid(child, &status, 0) != child)
+		return false;
+	return !status || wrong(r, "a child's memory was written (%#x)", status);
+}
+
+/* Between the pages, where there is nothing. */
+static uint8_t *gap(struct race *r, int n)
+{
+	return address(r, n) + PAGE;
+}
+
+/* The device keeps off, so that what is dropped is not pinned again at once. */
+static void let_go(struct race *r)
+{
+	__atomic_store_n(&r->hold, true, __ATOMIC_RELAXED);
+	usleep(500);
+}
+
+static void go_on(struct race *r)
+{
+	__atomic_store_n(&r->hold, false, __ATOMIC_RELAXED);
+}
+
+bool way_split(struct race *r, int n)
+{
+	if (r->renewals % 8 == 0) {
+		let_go(r);
+		madvise(gap(r, n), PAGE, MADV_DONTNEED);
+		usleep(500);
+		r->special += !madvise(r->memory, HUGE, MADV_TO_HUGE);
+		go_on(r);
+	}
+	if (r->renewals & 1)
+		return !madvise(gap(r, n), PAGE, MADV_DONTNEED);
+	return !mprotect(gap(r, n), PAGE, PROT_READ) &&
+	       !mprotect(gap(r, n), PAGE, PROT_READ | PROT_WRITE);
+}
+
+bool way_collapse(struct race *r, int n)
+{
+	let_go(r);
+	if (madvise(gap(r, n), PAGE, MADV_DONTNEED))
+		return false;
+	usleep(500);
+	go_on(r);
+	r->special += !madvise(r->memory, HUGE, MADV_TO_HUGE);
+	return true;
+}
+
+/* The chunk is dropped, though nothing happens to any registered page. */
+static bool drop(struct race *r)
+{
+	return !madvise(r->memory, PAGE, MADV_DONTDUMP) && !madvise(r->memory, PAGE, MADV_DODUMP);
+}
+
+const char *need_nodes(void)
+{
+	return access("/sys/devices/system/node/node1", F_OK) ? "one NUMA node only" : NULL;
+}
+
+bool way_migrate(struct race *r, int n)
+{
+	void *page = address(r, n);
+	int node = r->renewals & 1, status;
+
+	let_go(r);
+	if (!drop(r))
+		return false;
+	usleep(500);
+	go_on(r);
+	if (syscall(SYS_move_pages, 0, 1ul, &page, &node, &status, 2 /* MPOL_MF_MOVE */) < 0)
+		return false;
+	r->special += status == node;	/* if it was not in use */
+	return true;
+}
+
+bool way_page_out(struct race *r, int n)
+{
+	return !madvise(address(r, n), PAGE, MADV_PAGEOUT);
+}
+
+#define SWAP	"/dev/zram0"
+#define BYTES	(64u << 20)
+
+static bool make_swap(void)
+{
+	uint32_t header[PAGE / 4] = { [256] = 1, [257] = BYTES / PAGE - 1 };
+	int fd = open(SWAP, O_WRONLY | O_CLOEXEC);
+	bool written;
+
+	memcpy((char *)header + PAGE - 10, "SWAPSPACE2", 10);
+	written = write(fd, header, PAGE) == PAGE;
+	close(fd);
+	return written && !swapon(SWAP, 0);
+}
+
+/* A swap device in compressed memory. */
+const char *swap_on(void)
+{
+	if (geteuid())
+		return "not root";
+	if (access("/sys/block/zram0", F_OK) && vm_modprobe("zram"))
+		return "no CONFIG_ZRAM";
+	if (vm_write("/sys/block/zram0/disksize", "64M") || !make_swap())
+		return "no swap on zram";
+	return NULL;
+}
+
+void swap_off(void)
+{
+	swapoff(SWAP);
+	vm_write("/sys/block/zram0/reset", "1");
+}
+
+bool way_swap_out(struct race *r, int n)
+{
+	unsigned char resident;
+
+	let_go(r);
+	if (!drop(r))
+		return false;
+	usleep(500);
+	go_on(r);
+	if (!way_page_out(r, n) || mincore(address(r, n), PAGE, &resident))
+		return false;
+	r->special += !(resident & 1);
+	return true;
+}
