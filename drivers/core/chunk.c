@@ -235,7 +235,6 @@ static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk,
 	const struct laccel_pte_format *format = &mem->obj.file->ldev->pte;
 	__le64 *pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
 	u64 bits = format->valid | (mem->write ? format->write : 0);
-
 	int ret = laccel_pin_map(mem, pin);
 
 	if (ret)
