@@ -144,9 +144,9 @@ void fixture_exit(struct kunit *test)
 	file = &fx->file;
 	laccel_unbind(file);
 	laccel_objects_destroy(file);
+	laccel_pgtable_fini(file);
 	cancel_work_sync(&file->drop_work);
 	laccel_unpin_dropped(file);
-	laccel_pgtable_fini(file);
 	KUNIT_EXPECT_TRUE(test, list_empty(&file->tables));
 	KUNIT_EXPECT_EQ(test, file->nr_idle_tables, 0);
 	KUNIT_EXPECT_EQ(test, kref_read(&file->ref), 1);
