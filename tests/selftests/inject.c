@@ -14,7 +14,6 @@
 
 #define DEBUGFS	"/sys/kernel/debug/"
 #define NTH	"/proc/thread-self/fail-nth"
-#define LEAKS	DEBUGFS "kmemleak"
 
 struct setting {
 	const char *kind;
@@ -69,7 +68,7 @@ const char *inject_missing(void)
 		if (access(path, W_OK))
 			return what;
 	}
-	return access(LEAKS, W_OK) ? "no " LEAKS : NULL;
+	return NULL;
 }
 
 int inject_init(void)
@@ -176,26 +175,4 @@ bool inject_never(void)
 		fired = fired || !accel_number_in(path, "");
 	}
 	return fired;
-}
-
-/*
- * kmemleak names what no scan has found a pointer to, what did not change between
- * two scans, and what is older than five seconds.
- */
-int inject_leaks(void)
-{
-	int ret = vm_write(LEAKS, "scan");
-	char line[512];
-	FILE *report;
-
-	sleep(6);
-	if (!ret)
-		ret = vm_write(LEAKS, "scan");
-	report = fopen(LEAKS, "re");
-	while (!ret && report && fgets(line, sizeof(line), report))
-		if (strstr(line, "[lite_accel"))
-			ret = 1;
-	if (report)
-		fclose(report);
-	return ret;
 }

@@ -27,7 +27,4 @@ int inject_once(unsigned int percent);
 /* No more of that; whether any has failed. */
 bool inject_never(void);
 
-/* Whether kmemleak has found anything that our modules allocated, 1 or 0. */
-int inject_leaks(void);
-
 #endif /* INJECT_H */

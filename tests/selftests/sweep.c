@@ -328,23 +328,4 @@ TEST_F_TIMEOUT(call, fails_at_every_place, 1200)
 	EXPECT_LE(n, CAP);
 }
 
-FIXTURE(leaks) {
-};
-
-FIXTURE_SETUP(leaks)
-{
-	if (inject_missing())
-		SKIP(return, "%s", inject_missing());
-}
-
-FIXTURE_TEARDOWN(leaks)
-{
-}
-
-/* Runs last. */
-TEST_F_TIMEOUT(leaks, none, 600)
-{
-	EXPECT_EQ(0, inject_leaks());
-}
-
 TEST_HARNESS_MAIN

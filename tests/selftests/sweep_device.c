@@ -196,23 +196,4 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 	EXPECT_GE(fired, faults);
 }
 
-FIXTURE(leaks) {
-};
-
-FIXTURE_SETUP(leaks)
-{
-	if (inject_missing())
-		SKIP(return, "%s", inject_missing());
-}
-
-FIXTURE_TEARDOWN(leaks)
-{
-}
-
-/* Runs last. */
-TEST_F_TIMEOUT(leaks, none, 600)
-{
-	EXPECT_EQ(0, inject_leaks());
-}
-
 TEST_HARNESS_MAIN

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the suites before this one have had our modules allocate, and nothing
+ * points to any more (R1, R18).  Runs last.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "vm.h"
+
+#define LEAKS	"/sys/kernel/debug/kmemleak"
+
+FIXTURE(leaks) {
+};
+
+FIXTURE_SETUP(leaks)
+{
+	if (access(LEAKS, W_OK))
+		SKIP(return, "no " LEAKS);
+}
+
+FIXTURE_TEARDOWN(leaks)
+{
+}
+
+/*
+ * kmemleak names what no scan has found a pointer to, what did not change between
+ * two scans, and what is older than five seconds.
+ */
+TEST_F_TIMEOUT(leaks, none, 600)
+{
+	char line[512];
+	FILE *report;
+	int found = 0;
+
+	ASSERT_EQ(0, vm_write(LEAKS, "scan"));
+	sleep(6);
+	ASSERT_EQ(0, vm_write(LEAKS, "scan"));
+	report = fopen(LEAKS, "re");
+	ASSERT_NE(NULL, report);
+	while (fgets(line, sizeof(line), report))
+		found += !!strstr(line, "[lite_accel");
+	fclose(report);
+	EXPECT_EQ(0, found);
+}
+
+TEST_HARNESS_MAIN
