@@ -30,7 +30,7 @@ help:
 	@echo 'make check        static checks'
 	@echo 'make check-fresh  demo and test in a new, minimal Debian 12'
 	@echo 'make bench        measure, print a table, write build/bench.tsv'
-	@echo 'make stress       run the long campaigns'
+	@echo 'make stress       run the long campaigns, on $(KERNEL)'
 	@echo 'make clean        remove build/; the cache stays'
 
 # The sources are linked into a directory per kernel, where kbuild may leave
@@ -89,6 +89,8 @@ check-fresh:
 bench: modules lib tools bench-programs qemu
 	@tests/bench/run
 
+# The campaigns are sized for the stock kernel; KERNEL=debug takes some hours.
+stress: export KERNELS := $(KERNEL)
 stress: all-modules lib tools tests qemu
 	@tests/vm/suite --stress
 

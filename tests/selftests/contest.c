@@ -189,15 +189,17 @@ static bool was_special(struct race *r)
 	return r->renewals >= PATIENCE && !wrong(r, "nothing special has happened");
 }
 
-/* Has each of the two had enough to do? */
-static bool was_race(struct race *r, uint64_t commands)
+/* So many turns of the two loops together, and a tenth of them of each? */
+static bool was_race(struct race *r, uint64_t turns)
 {
-	return r->renewals > 10 && __atomic_load_n(&r->commands, __ATOMIC_RELAXED) >= commands &&
-	       was_special(r);
+	uint64_t commands = __atomic_load_n(&r->commands, __ATOMIC_RELAXED);
+
+	return r->renewals + commands >= turns && r->renewals >= turns / 10 &&
+	       commands >= turns / 10 && was_special(r);
 }
 
-/* So long, and so many commands, at least; r->why tells what was wrong. */
-void run_race(struct race *r, unsigned int ms, uint64_t commands)
+/* So long, and so many turns, at least; r->why tells what was wrong. */
+void run_race(struct race *r, unsigned int ms, uint64_t turns)
 {
 	uint64_t end = accel_ms() + ms;
 	pthread_t feeder;
@@ -207,7 +209,7 @@ void run_race(struct race *r, unsigned int ms, uint64_t commands)
 		return;
 	}
 	while (!__atomic_load_n(&r->over, __ATOMIC_RELAXED) && renew_one(r))
-		if (accel_ms() >= end && was_race(r, commands))
+		if (accel_ms() >= end && was_race(r, turns))
 			break;
 	__atomic_store_n(&r->over, true, __ATOMIC_RELAXED);
 	pthread_join(feeder, NULL);

@@ -74,7 +74,7 @@ static inline uint64_t value(int n, uint32_t generation)
 /* contest.c */
 int open_race(struct race *r, const struct way *way);
 void close_race(struct race *r);
-void run_race(struct race *r, unsigned int ms, uint64_t commands);
+void run_race(struct race *r, unsigned int ms, uint64_t turns);
 read_fn read_by_copy, read_by_sha256;
 bool wrong(struct race *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fill(uint8_t *page, int n, uint32_t generation);
