@@ -238,7 +238,8 @@ device_gone()
 	refuses 'no accelerator' "$tool" sha256 small && refuses 'no accelerator' "$tool" list
 	status=$?
 	echo "$bdf" >"$driver/bind"
-	chgrp "$LITE_ACCEL_GID" "$node"
+	# Its old name may not be free yet.
+	chgrp "$LITE_ACCEL_GID" /dev/accel-*
 	return "$status"
 }
 
