@@ -175,6 +175,8 @@ static bool with_hole(struct stage *s)
 /* Errors that are allowed when something fails. */
 #define NOMEM	(1u << 0)
 #define FAULT	(1u << 1)
+/* The call answers, from outside file.c, where the compiler may hide it. */
+#define ANSWER	(1u << 2)
 
 /* Memory, from a start of a chunk. */
 struct layout {
@@ -207,17 +209,17 @@ FIXTURE_VARIANT(call) {
 CALL(open, with_nothing, call_open, 0, NOMEM | FAULT, &none);
 CALL(info, with_file, call_info, 0, FAULT, &none);
 CALL(limits, with_file, call_limits, 0, FAULT, &none);
-CALL(queue_create, with_file, call_create, 0, NOMEM | FAULT, &none);
-CALL(queue_create_with_eventfd, with_eventfd, call_create, 0, NOMEM | FAULT, &none);
-CALL(queue_status, with_queue, call_status, 0, FAULT, &none);
-CALL(register_to_read, with_file, call_register, 0, NOMEM | FAULT, &one);
-CALL(register_to_write, with_file, call_register, 0, NOMEM | FAULT, &few);
-CALL(register_chunks, with_file, call_register, 0, NOMEM | FAULT, &chunks);
-CALL(register_fresh, with_file, call_register, 0, NOMEM | FAULT, &fresh);
-CALL(register_huge, with_file, call_register, 0, NOMEM | FAULT, &huge);
+CALL(queue_create, with_file, call_create, 0, NOMEM | FAULT | ANSWER, &none);
+CALL(queue_create_with_eventfd, with_eventfd, call_create, 0, NOMEM | FAULT | ANSWER, &none);
+CALL(queue_status, with_queue, call_status, 0, FAULT | ANSWER, &none);
+CALL(register_to_read, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &one);
+CALL(register_to_write, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &few);
+CALL(register_chunks, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &chunks);
+CALL(register_fresh, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &fresh);
+CALL(register_huge, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &huge);
 /* B20: what has been pinned before the end is found missing is given back. */
 CALL(register_hole_at_the_end, with_hole, call_register, -EFAULT, NOMEM | FAULT, &fresh);
-CALL(register_overlap, with_memory, call_overlap, -EEXIST, NOMEM | FAULT, &few);
+CALL(register_overlap, with_memory, call_overlap, -EEXIST, NOMEM | FAULT | ANSWER, &few);
 CALL(destroy_queue, with_mapped_queue, call_destroy_queue, 0, FAULT, &none);
 CALL(destroy_memory, with_memory, call_destroy_memory, 0, FAULT, &few);
 CALL(mmap, with_queue, call_mmap, 0, NOMEM, &none);
@@ -303,6 +305,23 @@ FIXTURE_TEARDOWN(call)
 {
 }
 
+/*
+ * The last place of most, which the sweep may miss: how many places there are before
+ * it differs from time to time.
+ */
+static const char *fail_to_answer(struct stage *s, const FIXTURE_VARIANT(call) *variant)
+{
+	const char *wrong;
+	bool fired;
+
+	if (!begin(s, variant) || inject_within("laccel_respond"))
+		return "the setup";
+	wrong = run(s, variant, 1, &fired);
+	inject_init();
+	end(s);
+	return wrong ?: fired ? NULL : "no such place";
+}
+
 TEST_F_TIMEOUT(call, fails_at_every_place, 1200)
 {
 	struct stage *s = &self->s;
@@ -326,6 +345,8 @@ TEST_F_TIMEOUT(call, fails_at_every_place, 1200)
 	TH_LOG("%d places", n - 2);
 	EXPECT_EQ(!variant->errors, n == 2);
 	EXPECT_LE(n, CAP);
+	if (variant->errors & ANSWER)
+		EXPECT_STREQ("", fail_to_answer(s, variant) ?: "");
 }
 
 TEST_HARNESS_MAIN
