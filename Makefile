@@ -12,6 +12,11 @@ endif
 KERNEL ?= stock
 export KERNEL KERNELS
 
+# The devices to test, by their drivers; tests/vm/suite knows the names.
+ifdef DEVICE
+export DEVICES := $(DEVICE)
+endif
+
 O := $(CURDIR)/build
 MODULES := $(O)/modules/$(KERNEL)
 
@@ -27,6 +32,7 @@ help:
 	@echo 'make demo         hash a file with the accelerator (FILE=path: yours)'
 	@echo 'make shell        a shell in the virtual machine'
 	@echo 'make test         run all tests in the virtual machine, on $(KERNELS)'
+	@echo '                  (DEVICE=pci, loop or edu: only with this device)'
 	@echo 'make check        static checks'
 	@echo 'make check-fresh  demo and test in a new, minimal Debian 12'
 	@echo 'make bench        measure, print a table, write build/bench.tsv'

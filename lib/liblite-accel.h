@@ -256,6 +256,13 @@ static inline uint64_t laccel_positions(const struct laccel_queue *q)
 	return (uint64_t)laccel_cq_head(q) << 32 | laccel_sq_tail(q);
 }
 
+/*
+ * The doorbells of a device that has none, by a system call: laccel_submit() and
+ * laccel_arm() decide.
+ */
+void laccel_kick(struct laccel_queue *q) __attribute__((cold));
+void laccel_kick_arm(struct laccel_queue *q) __attribute__((cold));
+
 /**
  * laccel_submit() - Ring the doorbell
  * @q: the queue
@@ -270,7 +277,10 @@ static inline void laccel_submit(struct laccel_queue *q)
 	q->rung = value;
 	/* The device sees the SQEs, and we have read the CQEs we return. */
 	laccel_io_release();
-	q->doorbell->ring = value;
+	if (__builtin_expect(!!q->doorbell, 1))
+		q->doorbell->ring = value;
+	else
+		laccel_kick(q);
 }
 
 /**
@@ -321,7 +331,10 @@ static inline void laccel_arm(struct laccel_queue *q)
 {
 	/* As before every doorbell store: the device sees what came before. */
 	laccel_io_release();
-	q->doorbell->arm = laccel_cq_head(q);
+	if (q->doorbell)
+		q->doorbell->arm = laccel_cq_head(q);
+	else
+		laccel_kick_arm(q);
 }
 
 /**

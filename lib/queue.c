@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,9 +50,10 @@ static int map_rings(struct queue *queue, const struct laccel_queue_create *crea
 	q->cqes = map_region(dev, create->cq_bytes, PROT_READ, create->cq_offset);
 	queue->state = map_region(dev, dev->page_size, PROT_READ,
 				  create->state_offset);
-	q->doorbell = map_region(dev, dev->page_size, PROT_READ | PROT_WRITE,
-				 create->doorbell_offset);
-	if (q->sqes && q->cqes && queue->state && q->doorbell)
+	if (create->doorbell_offset)
+		q->doorbell = map_region(dev, dev->page_size, PROT_READ | PROT_WRITE,
+					 create->doorbell_offset);
+	if (q->sqes && q->cqes && queue->state && (q->doorbell || !create->doorbell_offset))
 		return 0;
 	return laccel_fail(errno, "%s: cannot map a queue: %m", dev->path);
 }
@@ -176,6 +178,30 @@ int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status
 	};
 	return laccel_ioctl(queue->dev, LACCEL_IOC_QUEUE_STATUS, status,
 			    "read a queue's status");
+}
+
+/* Whether the queue still runs its state tells, as after a store. */
+static void kick(struct laccel_queue *q, uint32_t offset, uint64_t value)
+{
+	struct queue *queue = to_queue(q);
+	struct laccel_kick arg = {
+		.size = sizeof(arg),
+		.id = queue->id,
+		.offset = offset,
+		.value = value,
+	};
+
+	ioctl(queue->dev->fd, LACCEL_IOC_KICK, &arg);
+}
+
+void laccel_kick(struct laccel_queue *q)
+{
+	kick(q, offsetof(struct laccel_doorbell, ring), q->rung);
+}
+
+void laccel_kick_arm(struct laccel_queue *q)
+{
+	kick(q, offsetof(struct laccel_doorbell, arm), laccel_cq_head(q));
 }
 
 static int fail_blame(struct queue *queue)

@@ -130,13 +130,20 @@ static void print_mode(const char *name, const char *state)
 static void print_modes(const struct laccel_info *info)
 {
 	static const char later[] = "not in this version";
-	bool has_pinned = info->modes >> LACCEL_MODE_PINNED & 1;
+	static const char *const names[] = {
+		[LACCEL_MODE_PINNED] = "PINNED",
+		[LACCEL_MODE_MEDIATED] = "MEDIATED",
+	};
+	unsigned int i, n = sizeof(names) / sizeof(names[0]);
+	char label[32];
 
-	print_mode("mode:", info->mode == LACCEL_MODE_PINNED ? "PINNED" : "unknown");
-	print_mode("PINNED:", has_pinned ? "yes" : "not with this device");
+	print_mode("mode:", info->mode < n ? names[info->mode] : "unknown");
+	for (i = 0; i < n; i++) {
+		snprintf(label, sizeof(label), "%s:", names[i]);
+		print_mode(label, info->modes >> i & 1 ? "yes" : "not with this device");
+	}
 	print_mode("SVA:", later);
 	print_mode("MIRROR:", later);
-	print_mode("MEDIATED:", later);
 }
 
 static void print_limits(const struct laccel_info *info,

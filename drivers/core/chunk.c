@@ -5,7 +5,7 @@
  *
  *	laccel_chunk_fill()	pin what the addresses hold, map it, or try again
  *	laccel_chunks_drop()	the addresses are about to hold something else
- *	laccel_unpin_dropped()	give back what the device no longer reaches
+ *	laccel_chunk_pin()	the pages, for a slice that the core executes
  *
  * A chunk that was dropped is filled again by the next device fault inside it.
  */
@@ -15,20 +15,6 @@
 
 #include "core.h"
 #include "trace.h"
-
-/*
- * Pinned pages, from the first address to the last: one bit of @holes per page of
- * the chunk, set where there is nothing that can be pinned.
- */
-struct laccel_pin {
-	struct list_head node;		/* in file->dropped */
-	unsigned int npages;		/* that are pinned */
-	bool write;
-	struct page *huge;		/* the first of one folio: one leaf of 2 MiB */
-	dma_addr_t dma;			/* of @huge */
-	struct sg_table sgt;		/* without @huge */
-	DECLARE_BITMAP(holes, LACCEL_CHUNK_PAGES);
-};
 
 static struct device *laccel_dma_dev(struct laccel_mem *mem)
 {
@@ -40,35 +26,15 @@ static enum dma_data_direction laccel_dma_dir(struct laccel_mem *mem)
 	return mem->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-static void laccel_pin_release(struct laccel_pin *pin)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	if (pin->huge)
-		unpin_user_page_range_dirty_lock(pin->huge, pin->npages, pin->write);
-	for_each_sgtable_sg(&pin->sgt, sg, i)
-		unpin_user_page_range_dirty_lock(sg_page(sg), sg->length >> PAGE_SHIFT,
-						 pin->write);
-	sg_free_table(&pin->sgt);
-	kfree(pin);
-}
-
-static unsigned int laccel_gup_flags(struct laccel_mem *mem)
-{
-	return FOLL_LONGTERM | (mem->write ? FOLL_WRITE : 0);
-}
-
 /* The owner registers: every page has to be there. */
-static int laccel_pin_all(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			  struct laccel_pin *pin, struct page **pages)
+static int laccel_pin_all(struct laccel_pin *pin, struct page **pages)
 {
+	unsigned int gup_flags = FOLL_LONGTERM | (pin->write ? FOLL_WRITE : 0);
 	int ret;
 
-	while (pin->npages < chunk->npages) {
-		ret = pin_user_pages_fast(chunk->addr + (unsigned long)pin->npages * PAGE_SIZE,
-					  chunk->npages - pin->npages, laccel_gup_flags(mem),
-					  pages + pin->npages);
+	while (pin->npages < pin->span) {
+		ret = pin_user_pages_fast(pin->addr + (unsigned long)pin->npages * PAGE_SIZE,
+					  pin->span - pin->npages, gup_flags, pages + pin->npages);
 		if (ret <= 0)
 			return ret ?: -EFAULT;
 		pin->npages += ret;
@@ -76,51 +42,9 @@ static int laccel_pin_all(struct laccel_mem *mem, struct laccel_chunk *chunk,
 	return 0;
 }
 
-/*
- * How many pages from @addr on are inside one VMA with the registered rights?
- * Asked first because GUP complains in the kernel log about addresses near a
- * stack.
- */
-static unsigned long laccel_pinnable(struct laccel_mem *mem, unsigned long addr, unsigned long max)
+static bool laccel_pin_reaches(struct laccel_pin *pin, unsigned long addr)
 {
-	struct vm_area_struct *vma = vma_lookup(mem->obj.file->mm, addr);
-
-	if (!vma || !(vma->vm_flags & (mem->write ? VM_WRITE : VM_READ)))
-		return 0;
-	return min(max, (vma->vm_end - addr) >> PAGE_SHIFT);
-}
-
-/* A device fault: what can be pinned is pinned, the rest are holes. */
-static void laccel_pin_present(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			       struct laccel_pin *pin, struct page **pages)
-{
-	struct mm_struct *mm = mem->obj.file->mm;
-	unsigned long addr = chunk->addr, n;
-	unsigned int done = 0;
-	int locked = 0;
-	long ret;
-
-	for (; done < chunk->npages; done += max(ret, 1L)) {
-		if (!locked)
-			mmap_read_lock(mm);
-		locked = 1;
-		addr = chunk->addr + (unsigned long)done * PAGE_SIZE;
-		n = laccel_pinnable(mem, addr, chunk->npages - done);
-		ret = n ? pin_user_pages_remote(mm, addr, n, laccel_gup_flags(mem),
-						pages + pin->npages, &locked) : 0;
-		if (ret > 0)
-			pin->npages += ret;
-		else
-			__set_bit(done, pin->holes);
-	}
-	if (locked)
-		mmap_read_unlock(mm);
-}
-
-static bool laccel_pin_reaches(struct laccel_pin *pin, struct laccel_chunk *chunk,
-			       unsigned long addr)
-{
-	return !test_bit((addr - chunk->addr) >> PAGE_SHIFT, pin->holes);
+	return !test_bit((addr - pin->addr) >> PAGE_SHIFT, pin->holes);
 }
 
 /*
@@ -143,31 +67,36 @@ static bool laccel_pages_huge(struct page **pages, unsigned int npages)
 	return true;
 }
 
-static int laccel_pin_table(struct laccel_pin *pin, struct page **pages)
+/* Without a device MMU, the pages as they are. */
+static int laccel_pin_table(struct laccel_pin *pin, struct page ***pages)
 {
-	if (laccel_pages_huge(pages, pin->npages)) {
-		pin->huge = pages[0];
+	if (pin->file->ldev->mediated) {
+		pin->pages = *pages;
+		*pages = NULL;
 		return 0;
 	}
-	return sg_alloc_table_from_pages(&pin->sgt, pages, pin->npages, 0,
+	if (laccel_pages_huge(*pages, pin->npages)) {
+		pin->huge = **pages;
+		return 0;
+	}
+	return sg_alloc_table_from_pages(&pin->sgt, *pages, pin->npages, 0,
 					 (size_t)pin->npages << PAGE_SHIFT, GFP_KERNEL_ACCOUNT);
 }
 
-static int laccel_pin_pages(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			    unsigned long addr, struct laccel_pin *pin, struct page **pages)
+static int laccel_pin_pages(struct laccel_pin *pin, unsigned long addr, struct page ***pages)
 {
 	int ret = 0;
 
-	if (current->mm == mem->obj.file->mm)
-		ret = laccel_pin_all(mem, chunk, pin, pages);
+	if (current->mm == pin->file->mm)
+		ret = laccel_pin_all(pin, *pages);
 	else
-		laccel_pin_present(mem, chunk, pin, pages);
-	if (!ret && !laccel_pin_reaches(pin, chunk, addr))
+		laccel_pin_present(pin, *pages, FOLL_LONGTERM);
+	if (!ret && !laccel_pin_reaches(pin, addr))
 		ret = -EFAULT;
 	if (!ret)
 		ret = laccel_pin_table(pin, pages);
 	if (ret)
-		unpin_user_pages(pages, pin->npages);
+		unpin_user_pages(*pages, pin->npages);
 	return ret;
 }
 
@@ -182,10 +111,15 @@ static struct laccel_pin *laccel_pin_chunk(struct laccel_mem *mem, struct laccel
 	if (!pages)
 		pages = kmalloc_array(LACCEL_CHUNK_PAGES, sizeof(*pages), GFP_KERNEL_ACCOUNT);
 	if (pages && pin) {
+		kref_init(&pin->ref);
+		pin->file = file;
+		pin->addr = chunk->addr;
+		pin->span = chunk->npages;
 		pin->write = mem->write;
-		ret = laccel_pin_pages(mem, chunk, addr, pin, pages);
+		ret = laccel_pin_pages(pin, addr, &pages);
 	}
-	kfree(xchg(&file->pages, pages));
+	if (pages)
+		kfree(xchg(&file->pages, pages));
 	return ret ? ERR_PTR(ret) : no_free_ptr(pin);
 }
 
@@ -194,7 +128,7 @@ static int laccel_pin_map(struct laccel_mem *mem, struct laccel_pin *pin)
 	struct device *dma_dev = laccel_dma_dev(mem);
 
 	if (!pin->huge)
-		return dma_map_sgtable(dma_dev, &pin->sgt, laccel_dma_dir(mem), 0);
+		return pin->pages ? 0 : dma_map_sgtable(dma_dev, &pin->sgt, laccel_dma_dir(mem), 0);
 	pin->dma = dma_map_page(dma_dev, pin->huge, 0, LACCEL_CHUNK_SIZE, laccel_dma_dir(mem));
 	if (dma_mapping_error(dma_dev, pin->dma))
 		return -ENOMEM;
@@ -208,7 +142,7 @@ static void laccel_pin_unmap(struct laccel_mem *mem, struct laccel_pin *pin)
 	if (pin->huge)
 		dma_unmap_page(laccel_dma_dev(mem), pin->dma, LACCEL_CHUNK_SIZE,
 			       laccel_dma_dir(mem));
-	else
+	else if (!pin->pages)
 		dma_unmap_sgtable(laccel_dma_dev(mem), &pin->sgt, laccel_dma_dir(mem), 0);
 }
 
@@ -233,16 +167,16 @@ static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk,
 			    struct laccel_pin *pin)
 {
 	const struct laccel_pte_format *format = &mem->obj.file->ldev->pte;
-	__le64 *pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
 	u64 bits = format->valid | (mem->write ? format->write : 0);
 	int ret = laccel_pin_map(mem, pin);
 
 	if (ret)
 		return ret;
 	if (pin->huge)
-		WRITE_ONCE(*pte, cpu_to_le64(pin->dma | bits | format->huge));
-	else
-		laccel_chunk_write(pin, pte, bits);
+		WRITE_ONCE(*laccel_pgtable_leaf(chunk->table, chunk->addr),
+			   cpu_to_le64(pin->dma | bits | format->huge));
+	else if (!pin->pages)
+		laccel_chunk_write(pin, laccel_pgtable_leaf(chunk->table, chunk->addr), bits);
 	chunk->pin = pin;
 	return 0;
 }
@@ -255,7 +189,7 @@ static int laccel_chunk_table(struct laccel_mem *mem, struct laccel_chunk *chunk
 	unsigned int level = pin->huge ? 1 : 0;
 	struct laccel_table *table;
 
-	if (chunk->table && chunk->table->level == level)
+	if (pin->pages || (chunk->table && chunk->table->level == level))
 		return 0;
 	laccel_chunk_put_table(mem, chunk);
 	table = laccel_pgtable_get(file, chunk->addr, level);
@@ -280,7 +214,7 @@ static bool laccel_chunk_filled(struct laccel_mem *mem, struct laccel_chunk *chu
 	if (!READ_ONCE(chunk->pin))
 		return false;
 	laccel_begin(file, &section);
-	if (chunk->pin && !laccel_pin_reaches(chunk->pin, chunk, addr)) {
+	if (chunk->pin && !laccel_pin_reaches(chunk->pin, addr)) {
 		laccel_chunks_drop(mem, section.ops, chunk->addr, chunk->addr);
 		queue_work(laccel_wq, &file->drop_work);
 	}
@@ -346,15 +280,18 @@ int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr)
 	ret = filled ? 0 : laccel_chunk_install(mem, chunk, pin, seq);
 	mutex_unlock(&mem->obj.file->lock);
 	if (filled || ret)
-		laccel_pin_release(pin);
+		laccel_pin_put(pin);
 	return ret;
 }
 
 static void laccel_chunk_clear(struct laccel_chunk *chunk)
 {
 	unsigned int i, n = chunk->pin->huge ? 1 : chunk->npages;
-	__le64 *pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
+	__le64 *pte;
 
+	if (chunk->pin->pages)
+		return;
+	pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
 	for (i = 0; i < n; i++)
 		WRITE_ONCE(pte[i], 0);
 }
@@ -389,14 +326,14 @@ bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 	}
 	if (!dropped)
 		return false;
-	if (ops)
+	if (ops && file->root)
 		laccel_pgtable_flush(file, ops, begin->addr,
 				     end[-1].addr + end[-1].npages * PAGE_SIZE - begin->addr);
 	for (chunk = begin; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;
 		laccel_pin_unmap(mem, chunk->pin);
-		list_add(&chunk->pin->node, &file->dropped);
+		laccel_pin_drop(chunk->pin);
 		chunk->pin = NULL;
 	}
 	trace_laccel_drop(file->ldev, first, last);
@@ -418,19 +355,19 @@ void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk)
 }
 
 /**
- * laccel_unpin_dropped - Unpin what has been dropped
- * @file: a bound file
+ * laccel_chunk_pin - What a chunk has pinned
+ * @mem: the registration, referenced
+ * @addr: an address of the chunk
  *
- * Context: takes locks that may be held over allocation.
+ * Return: the pages, referenced, or NULL if nothing is pinned now.
  */
-void laccel_unpin_dropped(struct laccel_file *file)
+struct laccel_pin *laccel_chunk_pin(struct laccel_mem *mem, unsigned long addr)
 {
-	struct laccel_pin *pin, *next;
-	LIST_HEAD(dropped);
+	struct laccel_pin *pin;
 
-	mutex_lock(&file->notifier_lock);
-	list_splice_init(&file->dropped, &dropped);
-	mutex_unlock(&file->notifier_lock);
-	list_for_each_entry_safe(pin, next, &dropped, node)
-		laccel_pin_release(pin);
+	guard(mutex)(&mem->obj.file->notifier_lock);
+	pin = laccel_chunk_of(mem, addr)->pin;
+	if (pin)
+		kref_get(&pin->ref);
+	return pin;
 }

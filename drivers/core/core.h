@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/scatterlist.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
 #include <lite_accel/driver.h>
@@ -22,6 +23,7 @@
  *	ldev->gate (SRCU)	the device is there while inside
  *	ldev->files_lock	list of open files
  *	file->notifier_lock	what the device can reach: leaves, rings, running queues
+ *	ldev->slice_lock	(spinlock) commands that the core executes, see mediated.c
  *
  * MMU notifier callbacks run under reclaim and take the gate and the notifier
  * lock only; so nothing under the notifier lock allocates with reclaim, pins or
@@ -68,7 +70,10 @@ struct laccel_file {
 	struct list_head queues;	/* running */
 	struct list_head dropped;	/* pins that are not mapped any more */
 	struct list_head tables;	/* DMA mapped */
-	struct laccel_table *root;
+	struct laccel_table *root;	/* NULL without a device MMU */
+
+	struct list_head ready;		/* slices to execute; slice_lock */
+	struct list_head ready_node;	/* in ldev->ready while there are some */
 };
 
 /* Inside the gate, holding the notifier lock. */
@@ -99,6 +104,7 @@ union laccel_ioctl {
 	struct laccel_queue_create queue_create;
 	struct laccel_queue_status queue_status;
 	struct laccel_mem_register mem_register;
+	struct laccel_kick kick;
 };
 
 /* The struct's way back to user space. */
@@ -191,6 +197,7 @@ struct laccel_queue {
 	struct laccel_queue_status last;	/* what the device said at the end */
 	struct laccel_fault fault;	/* outstanding */
 	struct work_struct fault_work;
+	struct laccel_mediated *mediated;	/* NULL if the device has queues */
 };
 
 int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
@@ -214,10 +221,36 @@ u64 laccel_mmap_offset(enum laccel_region region, u32 slot);
 int laccel_mmap(struct file *filp, struct vm_area_struct *vma);
 void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count);
 
+/* pin.c */
+#define LACCEL_CHUNK_SIZE SZ_2M
+#define LACCEL_CHUNK_PAGES (LACCEL_CHUNK_SIZE >> PAGE_SHIFT)
+
+/*
+ * Pinned pages, from the first address to the last: one bit of @holes per page of
+ * the span, set where there is nothing that can be pinned.
+ */
+struct laccel_pin {
+	struct kref ref;		/* of the chunk and of slices in flight */
+	struct laccel_file *file;
+	struct list_head node;		/* in file->dropped */
+	unsigned long addr;
+	unsigned int span;		/* pages, holes included */
+	unsigned int npages;		/* that are pinned */
+	bool write;
+	struct page **pages;		/* without a device MMU; has no gaps */
+	struct page *huge;		/* the first of one folio: one leaf of 2 MiB */
+	dma_addr_t dma;			/* of @huge */
+	struct sg_table sgt;		/* without @huge */
+	DECLARE_BITMAP(holes, LACCEL_CHUNK_PAGES);
+};
+
+void laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags);
+void laccel_pin_put(struct laccel_pin *pin);
+void laccel_pin_drop(struct laccel_pin *pin);
+void laccel_unpin_dropped(struct laccel_file *file);
+
 /* mem.c */
 #define LACCEL_MAX_MEMORIES 16384	/* of a file */
-
-struct laccel_pin;
 
 /*
  * The part of a registration inside one 2 MiB of addresses.
@@ -253,8 +286,6 @@ void laccel_mem_drop_all(struct laccel_file *file, const struct laccel_ops *ops)
 void laccel_mem_uncharge_all(struct laccel_file *file);
 
 /* chunk.c */
-#define LACCEL_CHUNK_SIZE SZ_2M
-#define LACCEL_CHUNK_PAGES (LACCEL_CHUNK_SIZE >> PAGE_SHIFT)
 
 static inline struct laccel_chunk *laccel_chunk_of(struct laccel_mem *mem, unsigned long addr)
 {
@@ -264,11 +295,18 @@ static inline struct laccel_chunk *laccel_chunk_of(struct laccel_mem *mem, unsig
 int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr);
 bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 			unsigned long first, unsigned long last);
+struct laccel_pin *laccel_chunk_pin(struct laccel_mem *mem, unsigned long addr);
 void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk);
-void laccel_unpin_dropped(struct laccel_file *file);
 
 /* fault.c */
 void laccel_fault_work(struct work_struct *work);
+
+/* mediated.c: queues of devices that have none */
+extern const struct laccel_ops laccel_mediated_ops;
+int laccel_mediated_init(struct laccel_queue *queue, const struct laccel_queue_create *create);
+int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
+		      const struct laccel_user *user);
+void laccel_feed_work(struct work_struct *work);
 
 /* pgtable.c */
 #define LACCEL_TABLE_ENTRIES 512

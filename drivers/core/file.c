@@ -70,6 +70,8 @@ static int laccel_open(struct inode *inode, struct file *filp)
 	INIT_LIST_HEAD(&file->queues);
 	INIT_LIST_HEAD(&file->dropped);
 	INIT_LIST_HEAD(&file->tables);
+	INIT_LIST_HEAD(&file->ready);
+	INIT_LIST_HEAD(&file->ready_node);
 	kref_init(&file->ref);
 	INIT_WORK(&file->free_work, laccel_free_work);
 	INIT_WORK(&file->drop_work, laccel_drop_work);
@@ -157,6 +159,11 @@ int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, 
 	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
 }
 
+static enum laccel_mode laccel_mode(struct laccel_device *ldev)
+{
+	return ldev->mediated ? LACCEL_MODE_MEDIATED : LACCEL_MODE_PINNED;
+}
+
 static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
 			     const struct laccel_user *user)
 {
@@ -168,8 +175,8 @@ static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
 	if (info->reserved)
 		return -EINVAL;
 	info->commands = ldev->commands;
-	info->modes = BIT(LACCEL_MODE_PINNED);
-	info->mode = LACCEL_MODE_PINNED;
+	info->mode = laccel_mode(ldev);
+	info->modes = BIT(info->mode);
 	info->max_queues = ldev->max_queues;
 	info->max_entries = ldev->max_entries;
 	info->max_length = ldev->max_length;
@@ -227,6 +234,7 @@ static const struct laccel_ioctl_entry laccel_ioctls[] = {
 		     laccel_ioctl_queue_status),
 	LACCEL_ENTRY(LACCEL_IOC_MEM_REGISTER, laccel_mem_register, reserved, false,
 		     laccel_ioctl_mem_register),
+	LACCEL_ENTRY(LACCEL_IOC_KICK, laccel_kick, value, false, laccel_ioctl_kick),
 };
 
 /**
@@ -298,7 +306,8 @@ static void laccel_show_fdinfo(struct seq_file *m, struct file *filp)
 
 	guard(mutex)(&file->lock);
 	seq_printf(m, "laccel-device:\t%s\n", dev_name(&file->ldev->dev));
-	seq_puts(m, "laccel-mode:\tPINNED\n");
+	seq_printf(m, "laccel-mode:\t%s\n",
+		   file->ldev->mediated ? "MEDIATED" : "PINNED");
 	seq_printf(m, "laccel-queues:\t%u\n", file->nr_queues);
 	seq_printf(m, "laccel-memories:\t%u\n", file->nr_memories);
 	seq_printf(m, "laccel-pinned:\t%llu kB\n", file->pinned << (PAGE_SHIFT - 10));

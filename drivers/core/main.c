@@ -75,9 +75,13 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 		goto err_srcu;
 
 	ldev->driver_ops = ops;
+	ldev->mediated = ops->execute;
 	INIT_WORK(&ldev->lost_work, laccel_lost_work);
 	mutex_init(&ldev->files_lock);
 	INIT_LIST_HEAD(&ldev->files);
+	spin_lock_init(&ldev->slice_lock);
+	INIT_LIST_HEAD(&ldev->ready);
+	INIT_WORK(&ldev->feed_work, laccel_feed_work);
 	ida_init(&ldev->slots);
 	device_initialize(&ldev->dev);
 	ldev->dev.class = &laccel_class;
@@ -109,13 +113,11 @@ void laccel_put(struct laccel_device *ldev)
 }
 EXPORT_SYMBOL_GPL(laccel_put);
 
-static int laccel_check(struct laccel_device *ldev)
+/* What a device needs that reaches memory by itself. */
+static int laccel_check_dma(struct laccel_device *ldev)
 {
 	struct device *parent = ldev->dev.parent;
 
-	if (WARN_ON(!ldev->max_queues || !is_power_of_2(ldev->max_entries) ||
-		    ldev->max_entries > 4096 || ldev->va_bits > 48))
-		return -EINVAL;
 	if (!PAGE_ALIGNED(ldev->doorbell) || PAGE_SIZE != SZ_4K)
 		return dev_err_probe(parent, -EOPNOTSUPP,
 				     "doorbells need pages of 4 KiB of their own\n");
@@ -125,6 +127,20 @@ static int laccel_check(struct laccel_device *ldev)
 	if (dma_get_max_seg_size(parent) < LACCEL_CHUNK_SIZE)
 		return dev_err_probe(parent, -EOPNOTSUPP,
 				     "the device does not take DMA segments of 2 MiB\n");
+	return 0;
+}
+
+static int laccel_check(struct laccel_device *ldev)
+{
+	if (WARN_ON(!ldev->max_queues || !is_power_of_2(ldev->max_entries) ||
+		    ldev->max_entries > 4096 || ldev->va_bits > 48))
+		return -EINVAL;
+	if (!ldev->mediated)
+		return laccel_check_dma(ldev);
+	if (WARN_ON(!is_power_of_2(ldev->max_slice) || ldev->max_slice < 64 ||
+		    ldev->max_slice > SZ_1M))
+		return -EINVAL;
+	ldev->va_bits = fls64(TASK_SIZE_MAX - 1);
 	return 0;
 }
 
@@ -172,6 +188,7 @@ void laccel_unregister(struct laccel_device *ldev)
 	cdev_device_del(&ldev->cdev, &ldev->dev);
 	laccel_down(ldev);
 	cancel_work_sync(&ldev->lost_work);
+	cancel_work_sync(&ldev->feed_work);
 }
 EXPORT_SYMBOL_GPL(laccel_unregister);
 
@@ -185,7 +202,7 @@ void laccel_up(struct laccel_device *ldev)
 {
 	/* What was lost is back. */
 	cancel_work_sync(&ldev->lost_work);
-	rcu_assign_pointer(ldev->ops, ldev->driver_ops);
+	rcu_assign_pointer(ldev->ops, ldev->mediated ? &laccel_mediated_ops : ldev->driver_ops);
 }
 EXPORT_SYMBOL_GPL(laccel_up);
 

@@ -123,8 +123,9 @@ static size_t laccel_region_bytes(struct laccel_queue *queue, enum laccel_region
 	case LACCEL_REGION_CQ:
 		return queue->cq.bytes;
 	case LACCEL_REGION_STATE:
-	case LACCEL_REGION_DOORBELL:
 		return PAGE_SIZE;
+	case LACCEL_REGION_DOORBELL:
+		return queue->mediated ? 0 : PAGE_SIZE;
 	}
 	return 0;
 }

@@ -105,10 +105,13 @@ int laccel_bind(struct laccel_file *file)
 	if (file->mm)
 		return laccel_foreign(file) ? -EPERM : 0;
 
-	file->fault_wq = alloc_ordered_workqueue("laccel_fault", 0);
+	/* One device fault at a time; mediated queues have a worker each. */
+	file->fault_wq = file->ldev->mediated ?
+			 alloc_workqueue("laccel_file", WQ_UNBOUND, 0) :
+			 alloc_ordered_workqueue("laccel_fault", 0);
 	if (!file->fault_wq)
 		return -ENOMEM;
-	ret = laccel_pgtable_init(file);
+	ret = file->ldev->mediated ? 0 : laccel_pgtable_init(file);
 	if (ret)
 		goto err_wq;
 	/*

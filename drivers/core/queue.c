@@ -34,6 +34,8 @@ static int laccel_ring_map(struct laccel_queue *queue, struct laccel_ring *ring)
 {
 	struct device *dma_dev = queue->obj.file->ldev->dev.parent;
 
+	if (queue->mediated)
+		return 0;
 	ring->dma = dma_map_page(dma_dev, virt_to_page(ring->entries), 0, ring->bytes,
 				 DMA_BIDIRECTIONAL);
 	return dma_mapping_error(dma_dev, ring->dma);
@@ -41,8 +43,9 @@ static int laccel_ring_map(struct laccel_queue *queue, struct laccel_ring *ring)
 
 static void laccel_ring_unmap(struct laccel_queue *queue, struct laccel_ring *ring)
 {
-	dma_unmap_page(queue->obj.file->ldev->dev.parent, ring->dma, ring->bytes,
-		       DMA_BIDIRECTIONAL);
+	if (!queue->mediated)
+		dma_unmap_page(queue->obj.file->ldev->dev.parent, ring->dma, ring->bytes,
+			       DMA_BIDIRECTIONAL);
 }
 
 static void laccel_queue_free(struct kref *ref)
@@ -52,6 +55,7 @@ static void laccel_queue_free(struct kref *ref)
 	laccel_ring_free(&queue->sq);
 	laccel_ring_free(&queue->cq);
 	free_page((unsigned long)queue->state);
+	kfree(queue->mediated);
 	if (queue->eventfd)
 		eventfd_ctx_put(queue->eventfd);
 	laccel_file_put(queue->obj.file);
@@ -97,7 +101,9 @@ static int laccel_queue_fill(struct laccel_queue *queue, const struct laccel_que
 	if (ret)
 		return ret;
 	queue->state = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	return queue->state ? 0 : -ENOMEM;
+	if (!queue->state)
+		return -ENOMEM;
+	return queue->obj.file->ldev->mediated ? laccel_mediated_init(queue, create) : 0;
 }
 
 static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
@@ -159,7 +165,7 @@ static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_qu
 		.slot = queue->slot,
 		.sq_log2 = ilog2(create->sq_entries),
 		.cq_log2 = ilog2(create->cq_entries),
-		.root = file->root->dma,
+		.root = file->root ? file->root->dma : 0,
 	};
 	struct laccel_section section;
 	int ret;
@@ -206,7 +212,8 @@ static void laccel_queue_describe(struct laccel_queue *queue, struct laccel_queu
 	create->sq_offset = laccel_mmap_offset(LACCEL_REGION_SQ, queue->slot);
 	create->cq_offset = laccel_mmap_offset(LACCEL_REGION_CQ, queue->slot);
 	create->state_offset = laccel_mmap_offset(LACCEL_REGION_STATE, queue->slot);
-	create->doorbell_offset = laccel_mmap_offset(LACCEL_REGION_DOORBELL, queue->slot);
+	create->doorbell_offset = queue->mediated ? 0 :
+				  laccel_mmap_offset(LACCEL_REGION_DOORBELL, queue->slot);
 	create->sq_bytes = queue->sq.bytes;
 	create->cq_bytes = queue->cq.bytes;
 }
@@ -307,6 +314,9 @@ static void laccel_queue_end(struct laccel_queue *queue, const struct laccel_ops
 
 	if (list_empty(&queue->node))
 		return;
+	/* What the core has fetched is there without a device, too. */
+	if (queue->mediated)
+		ops = &laccel_mediated_ops;
 	if (ops) {
 		ops->queue_stop(ldev, queue->slot);
 		ops->queue_status(ldev, queue->slot, &queue->last);

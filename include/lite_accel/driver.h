@@ -56,14 +56,84 @@ struct laccel_fault {
 	bool write;
 };
 
+/* The operands of a slice, as the uapi header names them. */
+enum laccel_operand_index {
+	LACCEL_SRC,
+	LACCEL_DST,
+	LACCEL_ARG0,
+	LACCEL_OPERANDS,
+};
+
+/**
+ * struct laccel_operand - Memory of a program, pinned
+ * @pages: the pages in order; NULL if the command has no such operand
+ * @offset: of the first byte in the first page
+ */
+struct laccel_operand {
+	struct page *const *pages;
+	u32 offset;
+};
+
+/**
+ * struct laccel_slice - A part of a command
+ * @opcode: enum laccel_opcode; one that the device announces
+ * @backward: COPY: the last byte first, as memmove() does
+ * @last: SHA256: what follows is the end of the message
+ * @length: bytes, of each operand; at most max_slice, a multiple of 64 but at
+ *	the command's end
+ * @operands: memory to read, or to write if the command does
+ * @value: arg0 of FILL and of the vendor's commands; CRC32C: the CRC so far.
+ *	The driver returns here what the program gets as result: the CRC, a
+ *	vendor's result, for COMPARE how many bytes of the slice are the same
+ * @sha256: SHA256: the state so far; the driver updates it
+ */
+struct laccel_slice {
+	u8 opcode;
+	bool backward;
+	bool last;
+	u32 length;
+	struct laccel_operand operands[LACCEL_OPERANDS];
+	u64 value;
+	struct laccel_sha256 sha256;
+};
+
+/**
+ * struct laccel_piece - A part of a slice that lies in one page of each operand
+ * @at: the operands, mapped; NULL where there is none
+ * @length: bytes
+ * @done: bytes of the slice that went before
+ */
+struct laccel_piece {
+	void *at[LACCEL_OPERANDS];
+	u32 length;
+	u32 done;
+};
+
+typedef int laccel_step_fn(struct laccel_slice *slice, const struct laccel_piece *piece,
+			   void *context);
+
+int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context);
+
 /**
  * struct laccel_ops - The hardware, seen by the core
  *
- * All operations may be called with interrupts on, under a mutex and from an
+ * A device that has queues and an MMU supplies all operations but execute, any
+ * other device execute alone.
+ *
+ * All but execute may be called with interrupts on, under a mutex and from an
  * MMU notifier: they do not allocate with reclaim, and they wait for nothing
  * but the hardware, for a bounded time.
  */
 struct laccel_ops {
+	/**
+	 * @execute: Do a slice of a command.
+	 *
+	 * One at a time, in a worker of the device's own; may sleep, for a bounded
+	 * time.  Its pages stay while it runs, whatever becomes of the program, so
+	 * on return the device does not touch them any more.  Returns LACCEL_OK,
+	 * LACCEL_DEVICE_ERROR, or for a vendor's command LACCEL_BAD_FIELD.
+	 */
+	enum laccel_status (*execute)(struct laccel_device *ldev, struct laccel_slice *slice);
 	/**
 	 * @queue_start: Let the device fetch from the queue.
 	 *
@@ -125,10 +195,12 @@ struct laccel_pte_format {
  * @max_length: the longest command in bytes
  * @max_queues: hardware queues
  * @max_entries: the longest SQ or CQ, a power of two, at most 4,096
- * @va_bits: operand addresses lie below 2^va_bits, at most 48
- * @pte: the device MMU's entries
+ * @max_slice: with execute: the longest slice in bytes, a power of two from 64 to
+ *	1 MiB; it should take no longer than a neighbour cares to wait
+ * @va_bits: operand addresses lie below 2^va_bits, at most 48; not with execute
+ * @pte: the device MMU's entries; not with execute
  * @doorbell: physical address of queue 0's doorbell page; the others follow,
- *	each PAGE_SIZE further on
+ *	each PAGE_SIZE further on; not with execute
  * @dev: the class device; a driver may set @dev.groups before registering
  *
  * The members above are the driver's to fill in, those below are the core's.
@@ -138,13 +210,15 @@ struct laccel_device {
 	u64 max_length;
 	u32 max_queues;
 	u32 max_entries;
+	u32 max_slice;
 	u32 va_bits;
 	struct laccel_pte_format pte;
 	phys_addr_t doorbell;
 	struct device dev;
 
 	/* private: */
-	const struct laccel_ops *driver_ops;
+	const struct laccel_ops *driver_ops;	/* gone with the driver; open files stay */
+	bool mediated;				/* it has execute */
 	const struct laccel_ops __rcu *ops;	/* NULL: the device is gone, see core.h */
 	struct srcu_struct gate;
 	struct cdev cdev;
@@ -156,6 +230,9 @@ struct laccel_device {
 	atomic_t nr_queues;
 	atomic_t nr_memories;
 	atomic64_t nr_refills;
+	spinlock_t slice_lock;			/* protects ready, and see mediated.c */
+	struct list_head ready;			/* files with slices to execute */
+	struct work_struct feed_work;
 };
 
 struct laccel_device *laccel_alloc_size(struct device *parent, const struct laccel_ops *ops,

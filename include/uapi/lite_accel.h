@@ -60,13 +60,19 @@
 #define LACCEL_IOC_QUEUE_CREATE	_IO(LACCEL_IOC_TYPE, 3)
 #define LACCEL_IOC_QUEUE_STATUS	_IO(LACCEL_IOC_TYPE, 4)
 #define LACCEL_IOC_MEM_REGISTER	_IO(LACCEL_IOC_TYPE, 5)
+#define LACCEL_IOC_KICK		_IO(LACCEL_IOC_TYPE, 6)
 
 /**
  * enum laccel_mode - How the device reaches the program's memory
  * @LACCEL_MODE_PINNED: device page tables, filled by MEM_REGISTER only
+ * @LACCEL_MODE_MEDIATED: the kernel takes each command from the ring and pins its
+ *	operands slice by slice; all memory of the program can be reached, and
+ *	MEM_REGISTER spares the pinning.  The queues have no doorbell page: KICK
+ *	stands for a store to it
  */
 enum laccel_mode {
 	LACCEL_MODE_PINNED = 0,
+	LACCEL_MODE_MEDIATED = 1,
 };
 
 /**
@@ -187,7 +193,7 @@ struct laccel_destroy {
  * @state_offset: [out] mmap offset of struct laccel_queue_state; map one page,
  *	read only
  * @doorbell_offset: [out] mmap offset of struct laccel_doorbell; map one page,
- *	read and write
+ *	read and write.  0: there is none, use LACCEL_IOC_KICK
  * @sq_bytes: [out] length of the SQ mapping in bytes
  * @cq_bytes: [out] length of the CQ mapping in bytes
  *
@@ -309,6 +315,27 @@ struct laccel_mem_register {
 	__u64 length;
 	__u32 id;
 	__u32 reserved;
+};
+
+/**
+ * struct laccel_kick - LACCEL_IOC_KICK: what a store to a doorbell page does
+ * @size: sizeof(struct laccel_kick)
+ * @flags: [in] 0
+ * @id: [in] a queue whose doorbell_offset is 0
+ * @offset: [in] of a member of struct laccel_doorbell
+ * @value: [in] what to store there
+ *
+ * As a store it does not wait, and a @value that makes no sense fails the queue
+ * and not the call.  On a queue that does not run any more it does nothing.
+ *
+ * Errors: the general ones; -EOPNOTSUPP if the queue has a doorbell page.
+ */
+struct laccel_kick {
+	__u32 size;
+	__u32 flags;
+	__u32 id;
+	__u32 offset;
+	__u64 value;
 };
 
 /**

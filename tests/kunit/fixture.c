@@ -7,6 +7,7 @@
 
 #include "fixture.h"
 #include "../../drivers/core/notifier.c"
+#include "../../drivers/core/pin.c"
 
 /* Of the core's other files. */
 
@@ -248,7 +249,8 @@ struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size
 			    struct laccel_mem, obj);
 }
 
-kunit_test_suites(&object_suite, &queue_suite, &pgtable_suite, &chunk_suite, &mem_suite);
+kunit_test_suites(&object_suite, &queue_suite, &pgtable_suite, &chunk_suite, &mem_suite,
+		  &slice_suite);
 
 MODULE_DESCRIPTION("KUnit tests of lite-accel");
 MODULE_LICENSE("GPL");

@@ -73,6 +73,13 @@ FIXTURE_VARIANT_ADD(call, mem_register) {
 	.flags = LACCEL_MEM_WRITE,
 };
 
+FIXTURE_VARIANT_ADD(call, kick) {
+	.cmd = LACCEL_IOC_KICK,
+	.size = sizeof(struct laccel_kick),
+	.id = offsetof(struct laccel_kick, id),
+	.of_queue = true,
+};
+
 static uint32_t get32(const void *p)
 {
 	uint32_t value;
@@ -91,6 +98,8 @@ FIXTURE_SETUP(call)
 	uint8_t *room = mmap(NULL, ROOM + PAGE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	if (variant->cmd == LACCEL_IOC_KICK && !accel_lacks(ACCEL_DOORBELL))
+		SKIP(return, "the device has doorbell pages");
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	self->page = accel_pages(PAGE);
@@ -132,6 +141,7 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 {
 	struct laccel_queue_create *create = p;
 	struct laccel_mem_register *reg = p;
+	struct laccel_kick *kick = p;
 
 	forget(self);
 	memset(p, prefill, variant->size);
@@ -147,6 +157,10 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 		create->sq_entries = 4;
 		create->cq_entries = 2;
 		create->eventfd = -1;
+	}
+	if (variant->cmd == LACCEL_IOC_KICK) {
+		kick->offset = offsetof(struct laccel_doorbell, ring);
+		kick->value = 0;
 	}
 	if (variant->cmd == LACCEL_IOC_MEM_REGISTER) {
 		reg->addr = accel_va(self->page);
@@ -296,7 +310,7 @@ TEST_F(call, result_cannot_be_written)
 	fill_in(self, variant, self->arg, 0);
 	ASSERT_EQ(0, accel_limits(self->fd, &before));
 	ASSERT_EQ(0, mprotect(self->arg, ROOM, PROT_READ));
-	if (variant->cmd != LACCEL_IOC_DESTROY)
+	if (variant->cmd != LACCEL_IOC_DESTROY && variant->cmd != LACCEL_IOC_KICK)
 		EXPECT_EQ(-EFAULT, accel_ioctl(self->fd, variant->cmd, self->arg));
 	ASSERT_EQ(0, accel_limits(self->fd, &after));
 	EXPECT_EQ(before.queues, after.queues);
@@ -323,7 +337,7 @@ TEST_F(file, unknown_ioctl)
 {
 	uint8_t arg[256] = { sizeof(struct laccel_info) };
 
-	for (int nr = 6; nr < 256; nr++)
+	for (int nr = 7; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE, nr), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE - 1, 0), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IOWR(LACCEL_IOC_TYPE, 0, arg), arg));
@@ -421,22 +435,45 @@ TEST_F(file, bad_eventfd)
 	close(null);
 }
 
+/* A call for who has no doorbell page, and only for the doorbell's registers. */
+TEST_F(file, kick)
+{
+	struct laccel_queue_create create;
+	struct laccel_kick kick = { .size = sizeof(kick) };
+
+	ASSERT_EQ(0, accel_create(self->fd, 4, 4, -1, &create));
+	kick.id = create.id;
+	EXPECT_EQ(create.doorbell_offset ? -EOPNOTSUPP : 0,
+		  accel_ioctl(self->fd, LACCEL_IOC_KICK, &kick));
+	if (create.doorbell_offset)
+		return;
+	for (uint32_t offset = 1; offset < 64; offset++) {
+		kick.offset = offset;
+		EXPECT_EQ(offset == offsetof(struct laccel_doorbell, arm) ? 0 : -EINVAL,
+			  accel_ioctl(self->fd, LACCEL_IOC_KICK, &kick));
+	}
+	kick.offset = 0;
+	kick.id = create.id + 1;
+	EXPECT_EQ(-ENOENT, accel_ioctl(self->fd, LACCEL_IOC_KICK, &kick));
+}
+
 TEST_F(file, info)
 {
 	struct laccel_info info;
 	struct laccel_queue_create create;
 
 	ASSERT_EQ(0, accel_info(self->fd, &info));
-	EXPECT_EQ(0x7f, info.commands & 0x7f);
-	EXPECT_EQ(1u << LACCEL_MODE_PINNED, info.modes);
-	EXPECT_EQ(LACCEL_MODE_PINNED, info.mode);
+	EXPECT_NE(0, info.commands & 1u << LACCEL_OP_NOP);
+	EXPECT_EQ(1u << info.mode, info.modes);
+	EXPECT_LE(info.mode, LACCEL_MODE_MEDIATED);
 	EXPECT_GE(info.max_queues, 64);
 	EXPECT_EQ(4096, info.max_entries);
 	EXPECT_EQ(1ull << 30, info.max_length);
-	EXPECT_EQ(48, info.va_bits);
+	EXPECT_EQ(info.mode == LACCEL_MODE_PINNED ? 48 : 47, info.va_bits);
 	ASSERT_EQ(0, accel_create(self->fd, 1, 1, -1, &create));
 	EXPECT_EQ(sizeof(struct laccel_sqe), create.sqe_size);
 	EXPECT_EQ(sizeof(struct laccel_cqe), create.cqe_size);
+	EXPECT_EQ(info.mode == LACCEL_MODE_PINNED, create.doorbell_offset != 0);
 }
 
 /* There is no read(), no write(); the file answers what it has. */

@@ -37,6 +37,25 @@ int accel_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/* The first of @needs (enum accel_need) that the device does not have, or NULL. */
+const char *accel_lacks(unsigned int needs)
+{
+	struct laccel_info info = { 0 };
+	int fd = accel_open();
+
+	accel_info(fd, &info);
+	close(fd);
+	if (needs & ACCEL_ALL_COMMANDS && ~info.commands & 0x7f)
+		return "the device has not all commands";
+	if (needs & ACCEL_DOORBELL && info.mode == LACCEL_MODE_MEDIATED)
+		return "the device has no doorbell pages";
+	if (needs & ACCEL_WALLS && info.mode == LACCEL_MODE_MEDIATED)
+		return "the device reaches memory that is not registered";
+	if (needs & ACCEL_MODEL && accel_counter("doorbells") == UINT64_MAX)
+		return "the device is not ours, in QEMU";
+	return NULL;
+}
+
 int accel_ioctl(int fd, unsigned long cmd, void *arg)
 {
 	int ret = ioctl(fd, cmd, arg);
@@ -100,8 +119,9 @@ int accel_queue_map(struct accel_queue *q)
 	q->sq = map_region(q, info->sq_offset, info->sq_bytes, PROT_READ | PROT_WRITE);
 	q->cq = map_region(q, info->cq_offset, info->cq_bytes, PROT_READ);
 	q->state = map_region(q, info->state_offset, PAGE, PROT_READ);
-	q->doorbell = map_region(q, info->doorbell_offset, PAGE, PROT_READ | PROT_WRITE);
-	return q->sq && q->cq && q->state && q->doorbell ? 0 : -errno;
+	if (info->doorbell_offset)
+		q->doorbell = map_region(q, info->doorbell_offset, PAGE, PROT_READ | PROT_WRITE);
+	return q->sq && q->cq && q->state && (q->doorbell || !info->doorbell_offset) ? 0 : -errno;
 }
 
 /* A queue whose SQ and CQ have @entries each and that has no eventfd. */
@@ -119,7 +139,8 @@ void accel_queue_unmap(struct accel_queue *q)
 	munmap(q->sq, q->info.sq_bytes);
 	munmap(q->cq, q->info.cq_bytes);
 	munmap(q->state, PAGE);
-	munmap(q->doorbell, PAGE);
+	if (q->doorbell)
+		munmap(q->doorbell, PAGE);
 }
 
 int accel_queue_exit(struct accel_queue *q)
@@ -147,10 +168,24 @@ void accel_push(struct accel_queue *q, const struct laccel_sqe *sqe)
 	q->sq[q->tail++ & (q->info.sq_entries - 1)] = *sqe;
 }
 
+int accel_kick(const struct accel_queue *q, uint32_t offset, uint64_t value)
+{
+	struct laccel_kick arg = {
+		.size = sizeof(arg), .id = q->info.id, .offset = offset, .value = value,
+	};
+
+	return accel_ioctl(q->fd, LACCEL_IOC_KICK, &arg);
+}
+
 /* Release: the device, woken by this store, must find the SQEs written before. */
 void accel_store(struct accel_queue *q, uint32_t tail, uint32_t head)
 {
-	__atomic_store_n(&q->doorbell->ring, (uint64_t)head << 32 | tail, __ATOMIC_RELEASE);
+	uint64_t value = (uint64_t)head << 32 | tail;
+
+	if (q->doorbell)
+		__atomic_store_n(&q->doorbell->ring, value, __ATOMIC_RELEASE);
+	else
+		accel_kick(q, offsetof(struct laccel_doorbell, ring), value);
 }
 
 void accel_ring(struct accel_queue *q)
@@ -160,7 +195,10 @@ void accel_ring(struct accel_queue *q)
 
 void accel_arm(struct accel_queue *q, uint32_t position)
 {
-	__atomic_store_n(&q->doorbell->arm, position, __ATOMIC_RELEASE);
+	if (q->doorbell)
+		__atomic_store_n(&q->doorbell->arm, position, __ATOMIC_RELEASE);
+	else
+		accel_kick(q, offsetof(struct laccel_doorbell, arm), position);
 }
 
 /* Take one completion if there is a new one; the device learns at the next ring. */

@@ -18,6 +18,14 @@
 #define HUGE		(2ul << 20)
 #define ACCEL_WAIT_MS	20000	/* longer than any command here takes under TCG */
 
+/* What not every device has.  A test that needs it is skipped without. */
+enum accel_need {
+	ACCEL_DOORBELL = 1,	/* a doorbell page for each queue */
+	ACCEL_WALLS = 2,	/* memory that is not registered is out of reach */
+	ACCEL_MODEL = 4,	/* ours: it counts, and can be set and broken from here */
+	ACCEL_ALL_COMMANDS = 8,	/* not only some */
+};
+
 /* What memory is made of: private small pages, large pages, or those of a file. */
 enum backing { SMALL, BIG, SHARED };
 
@@ -34,6 +42,7 @@ struct accel_queue {
 };
 
 const char *accel_path(void);
+const char *accel_lacks(unsigned int needs);
 int accel_open(void);
 int accel_ioctl(int fd, unsigned long cmd, void *arg);
 int accel_limits(int fd, struct laccel_limits *limits);
@@ -51,6 +60,7 @@ int accel_status(const struct accel_queue *q, struct laccel_queue_status *status
 uint32_t accel_state(const struct accel_queue *q);
 
 void accel_push(struct accel_queue *q, const struct laccel_sqe *sqe);
+int accel_kick(const struct accel_queue *q, uint32_t offset, uint64_t value);
 void accel_store(struct accel_queue *q, uint32_t tail, uint32_t head);
 void accel_ring(struct accel_queue *q);
 void accel_arm(struct accel_queue *q, uint32_t position);

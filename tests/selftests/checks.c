@@ -133,6 +133,9 @@ static bool quiet_after(enum way way)
 		open_trial(&s, FILL_BYTES, LACCEL_MEM_WRITE);
 		start_fills(&s);
 		take_away(&s, way);
+		/* Without device page tables the slice under way is finished. */
+		if (accel_lacks(ACCEL_WALLS))
+			usleep(WATCH_US);
 		quiet = is_quiet(&s);
 		tried = s.seen[s.bytes - 1] != FILLS;
 		close_trial(&s, quiet);

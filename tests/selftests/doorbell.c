@@ -116,8 +116,14 @@ FIXTURE_TEARDOWN(mistake)
 	close(self->event);
 }
 
-static void store(volatile void *p, uint32_t bytes, uint64_t value)
+static void store(const struct accel_queue *q, uint32_t offset, uint32_t bytes, uint64_t value)
 {
+	volatile char *p = (volatile char *)q->doorbell + offset;
+
+	if (!q->doorbell) {
+		accel_kick(q, offset, value);
+		return;
+	}
 	switch (bytes) {
 	case 1:
 		*(volatile uint8_t *)p = value;
@@ -139,7 +145,9 @@ TEST_F(mistake, fails_this_queue_alone)
 	struct laccel_queue_status status;
 	struct laccel_cqe cqe;
 
-	store((char *)self->q.doorbell + variant->offset, variant->bytes, variant->value);
+	if (variant->error == LACCEL_ERROR_ACCESS && accel_lacks(ACCEL_DOORBELL))
+		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
+	store(&self->q, variant->offset, variant->bytes, variant->value);
 	ASSERT_TRUE(is_signalled(self->event));
 	EXPECT_EQ(LACCEL_STATE_FAILED, accel_state(&self->q));
 	EXPECT_TRUE(has_error(self->fd));
@@ -203,7 +211,8 @@ TEST_F(doorbell, armed_before_completion)
 	EXPECT_FALSE(accel_readable(self->event));
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	EXPECT_TRUE(is_signalled(self->event));
-	EXPECT_EQ(interrupts + 1, accel_counter("interrupts"));
+	if (!accel_lacks(ACCEL_MODEL))
+		EXPECT_EQ(interrupts + 1, accel_counter("interrupts"));
 }
 
 TEST_F(doorbell, armed_after_completion)
@@ -269,6 +278,8 @@ TEST_F(doorbell, eventfd_of_destroyed_queue)
 
 TEST_F(doorbell, reads_are_zero)
 {
+	if (accel_lacks(ACCEL_DOORBELL))
+		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
 	accel_command(&self->q, accel_nop(0));
 	accel_arm(&self->q, 1);
 	EXPECT_EQ(0, __atomic_load_n(&self->q.doorbell->ring, __ATOMIC_RELAXED));

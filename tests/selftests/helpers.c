@@ -168,6 +168,8 @@ static int use_other(void)
 /* Registered memory is used as it is: the kernel is not asked again. */
 TEST_F(helpers, registered_memory)
 {
+	if (accel_lacks(ACCEL_DOORBELL))
+		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
 	EXPECT_EQ(0, run_child(use_registered));
 	EXPECT_EQ(-SIGSYS, run_child(use_other));
 }
@@ -285,6 +287,8 @@ TEST_F(helpers, bytes_moved)
 	uint64_t reads = accel_counter("dma_read_bytes"), writes = accel_counter("dma_write_bytes");
 	uint8_t *p = accel_pages(BYTES), digest[32];
 
+	if (accel_lacks(ACCEL_MODEL))
+		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
 	ASSERT_EQ(0, laccel_sha256(self->dev, p, BYTES - 5, digest));
 	EXPECT_EQ(BYTES - 5, accel_counter("dma_read_bytes") - reads);
 	ASSERT_EQ(0, laccel_copy(self->dev, p, p + BYTES / 2, BYTES / 2));

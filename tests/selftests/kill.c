@@ -44,7 +44,13 @@ FIXTURE_TEARDOWN(kill)
 
 	EXPECT_EQ(self->dma_after_stop, accel_counter("dma_after_stop"));
 	EXPECT_TRUE(accel_pins_become(self->pins));
-	ASSERT_EQ(0, accel_limits(self->fd, &limits));
+	/* The last of the process may go with a worker that was at its memory. */
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, accel_limits(self->fd, &limits));
+		if (!limits.queues)
+			break;
+		usleep(10000);
+	}
 	EXPECT_EQ(0, limits.queues);
 	close(self->fd);
 }
@@ -85,11 +91,27 @@ static bool at_work(const uint8_t *memory)
 	return *(volatile const uint64_t *)memory;
 }
 
+/* Without device page tables the slice under way is finished. */
+static bool becomes_quiet(const uint8_t *memory)
+{
+	uint64_t before = fingerprint(memory);
+
+	for (int i = 0; i < (accel_lacks(ACCEL_WALLS) ? 100 : 1); i++) {
+		uint64_t now;
+
+		usleep(500);
+		now = fingerprint(memory);
+		if (now == before)
+			return true;
+		before = now;
+	}
+	return false;
+}
+
 /* Returns whether the memory changed after the process was gone. */
 static bool kill_one(uint8_t *memory, bool working)
 {
 	pid_t child = fork();
-	uint64_t before;
 
 	if (!child)
 		victim(memory);
@@ -98,9 +120,7 @@ static bool kill_one(uint8_t *memory, bool working)
 	usleep(host_below(working ? 2000 : 12000));
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	before = fingerprint(memory);
-	usleep(500);
-	return fingerprint(memory) != before;
+	return !becomes_quiet(memory);
 }
 
 /* Every other one with commands under way, the rest at any moment from the first. */
@@ -126,6 +146,8 @@ FIXTURE_SETUP(modules)
 {
 	if (geteuid())
 		SKIP(return, "not root");
+	if (accel_lacks(ACCEL_MODEL))
+		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
 }
 
 FIXTURE_TEARDOWN(modules)

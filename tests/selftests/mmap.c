@@ -70,7 +70,7 @@ static bool allowed(const FIXTURE_DATA(mapping) *self, const struct cell *cell)
 	for (int i = 0; i < REGIONS; i++) {
 		const struct region *r = &self->regions[i];
 
-		if (cell->offset == r->offset)
+		if (cell->offset == r->offset && r->mapped)
 			return cell->bytes == r->bytes && cell->flags != MAP_PRIVATE &&
 			       !(cell->prot & ~r->rights);
 	}
@@ -162,8 +162,8 @@ TEST_F(mapping, offset_of_destroyed_queue)
 
 	ASSERT_EQ(0, accel_create(self->q.fd, 1, 1, -1, &info));
 	ASSERT_EQ(0, accel_destroy(self->q.fd, info.id));
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->q.fd,
-				   info.doorbell_offset));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->q.fd,
+				   info.state_offset));
 	EXPECT_EQ(EINVAL, errno);
 }
 
@@ -172,6 +172,8 @@ TEST_F(mapping, mprotect_upgrade)
 	for (int i = 0; i < REGIONS; i++) {
 		const struct region *r = &self->regions[i];
 
+		if (!r->mapped)
+			continue;
 		EXPECT_EQ(-1, mprotect(r->mapped, r->bytes, PROT_READ | PROT_EXEC));
 		EXPECT_EQ(EACCES, errno);
 		if (r->rights & PROT_WRITE)
@@ -308,6 +310,8 @@ TEST_F(mapping, doorbell_is_one_page)
 {
 	struct accel_queue neighbour;
 
+	if (accel_lacks(ACCEL_DOORBELL))
+		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
 	ASSERT_EQ(0, accel_queue_init(&neighbour, self->q.fd, 1));
 	for (size_t i = 0; i < PAGE / 8; i++)
 		EXPECT_EQ(0, ((volatile uint64_t *)self->q.doorbell)[i]);

@@ -317,8 +317,11 @@ static int leave_to_io_uring(void)
 
 TEST_F(owner, io_uring)
 {
-	int ret = IN_CHILD(leave_to_io_uring());
+	int ret;
 
+	if (accel_lacks(ACCEL_DOORBELL))
+		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
+	ret = IN_CHILD(leave_to_io_uring());
 	if (ret == KSFT_SKIP)
 		SKIP(return, "no io_uring");
 	EXPECT_EQ(LACCEL_OK, ret);
@@ -356,6 +359,8 @@ TEST_F(owner, closed_while_mapped)
 	struct accel_queue q;
 	int fd = accel_open();
 
+	if (accel_lacks(ACCEL_DOORBELL))
+		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
 	ASSERT_EQ(0, accel_queue_init(&q, fd, 4));
 	close(fd);
 	EXPECT_EQ(LACCEL_OK, accel_command(&q, accel_nop(0)));

@@ -49,6 +49,8 @@ FIXTURE_SETUP(paced)
 {
 	if (!vm_present())
 		SKIP(return, "no line to the host");
+	if (accel_lacks(ACCEL_MODEL))
+		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));

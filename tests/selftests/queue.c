@@ -13,7 +13,7 @@
 #include "kselftest_harness.h"
 #include "vm.h"
 
-#define LONG_BYTES	(2u << 20)	/* many slices */
+#define LONG_BYTES	(4u << 20)	/* many slices */
 
 FIXTURE(queue) {
 	int fd;
@@ -150,7 +150,8 @@ TEST_F(queue, batch)
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	for (uint64_t i = 0; i < 64; i++)
 		EXPECT_EQ(~i, words[i]);
-	EXPECT_EQ(doorbells + 1, accel_counter("doorbells"));
+	if (!accel_lacks(ACCEL_MODEL))
+		EXPECT_EQ(doorbells + 1, accel_counter("doorbells"));
 }
 
 static struct laccel_sqe long_copy(FIXTURE_DATA(queue) *self, uint64_t user_data)
@@ -345,8 +346,10 @@ TEST_F(queue, destroyed_while_mapped)
 	EXPECT_EQ(-ENOENT, accel_status(&old, &status));
 	ASSERT_EQ(0, accel_queue_init(&new, self->fd, 64));
 	memset(old.sq, 0xff, old.info.sq_bytes);
-	accel_store(&old, 0xffffffff, 0x12345678);
-	accel_arm(&old, 77);
+	if (old.doorbell) {
+		accel_store(&old, 0xffffffff, 0x12345678);
+		accel_arm(&old, 77);
+	}
 	EXPECT_EQ(99, old.cq[99 & 63].user_data);
 	EXPECT_EQ(0, run_nops(&new, 100));
 	ASSERT_EQ(0, accel_status(&new, &status));

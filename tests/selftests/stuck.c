@@ -259,6 +259,8 @@ TEST_F_TIMEOUT(stuck, other_queue_goes_on, 60)
 
 TEST_F_TIMEOUT(stuck, one_fault_a_queue, 60)
 {
+	if (accel_lacks(ACCEL_WALLS))
+		SKIP(return, "%s", accel_lacks(ACCEL_WALLS));
 	EXPECT_TRUE(obey(self->board, fault_again));
 }
 
@@ -353,6 +355,8 @@ TEST_F_TIMEOUT(stuck, module_stays, 60)
 
 	if (geteuid())
 		SKIP(return, "not root");
+	if (accel_lacks(ACCEL_MODEL))
+		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
 	EXPECT_TRUE(obey(self->board, close_file));
 	ASSERT_EQ(0, vm_unload("lite_accel_pci"));
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));

@@ -143,15 +143,26 @@ int vm_find(char *bdf, size_t room)
 	return 0;
 }
 
+/* A device that is on no bus comes and goes with its module. */
+static bool is_module(const char *bdf)
+{
+	return !strncmp(bdf, "lite_accel_", strlen("lite_accel_"));
+}
+
 int vm_unbind(const char *bdf)
 {
+	if (is_module(bdf))
+		return vm_unload(bdf);
 	return vm_write(VM_DRIVER "unbind", bdf);
 }
 
 int vm_bind(const char *bdf)
 {
-	int ret = vm_write(VM_DRIVER "bind", bdf);
+	char module[64];
+	int ret;
 
+	snprintf(module, sizeof(module), "devices/%s", bdf);
+	ret = is_module(bdf) ? vm_load(module) : vm_write(VM_DRIVER "bind", bdf);
 	return ret ? ret : vm_await_node();
 }
 

@@ -20,7 +20,7 @@ int vm_unplug(void);
 int vm_plug(void);
 int vm_await_node(void);
 
-/* The device's address on its bus, and what root can do by it. */
+/* The device's address on its bus, or its module, and what root can do by it. */
 #define VM_BDF 32
 #define VM_DRIVER "/sys/bus/pci/drivers/lite_accel_pci/"
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What commands look like, for devices that do not read them by themselves.
+ */
+#include <linux/nospec.h>
+
+#include "mediated.h"
+
+static const struct laccel_format laccel_formats[] = {
+	[LACCEL_OP_NOP] = {},
+	[LACCEL_OP_COPY] = { .reads = BIT(LACCEL_SRC), .writes = BIT(LACCEL_DST) },
+	[LACCEL_OP_FILL] = { .writes = BIT(LACCEL_DST), .others = BIT(LACCEL_ARG0) },
+	[LACCEL_OP_COMPARE] = { .reads = BIT(LACCEL_SRC) | BIT(LACCEL_DST) },
+	[LACCEL_OP_CRC32C] = { .reads = BIT(LACCEL_SRC), .others = BIT(LACCEL_ARG0) },
+	[LACCEL_OP_SHA256] = { .reads = BIT(LACCEL_SRC), .others = BIT(LACCEL_DST) },
+	[LACCEL_OP_DUALCAST] = {
+		.reads = BIT(LACCEL_SRC),
+		.writes = BIT(LACCEL_DST) | BIT(LACCEL_ARG0),
+	},
+};
+
+/* The vendor's have no operands. */
+static const struct laccel_format laccel_vendor_format = { .others = BIT(LACCEL_ARG0) };
+
+/**
+ * laccel_command_format - What an opcode makes of the fields
+ * @c: a command whose opcode has been found good
+ *
+ * Return: the opcode's format.
+ */
+const struct laccel_format *laccel_command_format(const struct laccel_command *c)
+{
+	if (c->sqe.opcode >= LACCEL_OP_VENDOR)
+		return &laccel_vendor_format;
+	return &laccel_formats[array_index_nospec(c->sqe.opcode, ARRAY_SIZE(laccel_formats))];
+}
+
+/**
+ * laccel_command_field - A field that may hold an address
+ * @c: a command
+ * @i: enum laccel_operand_index
+ *
+ * Return: its value.
+ */
+u64 laccel_command_field(const struct laccel_command *c, unsigned int i)
+{
+	return i == LACCEL_SRC ? c->sqe.src : i == LACCEL_DST ? c->sqe.dst : c->sqe.arg0;
+}
+
+static bool laccel_known(struct laccel_device *ldev, u8 opcode)
+{
+	if (opcode < LACCEL_OP_VENDOR && opcode >= ARRAY_SIZE(laccel_formats))
+		return false;
+	return opcode < 64 && ldev->commands & BIT_ULL(opcode);
+}
+
+static bool laccel_wraps(u64 addr, u64 length)
+{
+	return length && addr + (length - 1) < addr;
+}
+
+static bool laccel_overlap(const struct laccel_sqe *sqe, u64 a, u64 b)
+{
+	return (a > b ? a - b : b - a) < sqe->length;
+}
+
+static bool laccel_bad_flags(const struct laccel_command *c)
+{
+	u8 known = LACCEL_SQE_FENCE;
+
+	if (!c->first)
+		known |= LACCEL_SQE_LINK;
+	if (c->sqe.opcode == LACCEL_OP_SHA256)
+		known |= LACCEL_SQE_LAST;
+	return c->sqe.flags & ~known;
+}
+
+static bool laccel_bad_fields(const struct laccel_command *c)
+{
+	const struct laccel_format *format = laccel_command_format(c);
+	u8 operands = format->reads | format->writes;
+	const struct laccel_sqe *sqe = &c->sqe;
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_OPERANDS; i++) {
+		u64 value = laccel_command_field(c, i);
+
+		if (operands & BIT(i)) {
+			if (laccel_wraps(value, sqe->length))
+				return true;
+		} else if (value && !(format->others & BIT(i))) {
+			return true;
+		}
+	}
+	return sqe->reserved0 || sqe->reserved1[0] || sqe->reserved1[1] || sqe->reserved1[2] ||
+	       sqe->length > (operands ? c->queue->obj.file->ldev->max_length : 0);
+}
+
+static bool laccel_bad_specials(const struct laccel_sqe *sqe)
+{
+	switch (sqe->opcode) {
+	case LACCEL_OP_CRC32C:
+		return sqe->arg0 >> 32;
+	case LACCEL_OP_SHA256:
+		return laccel_wraps(sqe->dst, sizeof(struct laccel_sha256)) ||
+		       (sqe->length % 64 && !(sqe->flags & LACCEL_SQE_LAST));
+	case LACCEL_OP_DUALCAST:
+		return laccel_overlap(sqe, sqe->src, sqe->dst) ||
+		       laccel_overlap(sqe, sqe->src, sqe->arg0) ||
+		       laccel_overlap(sqe, sqe->dst, sqe->arg0);
+	default:
+		return false;
+	}
+}
+
+/**
+ * laccel_command_check - Is a command one that can be done?
+ * @c: a command whose turn has come
+ *
+ * Return: enum laccel_status.
+ */
+u16 laccel_command_check(const struct laccel_command *c)
+{
+	if (c->sqe.flags & LACCEL_SQE_LINK && !c->first && !c->previous_ok)
+		return LACCEL_CANCELED;
+	if (!laccel_known(c->queue->obj.file->ldev, c->sqe.opcode))
+		return LACCEL_BAD_OPCODE;
+	if (laccel_bad_flags(c) || laccel_bad_fields(c) || laccel_bad_specials(&c->sqe))
+		return LACCEL_BAD_FIELD;
+	return LACCEL_OK;
+}
+
+/**
+ * laccel_command_backward - Must the last byte be moved first, as memmove() does?
+ * @c: a good command
+ *
+ * Return: whether a copy forwards would overwrite its source.
+ */
+bool laccel_command_backward(const struct laccel_command *c)
+{
+	return c->sqe.opcode == LACCEL_OP_COPY && c->sqe.dst > c->sqe.src &&
+	       laccel_overlap(&c->sqe, c->sqe.src, c->sqe.dst);
+}

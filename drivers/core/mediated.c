@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Queues of a device that has none: the kernel takes each command from the ring,
+ * pins its operands slice by slice, and has the driver execute the slices.
+ *
+ *	laccel_ioctl_kick()	what a store to a doorbell page would do
+ *	laccel_mediated_work()	a queue's worker: fetches, checks and pins; it may
+ *				wait for the program's memory
+ *	laccel_feed_work()	the device's worker: executes slices, in turn for
+ *				all files; it waits for nothing but the device
+ *
+ * A command fetched is WAITING for its turn, its slice is PINNING, READY,
+ * EXECUTING, and then SPENT until the queue's worker has returned the pins.  The
+ * CQE is written as soon as the command ends, by whoever ends it.
+ *
+ * ldev->slice_lock protects commands, positions, and the lists of what is ready.
+ */
+#include <linux/eventfd.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "mediated.h"
+
+static bool laccel_in_flight(const struct laccel_command *c)
+{
+	return c->state != LACCEL_COMMAND_FREE && !c->ended;
+}
+
+/* The command of a position, if it is in flight. */
+static struct laccel_command *laccel_command_at(struct laccel_mediated *m, u32 position)
+{
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_WINDOW; i++)
+		if (laccel_in_flight(&m->commands[i]) && m->commands[i].position == position)
+			return &m->commands[i];
+	return NULL;
+}
+
+static void laccel_settle(struct laccel_mediated *m, struct laccel_command *c)
+{
+	struct laccel_command *behind = laccel_command_at(m, c->position + 1);
+	bool ok = c->status == LACCEL_OK;
+
+	if (c->position + 1 == m->fetched)
+		m->last_ok = ok;
+	else if (behind)
+		behind->previous_ok = ok;
+}
+
+static u64 laccel_result(const struct laccel_command *c)
+{
+	switch (c->status) {
+	case LACCEL_OK:
+		return c->result;
+	case LACCEL_PAGE_FAULT:
+	case LACCEL_DEVICE_ERROR:
+		return laccel_command_format(c)->writes ? c->done : 0;
+	default:
+		return 0;
+	}
+}
+
+static void laccel_post(struct laccel_mediated *m, const struct laccel_command *c)
+{
+	struct laccel_cqe *cqe = m->queue->cq.entries;
+
+	cqe += m->retired & (m->cq_entries - 1);
+	cqe->user_data = c->sqe.user_data;
+	cqe->result = laccel_result(c);
+	cqe->fault_addr = c->status == LACCEL_PAGE_FAULT || c->status == LACCEL_DEVICE_ERROR ?
+			  c->fault_addr : 0;
+	cqe->sq_head = m->fetched;
+	cqe->status = c->status;
+	/* The program reads the phase with acquire. */
+	smp_store_release(&cqe->phase, !(m->retired & m->cq_entries));
+	m->retired++;
+	if (m->armed && m->queue->eventfd)
+		eventfd_signal(m->queue->eventfd);
+	m->armed = false;
+}
+
+static void laccel_command_end(struct laccel_command *c, u16 status)
+{
+	struct laccel_mediated *m = c->queue->mediated;
+
+	lockdep_assert_held(&c->queue->obj.file->ldev->slice_lock);
+	c->status = status;
+	c->ended = true;
+	laccel_settle(m, c);
+	laccel_post(m, c);
+}
+
+/* Have the queue's worker look what there is to do. */
+static void laccel_mediated_wake(struct laccel_mediated *m)
+{
+	kref_get(&m->queue->ref);
+	if (!queue_work(m->queue->obj.file->fault_wq, &m->work))
+		laccel_queue_put(m->queue);
+}
+
+static void laccel_fetch(struct laccel_mediated *m, struct laccel_command *c)
+{
+	const u64 *entry = m->queue->sq.entries +
+			   (m->fetched & (m->sq_entries - 1)) * sizeof(c->sqe);
+	u64 *words = (u64 *)&c->sqe;
+	unsigned int i;
+
+	memset(c, 0, sizeof(*c));
+	/* The program may be writing to it: from here on only the copy counts. */
+	for (i = 0; i < sizeof(c->sqe) / sizeof(*words); i++)
+		words[i] = READ_ONCE(entry[i]);
+	c->queue = m->queue;
+	c->state = LACCEL_COMMAND_WAITING;
+	c->position = m->fetched++;
+	c->first = m->virgin;
+	c->previous_ok = m->last_ok;
+	m->virgin = false;
+	m->last_ok = false;
+}
+
+/* One is fetched only if there is room for its CQE. */
+static void laccel_fetch_all(struct laccel_mediated *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_WINDOW; i++) {
+		if (m->over || m->fetched == m->tail || m->fetched - m->cq_head >= m->cq_entries)
+			return;
+		if (m->commands[i].state == LACCEL_COMMAND_FREE)
+			laccel_fetch(m, &m->commands[i]);
+	}
+}
+
+static bool laccel_may_begin(struct laccel_mediated *m, const struct laccel_command *c)
+{
+	unsigned int i;
+
+	if (c->sqe.flags & LACCEL_SQE_LINK && laccel_command_at(m, c->position - 1))
+		return false;
+	if (!(c->sqe.flags & LACCEL_SQE_FENCE))
+		return true;
+	for (i = 0; i < LACCEL_WINDOW; i++)
+		if (laccel_in_flight(&m->commands[i]) &&
+		    (s32)(m->commands[i].position - c->position) < 0)
+			return false;
+	return true;
+}
+
+/* In turn: the first behind the one served last, or else the first of all. */
+static struct laccel_command *laccel_next_waiting(struct laccel_mediated *m)
+{
+	struct laccel_command *c, *next = NULL;
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_WINDOW; i++) {
+		c = &m->commands[i];
+		if (c->state != LACCEL_COMMAND_WAITING || !(c->begun || laccel_may_begin(m, c)))
+			continue;
+		if (!next || c->position - m->turn - 1 < next->position - m->turn - 1)
+			next = c;
+	}
+	return next;
+}
+
+static struct laccel_command *laccel_next_spent(struct laccel_mediated *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_WINDOW; i++)
+		if (m->commands[i].state == LACCEL_COMMAND_SPENT)
+			return &m->commands[i];
+	return NULL;
+}
+
+/* What is there to do: a command whose pins are to be returned, or its slice pinned? */
+static struct laccel_command *laccel_next_command(struct laccel_mediated *m)
+{
+	spinlock_t *lock = &m->queue->obj.file->ldev->slice_lock;
+	struct laccel_command *c;
+
+	spin_lock(lock);
+	c = laccel_next_spent(m);
+	if (!c) {
+		laccel_fetch_all(m);
+		c = laccel_next_waiting(m);
+		if (c) {
+			c->state = LACCEL_COMMAND_PINNING;
+			m->turn = c->position;
+		}
+	}
+	spin_unlock(lock);
+	return c;
+}
+
+static void laccel_command_clean(struct laccel_command *c)
+{
+	spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
+
+	laccel_slice_release(c);
+	spin_lock(lock);
+	c->state = c->ended ? LACCEL_COMMAND_FREE : LACCEL_COMMAND_WAITING;
+	spin_unlock(lock);
+}
+
+/* Check a command, or pin its next slice.  Returns whether there is one to execute. */
+static bool laccel_command_prepare(struct laccel_command *c)
+{
+	if (!c->begun) {
+		c->begun = true;
+		c->status = laccel_command_check(c);
+		if (c->status != LACCEL_OK)
+			return false;
+		c->slice.opcode = c->sqe.opcode;
+		c->slice.backward = laccel_command_backward(c);
+		c->slice.value = c->sqe.arg0;
+		c->result = c->sqe.opcode == LACCEL_OP_CRC32C ? c->sqe.arg0 : 0;
+		if (!c->sqe.length && c->sqe.opcode < LACCEL_OP_VENDOR &&
+		    c->sqe.opcode != LACCEL_OP_SHA256)
+			return false;
+	}
+	c->status = laccel_slice_prepare(c);
+	return c->status == LACCEL_OK;
+}
+
+/* It may have been cancelled meanwhile. */
+static void laccel_command_issue(struct laccel_command *c, bool execute)
+{
+	struct laccel_file *file = c->queue->obj.file;
+	struct laccel_device *ldev = file->ldev;
+
+	spin_lock(&ldev->slice_lock);
+	if (!c->ended && execute) {
+		c->state = LACCEL_COMMAND_READY;
+		list_add_tail(&c->node, &file->ready);
+		if (list_empty(&file->ready_node))
+			list_add_tail(&file->ready_node, &ldev->ready);
+		queue_work(laccel_wq, &ldev->feed_work);
+	} else {
+		if (!c->ended)
+			laccel_command_end(c, c->status);
+		c->state = LACCEL_COMMAND_SPENT;
+	}
+	spin_unlock(&ldev->slice_lock);
+}
+
+static void laccel_mediated_work(struct work_struct *work)
+{
+	struct laccel_mediated *m = container_of(work, struct laccel_mediated, work);
+	struct laccel_command *c;
+
+	while ((c = laccel_next_command(m))) {
+		if (c->state == LACCEL_COMMAND_SPENT)
+			laccel_command_clean(c);
+		else
+			laccel_command_issue(c, laccel_command_prepare(c));
+		cond_resched();
+	}
+	laccel_queue_put(m->queue);
+}
+
+static void laccel_unready(struct laccel_command *c)
+{
+	struct laccel_file *file = c->queue->obj.file;
+
+	list_del(&c->node);
+	if (list_empty(&file->ready))
+		list_del_init(&file->ready_node);
+}
+
+/* Files take turns, and so do the slices of a file. */
+static struct laccel_command *laccel_next_ready(struct laccel_device *ldev)
+{
+	struct laccel_command *c = NULL;
+	struct laccel_file *file;
+
+	spin_lock(&ldev->slice_lock);
+	file = list_first_entry_or_null(&ldev->ready, struct laccel_file, ready_node);
+	if (file) {
+		c = list_first_entry(&file->ready, struct laccel_command, node);
+		list_move_tail(&file->ready_node, &ldev->ready);
+		laccel_unready(c);
+		c->state = LACCEL_COMMAND_EXECUTING;
+	}
+	spin_unlock(&ldev->slice_lock);
+	return c;
+}
+
+/* Takes a slice's result, and ends the command if it was the last or failed. */
+static void laccel_command_advance(struct laccel_command *c, enum laccel_status status)
+{
+	struct laccel_slice *slice = &c->slice;
+	bool ended = status != LACCEL_OK;
+
+	if (!ended) {
+		if (c->sqe.opcode == LACCEL_OP_COMPARE) {
+			ended = slice->value < slice->length;
+			c->result = c->done + slice->value;
+		} else if (c->sqe.opcode == LACCEL_OP_CRC32C || c->sqe.opcode >= LACCEL_OP_VENDOR) {
+			c->result = slice->value;
+		}
+		c->done += slice->length;
+	}
+	if (!ended && c->done == c->sqe.length) {
+		ended = true;
+		if (c->sqe.opcode == LACCEL_OP_SHA256)
+			laccel_slice_store_sha256(c);
+	}
+	if (ended)
+		laccel_command_end(c, status);
+	else if (c->queue->mediated->over)
+		laccel_command_end(c, LACCEL_CANCELED);
+}
+
+static void laccel_command_executed(struct laccel_command *c, enum laccel_status status)
+{
+	spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
+
+	spin_lock(lock);
+	if (!c->ended)
+		laccel_command_advance(c, status);
+	c->state = LACCEL_COMMAND_SPENT;
+	laccel_mediated_wake(c->queue->mediated);
+	spin_unlock(lock);
+}
+
+static enum laccel_status laccel_execute(struct laccel_command *c)
+{
+	struct laccel_file *file = c->queue->obj.file;
+
+	if (laccel_mm_is_orphan(file->mm))
+		return LACCEL_CANCELED;
+	return file->ldev->driver_ops->execute(file->ldev, &c->slice);
+}
+
+/**
+ * laccel_feed_work - Execute what is ready
+ * @work: the device's feed_work
+ *
+ * Each slice in a gate section of its own: who has closed the gate, or waited for
+ * those inside, finds nothing executing that was stopped before.
+ */
+void laccel_feed_work(struct work_struct *work)
+{
+	struct laccel_device *ldev = container_of(work, struct laccel_device, feed_work);
+	struct laccel_command *c;
+	int idx;
+
+	do {
+		c = laccel_enter(ldev, &idx) ? laccel_next_ready(ldev) : NULL;
+		if (c)
+			laccel_command_executed(c, laccel_execute(c));
+		laccel_leave(ldev, idx);
+		cond_resched();
+	} while (c);
+}
+
+static struct laccel_queue *laccel_slot_queue(struct laccel_device *ldev, u32 slot)
+{
+	return rcu_dereference_protected(ldev->queues[slot], true);
+}
+
+static int laccel_mediated_start(struct laccel_device *ldev, const struct laccel_queue_setup *setup)
+{
+	return 0;
+}
+
+/* Those executing end when their slice does; see laccel_queue_destroy(). */
+static void laccel_cancel(struct laccel_mediated *m, bool tell)
+{
+	unsigned int i;
+
+	m->over = true;
+	for (i = 0; i < LACCEL_WINDOW; i++) {
+		struct laccel_command *c = &m->commands[i];
+
+		if (!laccel_in_flight(c) || (tell && c->state == LACCEL_COMMAND_EXECUTING))
+			continue;
+		if (tell)
+			laccel_command_end(c, LACCEL_CANCELED);
+		c->ended = true;
+		if (c->state == LACCEL_COMMAND_READY)
+			laccel_unready(c);
+		if (c->state == LACCEL_COMMAND_READY || c->state == LACCEL_COMMAND_WAITING)
+			c->state = LACCEL_COMMAND_SPENT;
+	}
+	laccel_mediated_wake(m);
+}
+
+static void laccel_mediated_stop(struct laccel_device *ldev, u32 slot)
+{
+	spin_lock(&ldev->slice_lock);
+	laccel_cancel(laccel_slot_queue(ldev, slot)->mediated, true);
+	spin_unlock(&ldev->slice_lock);
+}
+
+static void laccel_mediated_status(struct laccel_device *ldev, u32 slot,
+				   struct laccel_queue_status *status)
+{
+	const struct laccel_mediated *m = laccel_slot_queue(ldev, slot)->mediated;
+
+	spin_lock(&ldev->slice_lock);
+	status->sq_head = m->fetched;
+	status->retired = m->retired;
+	status->error = m->error;
+	status->entry = m->entry;
+	status->value = m->value;
+	spin_unlock(&ldev->slice_lock);
+}
+
+const struct laccel_ops laccel_mediated_ops = {
+	.queue_start = laccel_mediated_start,
+	.queue_stop = laccel_mediated_stop,
+	.queue_status = laccel_mediated_status,
+};
+
+/**
+ * laccel_mediated_init - What a queue needs beside its rings
+ * @queue: a new queue of a device without queues; laccel_queue_put() frees it
+ * @create: its lengths
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int laccel_mediated_init(struct laccel_queue *queue, const struct laccel_queue_create *create)
+{
+	struct laccel_mediated *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+
+	if (!m)
+		return -ENOMEM;
+	m->queue = queue;
+	m->sq_entries = create->sq_entries;
+	m->cq_entries = create->cq_entries;
+	m->turn = -1;
+	m->virgin = true;
+	INIT_WORK(&m->work, laccel_mediated_work);
+	queue->mediated = m;
+	return 0;
+}
+
+static void laccel_mediated_fail(struct laccel_mediated *m, enum laccel_queue_error error,
+				 u32 entry, u64 value)
+{
+	m->error = error;
+	m->entry = entry;
+	m->value = value;
+	laccel_cancel(m, false);
+}
+
+/* Is @value in the range from @first to @last, modulo 2^32? */
+static bool laccel_between(u32 first, u32 value, u32 last)
+{
+	return value - first <= last - first;
+}
+
+static void laccel_ring(struct laccel_mediated *m, u64 value)
+{
+	u32 tail = value, head = value >> 32;
+
+	if (!laccel_between(m->tail, tail, m->fetched + m->sq_entries)) {
+		laccel_mediated_fail(m, LACCEL_ERROR_SQ_TAIL, m->tail, value);
+		return;
+	}
+	if (!laccel_between(m->cq_head, head, m->retired)) {
+		laccel_mediated_fail(m, LACCEL_ERROR_CQ_HEAD, 0, value);
+		return;
+	}
+	m->tail = tail;
+	m->cq_head = head;
+	laccel_mediated_wake(m);
+}
+
+static void laccel_arm(struct laccel_mediated *m, u64 value)
+{
+	if (value >> 32 || !laccel_between(m->cq_head, value, m->retired)) {
+		laccel_mediated_fail(m, LACCEL_ERROR_CQ_HEAD, 0, value);
+		return;
+	}
+	m->armed = value == m->retired;
+	if (!m->armed && m->queue->eventfd)
+		eventfd_signal(m->queue->eventfd);
+}
+
+int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
+		      const struct laccel_user *user)
+{
+	const struct laccel_kick *kick = &arg->kick;
+	struct laccel_device *ldev = file->ldev;
+	struct laccel_object *obj;
+	struct laccel_queue *queue;
+	bool failed = false;
+
+	if (kick->flags || !ldev->mediated)
+		return -EOPNOTSUPP;
+	if (kick->offset != offsetof(struct laccel_doorbell, ring) &&
+	    kick->offset != offsetof(struct laccel_doorbell, arm))
+		return -EINVAL;
+	guard(mutex)(&file->lock);
+	obj = laccel_object_find(file, kick->id, LACCEL_QUEUE);
+	if (!obj)
+		return -ENOENT;
+	queue = container_of(obj, struct laccel_queue, obj);
+	spin_lock(&ldev->slice_lock);
+	if (!queue->mediated->over) {
+		if (kick->offset == offsetof(struct laccel_doorbell, ring))
+			laccel_ring(queue->mediated, kick->value);
+		else
+			laccel_arm(queue->mediated, kick->value);
+		failed = queue->mediated->error;
+	}
+	spin_unlock(&ldev->slice_lock);
+	if (failed)
+		laccel_queue_failed(ldev, queue->slot);
+	return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What mediated.c, command.c and slice.c share.
+ */
+#ifndef LACCEL_MEDIATED_H
+#define LACCEL_MEDIATED_H
+
+#include "core.h"
+
+/* Commands of a queue that are fetched and not completed. */
+#define LACCEL_WINDOW 8
+
+enum laccel_command_state {
+	LACCEL_COMMAND_FREE,
+	LACCEL_COMMAND_WAITING,
+	LACCEL_COMMAND_PINNING,
+	LACCEL_COMMAND_READY,
+	LACCEL_COMMAND_EXECUTING,
+	LACCEL_COMMAND_SPENT,
+};
+
+struct laccel_command {
+	struct list_head node;		/* in file->ready */
+	struct laccel_queue *queue;
+	enum laccel_command_state state;
+	bool begun;			/* has been checked */
+	bool loaded;			/* SHA256: the state has been read */
+	bool ended;			/* has its CQE */
+	bool first;			/* of the queue */
+	bool previous_ok;		/* for LINK */
+	u16 status;
+	u32 position;
+	u32 done;			/* bytes */
+	u64 result;
+	u64 fault_addr;
+	struct laccel_sqe sqe;
+	struct laccel_slice slice;
+	struct laccel_operand sha256;	/* SHA256: where the state is */
+	struct laccel_pin *pins[LACCEL_OPERANDS];
+};
+
+struct laccel_mediated {
+	struct laccel_queue *queue;
+	struct work_struct work;
+	u32 sq_entries;
+	u32 cq_entries;
+	u32 tail;			/* what the program said last */
+	u32 cq_head;
+	u32 fetched;
+	u32 retired;
+	u32 turn;			/* position of the command served last */
+	bool virgin;			/* nothing has been fetched */
+	bool last_ok;			/* the command fetched last has ended OK */
+	bool armed;
+	bool over;			/* nothing is fetched or begun any more */
+	enum laccel_queue_error error;
+	u32 entry;
+	u64 value;
+	struct laccel_command commands[LACCEL_WINDOW];
+};
+
+/* What an opcode makes of the fields that may hold addresses. */
+struct laccel_format {
+	u8 reads;	/* operands of the command's length */
+	u8 writes;
+	u8 others;	/* fields with another meaning */
+};
+
+/* command.c */
+const struct laccel_format *laccel_command_format(const struct laccel_command *c);
+u64 laccel_command_field(const struct laccel_command *c, unsigned int i);
+u16 laccel_command_check(const struct laccel_command *c);
+bool laccel_command_backward(const struct laccel_command *c);
+
+/* slice.c */
+u16 laccel_slice_prepare(struct laccel_command *c);
+void laccel_slice_release(struct laccel_command *c);
+void laccel_slice_store_sha256(struct laccel_command *c);
+
+#endif /* LACCEL_MEDIATED_H */

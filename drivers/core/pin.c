@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pinned pages: of a registered chunk, or of a slice that is executed.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/slab.h>
+
+#include "core.h"
+
+static void laccel_pin_free(struct kref *ref)
+{
+	struct laccel_pin *pin = container_of(ref, struct laccel_pin, ref);
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (pin->huge) {
+		unpin_user_page_range_dirty_lock(pin->huge, pin->npages, pin->write);
+	} else if (pin->pages) {
+		unpin_user_pages_dirty_lock(pin->pages, pin->npages, pin->write);
+		kfree(pin->pages);
+	} else {
+		for_each_sgtable_sg(&pin->sgt, sg, i)
+			unpin_user_page_range_dirty_lock(sg_page(sg), sg->length >> PAGE_SHIFT,
+							 pin->write);
+		sg_free_table(&pin->sgt);
+	}
+	kfree(pin);
+}
+
+/**
+ * laccel_pin_put - Return a reference
+ * @pin: pinned pages, which are unpinned with the last one
+ *
+ * Context: takes locks that may be held over allocation.
+ */
+void laccel_pin_put(struct laccel_pin *pin)
+{
+	kref_put(&pin->ref, laccel_pin_free);
+}
+
+static void laccel_pin_defer(struct kref *ref)
+{
+	struct laccel_pin *pin = container_of(ref, struct laccel_pin, ref);
+
+	list_add(&pin->node, &pin->file->dropped);
+}
+
+/**
+ * laccel_pin_drop - Return a reference; the file's worker does the unpinning
+ * @pin: pinned pages, not mapped any more
+ *
+ * What a device MMU maps has one reference only.
+ *
+ * Context: notifier lock held.
+ */
+void laccel_pin_drop(struct laccel_pin *pin)
+{
+	lockdep_assert_held(&pin->file->notifier_lock);
+	if (pin->pages)
+		kref_put(&pin->ref, laccel_pin_defer);
+	else
+		laccel_pin_defer(&pin->ref);
+}
+
+/**
+ * laccel_unpin_dropped - Unpin what has been dropped
+ * @file: a bound file
+ *
+ * Context: takes locks that may be held over allocation.
+ */
+void laccel_unpin_dropped(struct laccel_file *file)
+{
+	struct laccel_pin *pin, *next;
+	LIST_HEAD(dropped);
+
+	mutex_lock(&file->notifier_lock);
+	list_splice_init(&file->dropped, &dropped);
+	mutex_unlock(&file->notifier_lock);
+	list_for_each_entry_safe(pin, next, &dropped, node)
+		laccel_pin_free(&pin->ref);
+}
+
+/*
+ * How many pages from @addr on are inside one VMA with the rights?  Asked first
+ * because GUP complains in the kernel log about addresses near a stack.
+ */
+static unsigned long laccel_pinnable(struct laccel_pin *pin, unsigned long addr, unsigned long max)
+{
+	struct vm_area_struct *vma = vma_lookup(pin->file->mm, addr);
+
+	if (!vma || !(vma->vm_flags & (pin->write ? VM_WRITE : VM_READ)))
+		return 0;
+	return min(max, (vma->vm_end - addr) >> PAGE_SHIFT);
+}
+
+/**
+ * laccel_pin_present - Pin what there is; the rest are holes
+ * @pin: its file, address, span and rights filled in
+ * @pages: receives what is pinned, without gaps
+ * @gup_flags: FOLL_LONGTERM or 0
+ *
+ * Context: may wait for user space; no locks held, mm_users are.
+ */
+void laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags)
+{
+	struct mm_struct *mm = pin->file->mm;
+	unsigned long addr, n;
+	unsigned int done = 0;
+	int locked = 0;
+	long ret;
+
+	if (pin->write)
+		gup_flags |= FOLL_WRITE;
+	for (; done < pin->span; done += max(ret, 1L)) {
+		if (!locked)
+			mmap_read_lock(mm);
+		locked = 1;
+		addr = pin->addr + (unsigned long)done * PAGE_SIZE;
+		n = laccel_pinnable(pin, addr, pin->span - done);
+		ret = n ? pin_user_pages_remote(mm, addr, n, gup_flags, pages + pin->npages,
+						&locked) : 0;
+		if (ret > 0)
+			pin->npages += ret;
+		else
+			__set_bit(done, pin->holes);
+	}
+	if (locked)
+		mmap_read_unlock(mm);
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Slices of commands: their operands are pinned, and mapped piece by piece for
+ * the driver that executes them.
+ */
+#include <linux/highmem.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "mediated.h"
+
+#define LACCEL_SHA256_LIMIT BIT_ULL(61)	/* bytes */
+
+/* Pages of its own, not for long, as direct I/O has. */
+static struct laccel_pin *laccel_pin_range(struct laccel_file *file, unsigned long addr,
+					   u32 length, bool write)
+{
+	struct laccel_pin *pin = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
+
+	if (!pin)
+		return NULL;
+	kref_init(&pin->ref);
+	pin->file = file;
+	pin->addr = addr & PAGE_MASK;
+	pin->span = (addr + length - 1 - pin->addr) / PAGE_SIZE + 1;
+	pin->write = write;
+	pin->pages = kmalloc_array(pin->span, sizeof(*pin->pages), GFP_KERNEL_ACCOUNT);
+	if (!pin->pages) {
+		kfree(pin);
+		return NULL;
+	}
+	laccel_pin_present(pin, pin->pages, 0);
+	return pin;
+}
+
+/*
+ * How many of @length bytes at @addr does a pin have, up to the first hole; with
+ * @backward, counted from the end?
+ */
+static u32 laccel_pin_reach(const struct laccel_pin *pin, unsigned long addr, u32 length,
+			    bool backward)
+{
+	unsigned long first = (addr - pin->addr) / PAGE_SIZE;
+	unsigned long end = (addr + length - 1 - pin->addr) / PAGE_SIZE + 1;
+	unsigned long hole;
+
+	if (!backward) {
+		hole = find_next_bit(pin->holes, end, first);
+		return hole < end ? max(pin->addr + hole * PAGE_SIZE, addr) - addr : length;
+	}
+	hole = find_last_bit(pin->holes, end);
+	if (hole >= end || hole < first)
+		return length;
+	return addr + length - min(pin->addr + (hole + 1) * PAGE_SIZE, addr + length);
+}
+
+/* The pages of a chunk; what is not there is pinned again, if it can be. */
+static struct laccel_pin *laccel_pin_in_chunk(struct laccel_mem *mem, unsigned long addr,
+					      u32 length)
+{
+	struct laccel_pin *pin;
+	u32 reach;
+	int ret;
+
+	do {
+		pin = laccel_chunk_pin(mem, addr);
+		reach = pin ? laccel_pin_reach(pin, addr, length, false) : 0;
+		if (reach == length)
+			return pin;
+		if (pin)
+			laccel_pin_put(pin);
+		ret = laccel_chunk_fill(mem, addr + reach);
+		if (!ret)
+			atomic64_inc(&mem->obj.file->ldev->nr_refills);
+	} while (!ret || ret == -EAGAIN);
+	return NULL;
+}
+
+/* What is registered is pinned already, if it is in one chunk. */
+static struct laccel_pin *laccel_pin_registered(struct laccel_file *file, unsigned long addr,
+						u32 length, bool write)
+{
+	struct laccel_mem *mem = laccel_mem_find(file, addr);
+	unsigned long last = addr + length - 1;
+	struct laccel_pin *pin = NULL;
+
+	if (!mem)
+		return NULL;
+	if (last <= mem->range.last && last / LACCEL_CHUNK_SIZE == addr / LACCEL_CHUNK_SIZE &&
+	    (mem->write || !write))
+		pin = laccel_pin_in_chunk(mem, addr, length);
+	laccel_mem_put(mem);
+	return pin;
+}
+
+/* Returns how much of an operand can be reached. */
+static u32 laccel_operand_pin(struct laccel_command *c, unsigned int i, unsigned long addr,
+			      u32 length, bool write)
+{
+	struct laccel_file *file = c->queue->obj.file;
+
+	c->pins[i] = laccel_pin_registered(file, addr, length, write);
+	if (!c->pins[i])
+		c->pins[i] = laccel_pin_range(file, addr, length, write);
+	return c->pins[i] ? laccel_pin_reach(c->pins[i], addr, length, c->slice.backward) : 0;
+}
+
+static struct laccel_operand laccel_operand(const struct laccel_pin *pin, unsigned long addr)
+{
+	unsigned long index = (addr - pin->addr) / PAGE_SIZE;
+
+	return (struct laccel_operand) {
+		.pages = pin->pages + index - bitmap_weight(pin->holes, index),
+		.offset = offset_in_page(addr),
+	};
+}
+
+/* Pin the operands of a slice; it may come out shorter. */
+static void laccel_slice_pin(struct laccel_command *c)
+{
+	const struct laccel_format *format = laccel_command_format(c);
+	struct laccel_slice *slice = &c->slice;
+	u32 wanted = slice->length;
+	u32 at = slice->backward ? c->sqe.length - c->done - wanted : c->done;
+	unsigned int i;
+	u32 reach;
+
+	for (i = 0; i < LACCEL_OPERANDS; i++) {
+		u64 addr = laccel_command_field(c, i) + at;
+
+		if (!((format->reads | format->writes) & BIT(i)))
+			continue;
+		reach = laccel_operand_pin(c, i, addr, wanted, format->writes & BIT(i));
+		if (reach >= slice->length)
+			continue;
+		slice->length = reach;
+		c->fault_addr = slice->backward ? addr + wanted - reach - 1 : addr + reach;
+	}
+	/* A message is hashed whole or not at all. */
+	if (c->sqe.opcode == LACCEL_OP_SHA256 && slice->length < wanted)
+		slice->length = 0;
+	if (!slice->length)
+		return;
+	at += slice->backward ? wanted - slice->length : 0;
+	for (i = 0; i < LACCEL_OPERANDS; i++)
+		if ((format->reads | format->writes) & BIT(i))
+			slice->operands[i] = laccel_operand(c->pins[i],
+							    laccel_command_field(c, i) + at);
+}
+
+static void *laccel_operand_map(const struct laccel_operand *operand, u32 at)
+{
+	u32 offset = operand->offset + at;
+
+	if (!operand->pages)
+		return NULL;
+	return kmap_local_page(operand->pages[offset / PAGE_SIZE]) + offset_in_page(offset);
+}
+
+/* SHA256's state: two pages at most. */
+static void laccel_sha256_copy(const struct laccel_operand *operand, struct laccel_sha256 *state,
+			       bool store)
+{
+	u32 done, n;
+	void *page;
+
+	for (done = 0; done < sizeof(*state); done += n) {
+		n = min_t(u32, sizeof(*state) - done,
+			  PAGE_SIZE - offset_in_page(operand->offset + done));
+		page = laccel_operand_map(operand, done);
+		if (store)
+			memcpy(page, (void *)state + done, n);
+		else
+			memcpy((void *)state + done, page, n);
+		kunmap_local(page);
+	}
+}
+
+/* Pinned with every slice, for the last one writes to it. */
+static u16 laccel_sha256_pin(struct laccel_command *c)
+{
+	struct laccel_sha256 *state = &c->slice.sha256;
+	u32 reach = laccel_operand_pin(c, LACCEL_DST, c->sqe.dst, sizeof(*state), true);
+
+	if (reach < sizeof(*state)) {
+		c->fault_addr = c->sqe.dst + reach;
+		return LACCEL_PAGE_FAULT;
+	}
+	c->sha256 = laccel_operand(c->pins[LACCEL_DST], c->sqe.dst);
+	if (c->loaded)
+		return LACCEL_OK;
+	c->loaded = true;
+	laccel_sha256_copy(&c->sha256, state, false);
+	return state->bytes % 64 || state->bytes >= LACCEL_SHA256_LIMIT ||
+	       state->bytes + c->sqe.length >= LACCEL_SHA256_LIMIT ?
+	       LACCEL_BAD_FIELD : LACCEL_OK;
+}
+
+static u16 laccel_command_pin(struct laccel_command *c)
+{
+	struct laccel_slice *slice = &c->slice;
+	u16 status;
+
+	if (c->sqe.opcode == LACCEL_OP_SHA256) {
+		status = laccel_sha256_pin(c);
+		if (status != LACCEL_OK)
+			return status;
+	}
+	slice->length = min(c->sqe.length - c->done, c->queue->obj.file->ldev->max_slice);
+	slice->last = c->sqe.flags & LACCEL_SQE_LAST && c->done + slice->length == c->sqe.length;
+	if (!slice->length)
+		return LACCEL_OK;
+	laccel_slice_pin(c);
+	return slice->length ? LACCEL_OK : LACCEL_PAGE_FAULT;
+}
+
+/**
+ * laccel_slice_prepare - Pin the next slice of a command
+ * @c: a good command that has no slice now
+ *
+ * Context: may wait for user space; no locks held.
+ * Return: LACCEL_OK; LACCEL_PAGE_FAULT; LACCEL_CANCELED if the process is gone;
+ * LACCEL_BAD_FIELD for a state of SHA256 that is none.  laccel_slice_release() in any case.
+ */
+u16 laccel_slice_prepare(struct laccel_command *c)
+{
+	struct mm_struct *mm = c->queue->obj.file->mm;
+	u16 status;
+
+	/*
+	 * Workers that hold the users in turn would keep the process's memory, and
+	 * its commands, alive as long as there are commands.
+	 */
+	if (laccel_mm_is_orphan(mm) || !mmget_not_zero(mm))
+		return LACCEL_CANCELED;
+	status = laccel_command_pin(c);
+	mmput_async(mm);
+	return status;
+}
+
+/**
+ * laccel_slice_release - Return a slice's pins
+ * @c: the command
+ *
+ * Context: takes locks that may be held over allocation.
+ */
+void laccel_slice_release(struct laccel_command *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_OPERANDS; i++) {
+		if (c->pins[i])
+			laccel_pin_put(c->pins[i]);
+		c->pins[i] = NULL;
+	}
+}
+
+/**
+ * laccel_slice_store_sha256 - Write a state of SHA256 back
+ * @c: the command, after its last slice
+ *
+ * Context: does not sleep.
+ */
+void laccel_slice_store_sha256(struct laccel_command *c)
+{
+	laccel_sha256_copy(&c->sha256, &c->slice.sha256, true);
+}
+
+/* The part that starts at @at, or with backward ends there. */
+static u32 laccel_piece_length(const struct laccel_slice *slice, u32 at)
+{
+	u32 length = slice->backward ? at : slice->length - at;
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_OPERANDS; i++) {
+		u32 offset = slice->operands[i].offset + at;
+
+		if (!slice->operands[i].pages)
+			continue;
+		if (slice->backward)
+			length = min_t(u32, length, offset_in_page(offset - 1) + 1);
+		else
+			length = min_t(u32, length, PAGE_SIZE - offset_in_page(offset));
+	}
+	return length;
+}
+
+/**
+ * laccel_slice_walk - Go through a slice, by parts that lie in one page
+ * @slice: what execute() was given
+ * @step: called for each part in turn; other than 0 ends the walk
+ * @context: for @step
+ *
+ * Context: that of execute(); @step must not sleep for long, the pages are mapped
+ * for this processor.
+ * Return: what @step returned last, 0 for a slice without bytes.
+ */
+int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context)
+{
+	struct laccel_piece piece = {};
+	int i, ret = 0;
+	u32 at;
+
+	for (; !ret && piece.done < slice->length; piece.done += piece.length) {
+		at = slice->backward ? slice->length - piece.done : piece.done;
+		piece.length = laccel_piece_length(slice, at);
+		if (slice->backward)
+			at -= piece.length;
+		for (i = 0; i < LACCEL_OPERANDS; i++)
+			piece.at[i] = laccel_operand_map(&slice->operands[i], at);
+		ret = step(slice, &piece, context);
+		for (i = LACCEL_OPERANDS - 1; i >= 0; i--)
+			if (piece.at[i])
+				kunmap_local(piece.at[i]);
+	}
+	return ret;
+}
+EXPORT_SYMBOL_GPL(laccel_slice_walk);

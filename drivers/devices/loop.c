@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An accelerator in software: every command by the processor, with the kernel's
+ * own functions.  It needs no hardware and shows what a driver has to do;
+ * Documentation/driver-api.rst walks through it.
+ */
+#include <crypto/hash.h>
+#include <crypto/sha2.h>
+#include <linux/crc32c.h>
+#include <linux/module.h>
+#include <linux/sizes.h>
+#include <linux/unaligned.h>
+
+#include <lite_accel/driver.h>
+
+#define LOOP_MAX_DEVICES 16
+
+static unsigned int devices = 1;
+module_param(devices, uint, 0444);
+MODULE_PARM_DESC(devices, "how many devices to make (1 to 16, default 1)");
+
+struct loop {
+	struct laccel_device ldev;
+	struct crypto_shash *sha256;
+	struct shash_desc *desc;
+	void *state;		/* as crypto_shash_export() writes it */
+};
+
+static struct device *loop_parent;
+static struct loop *loops[LOOP_MAX_DEVICES];
+
+static struct loop *to_loop(struct laccel_device *ldev)
+{
+	return container_of(ldev, struct loop, ldev);
+}
+
+/* COPY and DUALCAST; memmove() because the two may be parts of one page. */
+static int loop_copy(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	memmove(piece->at[LACCEL_DST], piece->at[LACCEL_SRC], piece->length);
+	if (piece->at[LACCEL_ARG0])
+		memcpy(piece->at[LACCEL_ARG0], piece->at[LACCEL_SRC], piece->length);
+	return 0;
+}
+
+static int loop_fill(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	u64 pattern = ror64(slice->value, piece->done % 8 * 8);
+	u8 *dst = piece->at[LACCEL_DST];
+	u32 i;
+
+	for (i = 0; i + 8 <= piece->length; i += 8)
+		put_unaligned_le64(pattern, dst + i);
+	for (; i < piece->length; i++)
+		dst[i] = pattern >> i % 8 * 8;
+	return 0;
+}
+
+static int loop_compare(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	const u8 *a = piece->at[LACCEL_SRC], *b = piece->at[LACCEL_DST];
+	u32 same = piece->length;
+
+	if (memcmp(a, b, piece->length))
+		for (same = 0; a[same] == b[same]; same++)
+			;
+	slice->value = piece->done + same;
+	return same < piece->length;
+}
+
+static int loop_crc32c(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	slice->value = ~crc32c(~slice->value, piece->at[LACCEL_SRC], piece->length);
+	return 0;
+}
+
+static int loop_update(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	return crypto_shash_update(context, piece->at[LACCEL_SRC], piece->length);
+}
+
+/* The state at a multiple of 64 bytes; the kernel's begins with a sha256_state. */
+static int loop_sha256_begin(struct loop *loop, const struct laccel_sha256 *state)
+{
+	struct sha256_state *s = loop->state;
+	unsigned int i;
+
+	if (!state->bytes)
+		return crypto_shash_init(loop->desc);
+	memset(s, 0, crypto_shash_statesize(loop->sha256));
+	for (i = 0; i < ARRAY_SIZE(s->state); i++)
+		s->state[i] = get_unaligned_be32(state->hash + 4 * i);
+	s->count = state->bytes;
+	return crypto_shash_import(loop->desc, s);
+}
+
+static int loop_sha256_end(struct loop *loop, struct laccel_slice *slice)
+{
+	struct laccel_sha256 *state = &slice->sha256;
+	struct sha256_state *s = loop->state;
+	unsigned int i;
+	int ret;
+
+	state->bytes += slice->length;
+	if (slice->last)
+		return crypto_shash_final(loop->desc, state->hash);
+	ret = crypto_shash_export(loop->desc, s);
+	for (i = 0; i < ARRAY_SIZE(s->state); i++)
+		put_unaligned_be32(s->state[i], state->hash + 4 * i);
+	return ret;
+}
+
+static int loop_sha256(struct loop *loop, struct laccel_slice *slice)
+{
+	return loop_sha256_begin(loop, &slice->sha256) ?:
+	       laccel_slice_walk(slice, loop_update, loop->desc) ?:
+	       loop_sha256_end(loop, slice);
+}
+
+static laccel_step_fn *const loop_steps[] = {
+	[LACCEL_OP_COPY] = loop_copy,
+	[LACCEL_OP_FILL] = loop_fill,
+	[LACCEL_OP_COMPARE] = loop_compare,
+	[LACCEL_OP_CRC32C] = loop_crc32c,
+	[LACCEL_OP_DUALCAST] = loop_copy,
+};
+
+static enum laccel_status loop_execute(struct laccel_device *ldev, struct laccel_slice *slice)
+{
+	if (slice->opcode == LACCEL_OP_SHA256)
+		return loop_sha256(to_loop(ldev), slice) ? LACCEL_DEVICE_ERROR : LACCEL_OK;
+	laccel_slice_walk(slice, loop_steps[slice->opcode], NULL);
+	return LACCEL_OK;
+}
+
+static const struct laccel_ops loop_ops = {
+	.execute = loop_execute,
+};
+
+static int loop_init_sha256(struct loop *loop)
+{
+	loop->sha256 = crypto_alloc_shash("sha256", 0, 0);
+	if (IS_ERR(loop->sha256))
+		return PTR_ERR(loop->sha256);
+	loop->state = kmalloc(crypto_shash_statesize(loop->sha256), GFP_KERNEL);
+	loop->desc = kmalloc(sizeof(*loop->desc) + crypto_shash_descsize(loop->sha256), GFP_KERNEL);
+	if (!loop->state || !loop->desc)
+		return -ENOMEM;
+	loop->desc->tfm = loop->sha256;
+	return 0;
+}
+
+/* What an unregistered device needs no more; its struct stays while files are open. */
+static void loop_free(struct loop *loop)
+{
+	if (!IS_ERR_OR_NULL(loop->sha256))
+		crypto_free_shash(loop->sha256);
+	kfree(loop->state);
+	kfree(loop->desc);
+	laccel_put(&loop->ldev);
+}
+
+static struct loop *loop_create(void)
+{
+	struct loop *loop = laccel_alloc(loop_parent, &loop_ops, struct loop, ldev);
+	int ret;
+
+	if (!loop)
+		return ERR_PTR(-ENOMEM);
+	loop->ldev.commands = BIT(LACCEL_OP_NOP) | BIT(LACCEL_OP_COPY) | BIT(LACCEL_OP_FILL) |
+			      BIT(LACCEL_OP_COMPARE) | BIT(LACCEL_OP_CRC32C) |
+			      BIT(LACCEL_OP_SHA256) | BIT(LACCEL_OP_DUALCAST);
+	loop->ldev.max_length = SZ_1G;
+	loop->ldev.max_queues = 64;
+	loop->ldev.max_entries = 4096;
+	loop->ldev.max_slice = SZ_1M;
+	ret = loop_init_sha256(loop) ?: laccel_register(&loop->ldev);
+	if (ret) {
+		loop_free(loop);
+		return ERR_PTR(ret);
+	}
+	return loop;
+}
+
+static void loop_destroy_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < LOOP_MAX_DEVICES && loops[i]; i++) {
+		laccel_unregister(&loops[i]->ldev);
+		loop_free(loops[i]);
+	}
+	root_device_unregister(loop_parent);
+}
+
+static int __init loop_init(void)
+{
+	struct loop *loop;
+	unsigned int i;
+
+	if (!devices || devices > LOOP_MAX_DEVICES)
+		return -EINVAL;
+	loop_parent = root_device_register("lite_accel_loop");
+	if (IS_ERR(loop_parent))
+		return PTR_ERR(loop_parent);
+	for (i = 0; i < devices; i++) {
+		loop = loop_create();
+		if (IS_ERR(loop)) {
+			loop_destroy_all();
+			return PTR_ERR(loop);
+		}
+		loops[i] = loop;
+	}
+	return 0;
+}
+module_init(loop_init);
+
+static void __exit loop_exit(void)
+{
+	loop_destroy_all();
+}
+module_exit(loop_exit);
+
+MODULE_DESCRIPTION("Accelerator in software, for lite-accel");
+MODULE_AUTHOR("The lite-accel developers");
+MODULE_LICENSE("GPL");
+MODULE_SOFTDEP("pre: sha256");
