@@ -221,6 +221,7 @@ int open_race(struct race *r, const struct way *way)
 	int ret;
 
 	r->way = way;
+	r->finishes = accel_lacks(ACCEL_WALLS);
 	r->fd = accel_open();
 	r->memfd = memfd_create("race", MFD_CLOEXEC);
 	if (ftruncate(r->memfd, HUGE))

@@ -41,6 +41,7 @@ struct race {
 	uint64_t commands;
 	uint64_t renewals;
 	uint64_t special;	/* counted by the way itself */
+	bool finishes;		/* the slice under way, as there are no device page tables */
 	bool hold;		/* no commands for a moment */
 	bool over;
 	char why[160];		/* what was wrong first */
