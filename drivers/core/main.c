@@ -132,16 +132,22 @@ static int laccel_check_dma(struct laccel_device *ldev)
 
 static int laccel_check(struct laccel_device *ldev)
 {
+	if (ldev->mediated)
+		return WARN_ON(!ldev->max_slice || ldev->max_slice % 64 ||
+			       ldev->max_slice > SZ_1M) ? -EINVAL : 0;
 	if (WARN_ON(!ldev->max_queues || !is_power_of_2(ldev->max_entries) ||
-		    ldev->max_entries > 4096 || ldev->va_bits > 48))
+		    ldev->max_entries > LACCEL_MAX_ENTRIES || ldev->va_bits > 48))
 		return -EINVAL;
-	if (!ldev->mediated)
-		return laccel_check_dma(ldev);
-	if (WARN_ON(!is_power_of_2(ldev->max_slice) || ldev->max_slice < 64 ||
-		    ldev->max_slice > SZ_1M))
-		return -EINVAL;
+	return laccel_check_dma(ldev);
+}
+
+/* The queues of a device that has none are the core's. */
+static void laccel_set_facts(struct laccel_device *ldev)
+{
+	ldev->max_length = SZ_1G;
+	ldev->max_queues = 64;
+	ldev->max_entries = LACCEL_MAX_ENTRIES;
 	ldev->va_bits = fls64(TASK_SIZE_MAX - 1);
-	return 0;
 }
 
 /**
@@ -158,6 +164,8 @@ int laccel_register(struct laccel_device *ldev)
 
 	if (ret)
 		return ret;
+	if (ldev->mediated)
+		laccel_set_facts(ldev);
 	ldev->queues = kcalloc(ldev->max_queues, sizeof(*ldev->queues), GFP_KERNEL);
 	if (!ldev->queues)
 		return -ENOMEM;

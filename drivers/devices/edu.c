@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * QEMU's educational PCI device: a DMA engine that moves up to 4 KiB to and from a
- * buffer inside the device, and a unit that computes factorials.  Registers after
+ * QEMU's educational PCI device: a DMA engine that moves data to and from a buffer of
+ * 4 KiB inside the device, and a unit that computes factorials.  Registers after
  * QEMU's docs/specs/edu.rst.
  *
  * The engine reaches 28 bits of address, which most pages of a program are beyond;
@@ -33,6 +33,8 @@
 
 #define EDU_BUFFER		0x40000	/* where the device's own buffer is to the engine */
 #define EDU_BUFFER_SIZE		4096
+/* QEMU 7.2 aborts at a transfer that reaches the end of the buffer. */
+#define EDU_MAX_TRANSFER	(EDU_BUFFER_SIZE - 64)
 
 /* The vendor's first command: the factorial of arg0, which must fit 32 bits. */
 #define EDU_OP_FACTORIAL	LACCEL_OP_VENDOR
@@ -160,7 +162,7 @@ static int edu_init(struct edu *edu)
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(28));
 	if (ret)
 		return ret;
-	edu->bounce = dmam_alloc_coherent(&pdev->dev, EDU_BUFFER_SIZE, &edu->bounce_dma,
+	edu->bounce = dmam_alloc_coherent(&pdev->dev, EDU_MAX_TRANSFER, &edu->bounce_dma,
 					  GFP_KERNEL);
 	if (!edu->bounce)
 		return -ENOMEM;
@@ -196,10 +198,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return ret;
 	edu->ldev.commands = BIT_ULL(LACCEL_OP_NOP) | BIT_ULL(LACCEL_OP_COPY) |
 			     BIT_ULL(EDU_OP_FACTORIAL);
-	edu->ldev.max_length = SZ_1G;
-	edu->ldev.max_queues = 64;
-	edu->ldev.max_entries = 4096;
-	edu->ldev.max_slice = EDU_BUFFER_SIZE;
+	edu->ldev.max_slice = EDU_MAX_TRANSFER;
 	pci_set_drvdata(pdev, edu);
 	pci_set_master(pdev);
 	ret = laccel_register(&edu->ldev);

@@ -170,9 +170,6 @@ static struct loop *loop_create(void)
 	loop->ldev.commands = BIT(LACCEL_OP_NOP) | BIT(LACCEL_OP_COPY) | BIT(LACCEL_OP_FILL) |
 			      BIT(LACCEL_OP_COMPARE) | BIT(LACCEL_OP_CRC32C) |
 			      BIT(LACCEL_OP_SHA256) | BIT(LACCEL_OP_DUALCAST);
-	loop->ldev.max_length = SZ_1G;
-	loop->ldev.max_queues = 64;
-	loop->ldev.max_entries = 4096;
 	loop->ldev.max_slice = SZ_1M;
 	ret = loop_init_sha256(loop) ?: laccel_register(&loop->ldev);
 	if (ret) {

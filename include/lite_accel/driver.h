@@ -173,6 +173,8 @@ struct laccel_ops {
 	void (*fault_reply)(struct laccel_device *ldev, u32 slot, u32 tag, bool retry);
 };
 
+#define LACCEL_MAX_ENTRIES 4096
+
 /**
  * struct laccel_pte_format - Bits of a device page-table entry
  * @valid: entry is in use
@@ -192,25 +194,26 @@ struct laccel_pte_format {
 /**
  * struct laccel_device - One accelerator
  * @commands: bit N: the device knows opcode N
- * @max_length: the longest command in bytes
- * @max_queues: hardware queues
- * @max_entries: the longest SQ or CQ, a power of two, at most 4,096
- * @max_slice: with execute: the longest slice in bytes, a power of two from 64 to
+ * @max_slice: with execute: the longest slice in bytes, a multiple of 64 up to
  *	1 MiB; it should take no longer than a neighbour cares to wait
- * @va_bits: operand addresses lie below 2^va_bits, at most 48; not with execute
- * @pte: the device MMU's entries; not with execute
- * @doorbell: physical address of queue 0's doorbell page; the others follow,
- *	each PAGE_SIZE further on; not with execute
+ * @max_length: without execute: the longest command in bytes
+ * @max_queues: without execute: hardware queues
+ * @max_entries: without execute: the longest SQ or CQ, a power of two, at most
+ *	LACCEL_MAX_ENTRIES
+ * @va_bits: without execute: operand addresses lie below 2^va_bits, at most 48
+ * @pte: without execute: the device MMU's entries
+ * @doorbell: without execute: physical address of queue 0's doorbell page; the
+ *	others follow, each PAGE_SIZE further on
  * @dev: the class device; a driver may set @dev.groups before registering
  *
  * The members above are the driver's to fill in, those below are the core's.
  */
 struct laccel_device {
 	u64 commands;
+	u32 max_slice;
 	u64 max_length;
 	u32 max_queues;
 	u32 max_entries;
-	u32 max_slice;
 	u32 va_bits;
 	struct laccel_pte_format pte;
 	phys_addr_t doorbell;
