@@ -45,6 +45,14 @@ static const char *read_link(const char *device, const char *name,
 	return slash ? slash + 1 : target;
 }
 
+/* A device that is on no bus has no driver, but a module */
+static const char *read_driver(const char *device, char target[PATH_MAX])
+{
+	const char *driver = read_link(device, "device/driver", target);
+
+	return strcmp(driver, "?") ? driver : read_link(device, "device/module", target);
+}
+
 static int is_visible(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.';
@@ -65,7 +73,7 @@ static void list_device(const char *name)
 	snprintf(queues, sizeof(queues), "%s/%s", read_attribute(name, "queues", used),
 		 read_attribute(name, "max_queues", all));
 	printf("/dev/%-12s %-16s %-14s %s\n", name,
-	       read_link(name, "device/driver", driver),
+	       read_driver(name, driver),
 	       read_link(name, "device", parent), queues);
 }
 
@@ -190,7 +198,7 @@ static void print_device(struct laccel_device *dev)
 	if (laccel_get_info(dev, &info) || laccel_get_limits(dev, &limits))
 		fail_device();
 	printf("%s\n  driver:    %s\n  at:        %s\n", path,
-	       read_link(name, "device/driver", driver),
+	       read_driver(name, driver),
 	       read_link(name, "device", parent));
 	print_limits(&info, &limits);
 	print_commands(&info);
