@@ -7,6 +7,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define SAMPLES		301
@@ -63,8 +64,9 @@ void bench_queue_memory(void);
 void bench_io_uring(unsigned int batch);
 void bench_io_uring_memory(void);
 void bench_getppid(unsigned int batch);
-void bench_af_alg(unsigned int batch);
+void bench_af_alg(const char *name, unsigned int batch, size_t bytes);
 void bench_wake(void);
+void bench_mediated(void);
 void bench_reuse(void);
 void bench_register(const char *suffix);
 void bench_invalidate(void);

@@ -2,7 +2,8 @@
 /*
  * Rows: row, metric, who, value.  Without an argument all of them that want a
  * device that is never late; "register" and what to append to the names of rows:
- * those of registering memory; any other: the row of that name of a late device.
+ * those of registering memory; "mediated": those of a machine that has the device in
+ * software as well; any other: the row of that name of a late device.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,12 +29,13 @@ void settle(void)
 static void bench_all(void)
 {
 	static const unsigned int batches[] = { 1, BATCH_MAX };
+	static const char *const names[] = { "submit-1", "submit-32" };
 
 	for (int i = 0; i < 2; i++) {
 		bench_submit(batches[i]);
 		bench_io_uring(batches[i]);
 		bench_getppid(batches[i]);
-		bench_af_alg(batches[i]);
+		bench_af_alg(names[i], batches[i], 64);
 	}
 	bench_register("");
 	bench_invalidate();
@@ -51,6 +53,8 @@ int main(int argc, char **argv)
 	sample_calibrate();
 	if (argc > 2 && !strcmp(argv[1], "register"))
 		bench_register(argv[2]);
+	else if (argc > 1 && !strcmp(argv[1], "mediated"))
+		bench_mediated();
 	else if (argc > 1)
 		bench_copy(argv[1]);
 	else
