@@ -12,10 +12,11 @@ endif
 KERNEL ?= stock
 export KERNEL KERNELS
 
-# The devices to test, by their drivers; tests/vm/suite knows the names.
-ifdef DEVICE
-export DEVICES := $(DEVICE)
-endif
+# The devices to test, by their drivers; tests/vm/suite knows the names.  Ours is in
+# our QEMU alone, for the others the packaged one will do.
+DEVICES := $(or $(DEVICE),pci loop edu all)
+export DEVICES
+qemus := packaged $(if $(filter pci all,$(DEVICES)),qemu)
 
 O := $(CURDIR)/build
 MODULES := $(O)/modules/$(KERNEL)
@@ -29,10 +30,12 @@ help:
 	@echo 'make tools        the command lite-accel'
 	@echo 'make tests        the test programs'
 	@echo 'make qemu         QEMU with the accelerator, in the cache'
-	@echo 'make demo         hash a file with the accelerator (FILE=path: yours)'
+	@echo 'make demo         hash a file with an accelerator in software (FILE=path: yours)'
+	@echo '                  (DEVICE=pci: with ours in QEMU; DEVICE=edu: copy one with edu)'
 	@echo 'make shell        a shell in the virtual machine'
 	@echo 'make test         run all tests in the virtual machine, on $(KERNELS)'
-	@echo '                  (DEVICE=pci, loop or edu: only with this device)'
+	@echo '                  (DEVICE=pci, loop or edu: only with this device;'
+	@echo '                  DEVICE=all: with all of them in one machine)'
 	@echo 'make check        static checks'
 	@echo 'make check-fresh  demo and test in a new, minimal Debian 12'
 	@echo 'make bench        measure, print a table, write build/bench.tsv'
@@ -75,18 +78,18 @@ bench-programs: lib
 	@$(MAKE) --no-print-directory -C tests/bench O=$(O)
 
 demo:
-	@tests/vm/demo '$(FILE)'
+	@tests/vm/demo '$(or $(DEVICE),loop)' '$(FILE)'
 
 test:
-	@tests/vm/need build
-	@$(MAKE) --no-print-directory all-modules lib tools tests qemu
+	@tests/vm/need build test $(qemus) $(filter debug,$(KERNELS))
+	@$(MAKE) --no-print-directory all-modules lib tools tests $(filter qemu,$(qemus))
 	@tests/vm/suite
 
 shell: modules lib tools qemu
 	@tests/vm/run --shell
 
 check:
-	@tests/vm/need build check
+	@tests/vm/need build test qemu debug check
 	@tests/check/run
 
 check-fresh:
