@@ -89,7 +89,7 @@ test_exists()
 # What the documents name is there: paths, functions, tests.
 check_names()
 {
-	local file name
+	local file name lines
 	for file; do
 		grep -oE '\b(drivers|include|lib|tools|tests|qemu|Documentation)/[A-Za-z0-9_./*-]*[A-Za-z0-9_*/]' "$file" |
 			sort -u | while read -r name; do
@@ -102,6 +102,10 @@ check_names()
 		grep -oE '``[a-z0-9_]+\.[a-z0-9_]+``' "$file" | tr -d '`' | sort -u | while read -r name; do
 			[[ $name =~ \.(c|h|ko|rst|tsv)$ ]] || test_exists "$name" ||
 				echo "$file: no test $name"
+		done
+		# "``drivers/devices/x.c`` ... N lines", on one line.
+		sed -n 's/.*``\(drivers[^`]*\)``.* \([0-9]*\) lines.*/\1 \2/p' "$file" | while read -r name lines; do
+			[ "$(wc -l <"$name")" = "$lines" ] || echo "$file: $name has not $lines lines"
 		done
 		true # nothing found is no failure
 	done | { ! grep .; }

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SLOW_BYTES (32 * PAGE)
+
 /* LITE_ACCEL_DEVICE names the device under test, else it is the first there is. */
 const char *accel_path(void)
 {
@@ -37,6 +39,18 @@ int accel_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/* QEMU's edu moves 4 KiB in and out in 0.2 s.  A device that is gone is what it was. */
+static bool is_slow(void)
+{
+	char path[160], driver[160] = "";
+	static bool slow;
+
+	accel_sysfs(path, sizeof(path), "device/driver");
+	if (readlink(path, driver, sizeof(driver) - 1) > 0)
+		slow = strstr(driver, "lite_accel_edu");
+	return slow;
+}
+
 /* The first of @needs (enum accel_need) that the device does not have, or NULL. */
 const char *accel_lacks(unsigned int needs)
 {
@@ -53,7 +67,15 @@ const char *accel_lacks(unsigned int needs)
 		return "the device reaches memory that is not registered";
 	if (needs & ACCEL_MODEL && accel_counter("doorbells") == UINT64_MAX)
 		return "the device is not ours, in QEMU";
+	if (needs & ACCEL_SPEED && is_slow())
+		return "the device is too slow";
 	return NULL;
+}
+
+/* How much of that a device can move while a test waits. */
+size_t accel_capped(size_t bytes)
+{
+	return bytes > SLOW_BYTES && is_slow() ? SLOW_BYTES : bytes;
 }
 
 int accel_ioctl(int fd, unsigned long cmd, void *arg)
@@ -218,14 +240,15 @@ bool accel_poll(struct accel_queue *q, struct laccel_cqe *cqe)
 
 int accel_wait(struct accel_queue *q, struct laccel_cqe *cqe)
 {
-	uint64_t end = accel_ms() + ACCEL_WAIT_MS;
+	uint64_t start = accel_ms(), waited;
 
 	for (int spins = 0; !accel_poll(q, cqe); spins++) {
-		if (accel_ms() > end)
+		waited = accel_ms() - start;
+		if (waited > ACCEL_WAIT_MS)
 			return -ETIME;
 		/* An emulated device runs the better for a CPU that is idle. */
 		if (spins > 100)
-			usleep(20);
+			usleep(20 + waited * 1000 / 8);
 	}
 	return 0;
 }
@@ -245,6 +268,30 @@ int accel_command(struct accel_queue *q, struct laccel_sqe sqe)
 	int ret = accel_run(q, &sqe, &cqe);
 
 	return ret ? ret : cqe.status;
+}
+
+/*
+ * The device writes a pattern: by FILL, or without it by COPY from memory of ours that
+ * stays until the process ends, as the command may run as long.
+ */
+struct laccel_sqe accel_write(void *dst, uint64_t pattern, uint32_t length)
+{
+	uint8_t *src;
+
+	if (!accel_lacks(ACCEL_ALL_COMMANDS))
+		return accel_fill(dst, pattern, length);
+	src = accel_pages(length);
+	for (uint32_t i = 0; i < length; i++)
+		src[i] = pattern >> i % 8 * 8;
+	return accel_copy(dst, src, length);
+}
+
+/* The device reads, by CRC32C, or without it by COPY. */
+struct laccel_sqe accel_read(const void *src, uint32_t length)
+{
+	if (!accel_lacks(ACCEL_ALL_COMMANDS))
+		return accel_crc32c(src, length, 0);
+	return accel_copy(accel_pages(length), src, length);
 }
 
 static bool read_file(const char *path, char *text, size_t length)

@@ -24,7 +24,16 @@ enum accel_need {
 	ACCEL_WALLS = 2,	/* memory that is not registered is out of reach */
 	ACCEL_MODEL = 4,	/* ours: it counts, and can be set and broken from here */
 	ACCEL_ALL_COMMANDS = 8,	/* not only some */
+	ACCEL_SPEED = 16,	/* some MiB/s at least; edu has 20 KiB/s */
 };
+
+/* Skips a test on devices that do not have it. */
+#define NEEDS(what) do {						\
+	const char *lack_ = accel_lacks(what);				\
+									\
+	if (lack_)							\
+		SKIP(return, "%s", lack_);				\
+} while (0)
 
 /* What memory is made of: private small pages, large pages, or those of a file. */
 enum backing { SMALL, BIG, SHARED };
@@ -68,6 +77,9 @@ bool accel_poll(struct accel_queue *q, struct laccel_cqe *cqe);
 int accel_wait(struct accel_queue *q, struct laccel_cqe *cqe);
 int accel_run(struct accel_queue *q, const struct laccel_sqe *sqe, struct laccel_cqe *cqe);
 int accel_command(struct accel_queue *q, struct laccel_sqe sqe);
+struct laccel_sqe accel_write(void *dst, uint64_t pattern, uint32_t length);
+struct laccel_sqe accel_read(const void *src, uint32_t length);
+size_t accel_capped(size_t bytes);
 
 void accel_sysfs(char *path, size_t room, const char *below);
 uint64_t accel_attribute(const char *below);

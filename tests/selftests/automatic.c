@@ -25,6 +25,7 @@ FIXTURE(automatic) {
 
 FIXTURE_SETUP(automatic)
 {
+	NEEDS(ACCEL_ALL_COMMANDS);
 	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
 }
 
@@ -302,8 +303,7 @@ static int use_without_system_calls(void)
 /* As long as the device is done before anybody would go to sleep. */
 TEST_F(automatic, no_system_calls)
 {
-	if (accel_lacks(ACCEL_DOORBELL))
-		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
+	NEEDS(ACCEL_DOORBELL);
 	EXPECT_EQ(0, run_child(use_without_system_calls));
 }
 

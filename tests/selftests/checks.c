@@ -10,9 +10,9 @@
 #include "accel.h"
 
 /* Long enough for a device that goes on to be seen doing it. */
-#define WATCH_US	100000
+#define WATCH_US	(accel_lacks(ACCEL_SPEED) ? 900000 : 100000)
 #define FILLS		32
-#define FILL_BYTES	(1u << 20)
+#define FILL_BYTES	accel_capped(1u << 20)
 
 /* A queue, and memory that another mapping of ours stays on to watch. */
 struct trial {
@@ -66,7 +66,7 @@ static bool close_trial(struct trial *s, bool safe)
 static void start_fills(struct trial *s)
 {
 	for (int i = 1; i <= FILLS; i++) {
-		struct laccel_sqe sqe = accel_fill(s->target, 0x0101010101010101 * i, s->bytes);
+		struct laccel_sqe sqe = accel_write(s->target, 0x0101010101010101 * i, s->bytes);
 
 		sqe.flags = LACCEL_SQE_FENCE;
 		sqe.user_data = i;
@@ -175,7 +175,7 @@ bool check_lost_memory(void)
 	int with, without, unregistered;
 
 	open_trial(&s, PAGE, 0);
-	read = accel_crc32c(s.target, 64, 0);
+	read = accel_read(s.target, 64);
 	with = accel_command(&s.q, read);
 	mprotect(s.target, PAGE, PROT_NONE);
 	without = accel_command(&s.q, read);
@@ -192,7 +192,7 @@ bool check_read_only(void)
 	int status;
 
 	open_trial(&s, PAGE, 0);
-	status = accel_command(&s.q, accel_fill(s.target, ~0ull, 64));
+	status = accel_command(&s.q, accel_write(s.target, ~0ull, 64));
 	if (status != LACCEL_PAGE_FAULT || s.watch[0] || s.watch[63])
 		return close_trial(&s, broken("memory registered for reading was written"));
 	return close_trial(&s, true);
@@ -206,7 +206,7 @@ bool check_fence(void)
 	struct trial s;
 
 	open_trial(&s, FILL_BYTES, LACCEL_MEM_WRITE);
-	slow = accel_fill(s.target, 1, FILL_BYTES);
+	slow = accel_write(s.target, 1, FILL_BYTES);
 	slow.user_data = 1;
 	quick.flags = LACCEL_SQE_FENCE;
 	accel_push(&s.q, &slow);
@@ -268,7 +268,7 @@ bool check_data(void)
 	struct trial s;
 
 	open_trial(&s, PAGE, LACCEL_MEM_WRITE);
-	if (accel_command(&s.q, accel_fill(s.target, ~0ull, PAGE)) || s.watch[0] != 0xff ||
+	if (accel_command(&s.q, accel_write(s.target, ~0ull, PAGE)) || s.watch[0] != 0xff ||
 	    s.watch[PAGE - 1] != 0xff)
 		return close_trial(&s, broken("the device did not write"));
 	return close_trial(&s, true);

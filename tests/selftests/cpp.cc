@@ -13,6 +13,14 @@ static void result(int number, bool good, const char *name)
 	failures += !good;
 }
 
+// What is skipped on a device that has not all commands.
+static bool knows_all(laccel_device *dev)
+{
+	laccel_info info;
+
+	return laccel_get_info(dev, &info) || (~info.commands & 0x7f) == 0;
+}
+
 static bool helpers(laccel_device *dev)
 {
 	std::vector<unsigned char> from(100000, 'x'), to(from.size());
@@ -51,8 +59,13 @@ int main()
 
 	std::printf("TAP version 13\n1..3\n");
 	result(1, laccel_open(nullptr, &dev) == 0, "open");
-	result(2, dev && helpers(dev), "helpers");
-	result(3, dev && fast_path(dev), "fast path");
+	if (dev && !knows_all(dev)) {
+		result(2, true, "helpers # SKIP the device has not all commands");
+		result(3, true, "fast path # SKIP the device has not all commands");
+	} else {
+		result(2, dev && helpers(dev), "helpers");
+		result(3, dev && fast_path(dev), "fast path");
+	}
 	laccel_close(dev);
 	return failures != 0;
 }

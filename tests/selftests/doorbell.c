@@ -278,8 +278,7 @@ TEST_F(doorbell, eventfd_of_destroyed_queue)
 
 TEST_F(doorbell, reads_are_zero)
 {
-	if (accel_lacks(ACCEL_DOORBELL))
-		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
+	NEEDS(ACCEL_DOORBELL);
 	accel_command(&self->q, accel_nop(0));
 	accel_arm(&self->q, 1);
 	EXPECT_EQ(0, __atomic_load_n(&self->q.doorbell->ring, __ATOMIC_RELAXED));

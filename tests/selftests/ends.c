@@ -48,7 +48,7 @@ static void own(struct board *board, int fd, enum way way)
 	    accel_register(fd, board->memory, LENGTH, LACCEL_MEM_WRITE, NULL))
 		_exit(1);
 	for (uint64_t i = 1; !__atomic_load_n(&board->end, __ATOMIC_RELAXED); i++) {
-		struct laccel_sqe sqe = accel_fill(board->memory, i, LENGTH);
+		struct laccel_sqe sqe = accel_write(board->memory, i, accel_capped(LENGTH));
 
 		if (q.tail - q.head < 64)
 			accel_push(&q, &sqe);

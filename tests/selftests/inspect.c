@@ -113,7 +113,7 @@ static int start_tracing(void)
 
 static void use_queue_and_memory(int fd, uint8_t *p)
 {
-	struct laccel_sqe sqe = accel_fill(p, 0, 8);
+	struct laccel_sqe sqe = accel_write(p, 0, 8);
 	struct accel_queue q;
 	struct laccel_cqe cqe;
 	uint32_t id;

@@ -161,8 +161,7 @@ static int sleep_without_system_calls(void)
 
 TEST_F(library, no_system_calls)
 {
-	if (accel_lacks(ACCEL_DOORBELL))
-		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
+	NEEDS(ACCEL_DOORBELL);
 	EXPECT_EQ(0, run_child(run_without_system_calls));
 	EXPECT_EQ(-SIGSYS, run_child(sleep_without_system_calls));
 }
@@ -199,8 +198,7 @@ TEST_F(library, wait_asleep)
 
 	if (!vm_present())
 		SKIP(return, "no line to the host");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(0, vm_set("latency-ns", 100000000));
 	for (int i = 0; i < 5; i++) {
 		start = accel_ms();
@@ -314,8 +312,7 @@ TEST_F(library, lost_device)
 
 	if (geteuid())
 		SKIP(return, "not root");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
 	ASSERT_EQ(0, vm_unbind(bdf));
 	EXPECT_EQ(-ENODEV, laccel_wait(self->q, -1));
@@ -358,7 +355,7 @@ TEST_F(library, registrations)
 	EXPECT_TRUE(error_says("registered for reading only"));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, a));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, b));
-	EXPECT_EQ(0, laccel_fill(self->dev, p + 3 * PAGE - 8, 1, 8));
+	EXPECT_EQ(0, laccel_copy(self->dev, p + 3 * PAGE - 8, p + 3 * PAGE - 16, 8));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, c));
 	EXPECT_EQ(4 * 1, accel_pinned_kb());	/* of the helper */
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, c));

@@ -20,7 +20,7 @@
 #include "kselftest_harness.h"
 #include "vm.h"
 
-#define LENGTH	(2u << 20)
+#define LENGTH	accel_capped(2u << 20)
 #define FILLS	60
 
 static int reset(const char *bdf)
@@ -92,7 +92,7 @@ static void close_user(struct user *u)
 static void start_fills(struct user *u)
 {
 	for (int i = 1; i <= FILLS; i++) {
-		struct laccel_sqe sqe = accel_fill(u->memory, 0x0101010101010101 * i, LENGTH);
+		struct laccel_sqe sqe = accel_write(u->memory, 0x0101010101010101 * i, LENGTH);
 
 		sqe.flags = LACCEL_SQE_FENCE;
 		accel_push(&u->q, &sqe);
@@ -137,7 +137,7 @@ FIXTURE_TEARDOWN(gone)
 
 	ASSERT_EQ(0, self->back ? 0 : bring_back(variant->way, self->bdf));
 	ASSERT_EQ(0, open_user(&next));
-	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_fill(next.memory, 1, LENGTH)));
+	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_write(next.memory, 1, LENGTH)));
 	/* A device that was plugged in anew counts from 0. */
 	EXPECT_LE(accel_counter("dma_after_stop"), self->dma_after_stop);
 	close_user(&next);
@@ -238,7 +238,7 @@ TEST_F(gone, back_while_open)
 	ASSERT_EQ(0, bring_back(variant->way, self->bdf));
 	self->back = true;
 	ASSERT_EQ(0, open_user(&second));
-	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_fill(second.memory, 1, LENGTH)));
+	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_write(second.memory, 1, LENGTH)));
 	EXPECT_EQ(4, failing_calls(self->user.q.fd));
 	accel_store(&self->user.q, ~0u, ~0u);
 	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_nop(0)));
@@ -408,8 +408,7 @@ FIXTURE_SETUP(unconfirmed)
 {
 	if (geteuid() || !vm_present())
 		SKIP(return, "not root, or no line to the host");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
 }
 

@@ -29,6 +29,7 @@ FIXTURE(limits) {
 
 FIXTURE_SETUP(limits)
 {
+	NEEDS(ACCEL_ALL_COMMANDS);
 	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
 }
 
@@ -100,8 +101,7 @@ static int use_oldest(void)
 /* An ordinary user's 64 MiB: those used last are kept, the oldest make room. */
 TEST_F_TIMEOUT(limits, bounded_bytes, 60)
 {
-	if (accel_lacks(ACCEL_DOORBELL))
-		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
+	NEEDS(ACCEL_DOORBELL);
 	EXPECT_EQ(0, run_child(use_youngest));
 	EXPECT_EQ(0, run_child(use_youngest_but_two));
 	EXPECT_EQ(-SIGSYS, run_child(use_oldest));
@@ -280,8 +280,7 @@ TEST_F(limits, disturbed)
 
 	if (!vm_present())
 		SKIP(return, "no line to the host");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	ASSERT_TRUE(all_helpers(self->dev, robbery.p, robbery.p + MIB, MIB));
 	ASSERT_EQ(0, vm_set("latency-ns", 100000000));
 	for (int i = 0; i < 3; i++) {

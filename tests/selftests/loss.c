@@ -13,7 +13,7 @@
 #include "checks.h"
 #include "kselftest_harness.h"
 
-#define LENGTH (2u << 20)
+#define LENGTH accel_capped(2u << 20)
 
 FIXTURE(loss) {
 	int fd;
@@ -41,7 +41,7 @@ FIXTURE_TEARDOWN(loss)
 static void start_fills(FIXTURE_DATA(loss) *self, int count)
 {
 	for (int i = 1; i <= count; i++) {
-		struct laccel_sqe sqe = accel_fill(self->memory, 0x0101010101010101 * i, LENGTH);
+		struct laccel_sqe sqe = accel_write(self->memory, 0x0101010101010101 * i, LENGTH);
 
 		sqe.flags = LACCEL_SQE_FENCE;
 		sqe.user_data = i;
@@ -61,8 +61,7 @@ TEST_F(loss, unregister_while_in_use)
 	struct laccel_cqe cqe;
 	bool cut = false;
 
-	if (accel_lacks(ACCEL_WALLS))
-		SKIP(return, "%s", accel_lacks(ACCEL_WALLS));
+	NEEDS(ACCEL_WALLS);
 	for (int try = 0; try < 20 && !cut; try++) {
 		start_fills(self, 32);
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
@@ -107,7 +106,7 @@ TEST_F(loss, lost_memory)
 /* fork() takes nothing: the parent's pages stay the parent's, and the device's. */
 TEST_F(loss, fork_loses_nothing)
 {
-	struct laccel_sqe sqe = accel_fill(self->memory, ~0ull, LENGTH);
+	struct laccel_sqe sqe = accel_write(self->memory, ~0ull, LENGTH);
 	int status;
 
 	memset(self->memory, 1, LENGTH);
@@ -141,7 +140,7 @@ static void show(uint8_t *p, size_t length)
 TEST_F(loss, across_registrations)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
-	struct laccel_sqe sqe = accel_fill(p + 100, ~0ull, 6 * PAGE);
+	struct laccel_sqe sqe = accel_write(p + 100, ~0ull, 6 * PAGE);
 	struct laccel_cqe cqe;
 
 	hide(p + 4 * PAGE, 4 * PAGE);
@@ -199,6 +198,7 @@ TEST_F(loss, dualcast_cut_by_a_hole)
 	struct laccel_sqe sqe = accel_dualcast(p, end - PAGE - 100, p + 64 * PAGE, 2 * PAGE);
 	struct laccel_cqe cqe;
 
+	NEEDS(ACCEL_ALL_COMMANDS);
 	memset(p + 64 * PAGE, 0x55, 2 * PAGE);
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
@@ -222,6 +222,7 @@ TEST_F(loss, all_or_nothing)
 	};
 	struct laccel_cqe cqe;
 
+	NEEDS(ACCEL_ALL_COMMANDS);
 	memset(state, 0, sizeof(*state));
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		ASSERT_EQ(0, accel_run(&self->q, &commands[i], &cqe));

@@ -49,7 +49,7 @@ static bool device_writes(FIXTURE_DATA(mem) *self, uint64_t *p)
 {
 	uint64_t value = host_random();
 
-	return !accel_command(&self->q, accel_fill(p, value, 64)) && p[0] == value &&
+	return !accel_command(&self->q, accel_write(p, value, 64)) && p[0] == value &&
 	       p[7] == value;
 }
 
@@ -103,8 +103,7 @@ TEST_F(mem, transparent_huge_pages)
 	uint64_t before = accel_counter("huge_translations");
 	uint8_t *p = accel_huge_pages(2 * HUGE);
 
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	EXPECT_TRUE(works(self, p, 2 * HUGE));
 	EXPECT_GT(accel_counter("huge_translations"), before);
 }
@@ -114,8 +113,7 @@ TEST_F(mem, small_pages_are_not_huge)
 	uint64_t before = accel_counter("huge_translations");
 	uint8_t *p = accel_pages(HUGE);
 
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	EXPECT_TRUE(works(self, p, HUGE));
 	EXPECT_EQ(before, accel_counter("huge_translations"));
 }
@@ -157,7 +155,7 @@ TEST_F(mem, memfd)
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_TRUE(works(self, p, 64 * PAGE));
 	ASSERT_EQ(0, accel_register(self->fd, p, PAGE, LACCEL_MEM_WRITE, NULL));
-	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_fill(p, 0x1122334455667788, 8)));
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p, 0x1122334455667788, 8)));
 	ASSERT_EQ(8, pread(memfd, &value, 8, 0));
 	EXPECT_EQ(0x1122334455667788, value);
 	close(memfd);
@@ -217,13 +215,12 @@ TEST_F(mem, read_only_mapping)
 						  LACCEL_MEM_WRITE, NULL));
 		ASSERT_EQ(0, accel_register(self->fd, mappings[i], 4 * PAGE, 0, NULL));
 		EXPECT_EQ(LACCEL_PAGE_FAULT,
-			  accel_command(&self->q, accel_fill(mappings[i], 1, 8)));
+			  accel_command(&self->q, accel_write(mappings[i], 1, 8)));
 	}
 	/* The rights are those of the registration, whatever mprotect() adds. */
-	if (accel_lacks(ACCEL_WALLS))
-		SKIP(return, "%s", accel_lacks(ACCEL_WALLS));
+	NEEDS(ACCEL_WALLS);
 	ASSERT_EQ(0, mprotect(mappings[2], 4 * PAGE, PROT_READ | PROT_WRITE));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_fill(mappings[2], 1, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_write(mappings[2], 1, 8)));
 	EXPECT_TRUE(check_read_only());
 	close(memfd);
 }
@@ -327,12 +324,11 @@ TEST_F(mem, no_overlap_between_files)
 	struct accel_queue q;
 	int other = accel_open();
 
-	if (accel_lacks(ACCEL_WALLS))
-		SKIP(return, "%s", accel_lacks(ACCEL_WALLS));
+	NEEDS(ACCEL_WALLS);
 	ASSERT_EQ(0, accel_queue_init(&q, other, 4));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&q, accel_fill(self->probe, 0, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&q, accel_write(self->probe, 0, 8)));
 	EXPECT_EQ(0, accel_register(other, self->probe, PAGE, 0, NULL));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&q, accel_fill(self->probe, 0, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&q, accel_write(self->probe, 0, 8)));
 	EXPECT_TRUE(device_writes(self, self->probe));
 	EXPECT_EQ(0, accel_queue_exit(&q));
 	close(other);

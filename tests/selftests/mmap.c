@@ -310,8 +310,7 @@ TEST_F(mapping, doorbell_is_one_page)
 {
 	struct accel_queue neighbour;
 
-	if (accel_lacks(ACCEL_DOORBELL))
-		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
+	NEEDS(ACCEL_DOORBELL);
 	ASSERT_EQ(0, accel_queue_init(&neighbour, self->q.fd, 1));
 	for (size_t i = 0; i < PAGE / 8; i++)
 		EXPECT_EQ(0, ((volatile uint64_t *)self->q.doorbell)[i]);

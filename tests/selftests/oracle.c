@@ -60,6 +60,7 @@ NOTICE(page_fault, read_by_copy, way_unmap, 0, ": status");
 
 FIXTURE_SETUP(oracle)
 {
+	NEEDS(ACCEL_SPEED);
 	ASSERT_EQ(0, open_race(&self->r, &variant->way));
 	self->r.read = variant->read;
 }
@@ -104,8 +105,7 @@ FIXTURE_SETUP(flush)
 		SKIP(return, "no line to the host");
 	if (behind_iommu())
 		SKIP(return, "behind an IOMMU");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(0, open_race(&self->r, &exchange));
 	ASSERT_EQ(0, accel_register(self->r.fd, self->r.twin, 2 * PAGES * PAGE, LACCEL_MEM_WRITE,
 				    NULL));

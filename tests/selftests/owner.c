@@ -95,7 +95,7 @@ FIXTURE_SETUP(owner)
 /* Whatever somebody else tried, it is still ours and works. */
 FIXTURE_TEARDOWN(owner)
 {
-	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_fill(self->page, ~0ull, 8)));
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(self->page, ~0ull, 8)));
 	EXPECT_EQ(0, accel_queue_exit(&self->q));
 	EXPECT_EQ(0, accel_destroy(self->fd, self->mem));
 	close(self->fd);
@@ -319,8 +319,7 @@ TEST_F(owner, io_uring)
 {
 	int ret;
 
-	if (accel_lacks(ACCEL_DOORBELL))
-		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
+	NEEDS(ACCEL_DOORBELL);
 	ret = IN_CHILD(leave_to_io_uring());
 	if (ret == KSFT_SKIP)
 		SKIP(return, "no io_uring");

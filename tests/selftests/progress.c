@@ -49,8 +49,7 @@ FIXTURE_SETUP(paced)
 {
 	if (!vm_present())
 		SKIP(return, "no line to the host");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
@@ -290,6 +289,110 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 	EXPECT_EQ(0, memcmp(state->hash, gib_of_zeros, 32));
 	EXPECT_EQ(GIB, state->bytes);
 	EXPECT_EQ(0, accel_queue_exit(&other));
+}
+
+/*
+ * A device that the core executes for: slices, in turn for all files.  One file has
+ * BUSY queues full of commands, the other a single command.
+ */
+#define BUSY		8
+#define BUSY_COMMANDS	4	/* of each queue */
+#define BUSY_SLICES	(BUSY * BUSY_COMMANDS * SLICES)
+
+FIXTURE(shared) {
+	size_t slice;
+	struct accel_queue busy[BUSY];
+	struct accel_queue other;
+	uint8_t *src;		/* ones, as long as a command */
+	uint8_t *dst;		/* of the busy ones */
+	uint8_t *own;		/* of the other */
+};
+
+FIXTURE_SETUP(shared)
+{
+	int fd = accel_open();
+
+	if (!accel_lacks(ACCEL_WALLS))
+		SKIP(return, "the device takes turns by itself");
+	self->slice = accel_lacks(ACCEL_SPEED) ? 4032 : 1u << 20;
+	self->src = accel_pages(SLICES * self->slice);
+	self->dst = accel_pages(BUSY_SLICES * self->slice);
+	self->own = accel_pages(SLICES * self->slice);
+	memset(self->src, 1, SLICES * self->slice);
+	for (int i = 0; i < BUSY; i++)
+		ASSERT_EQ(0, accel_queue_init(&self->busy[i], fd, BUSY_COMMANDS));
+	ASSERT_EQ(0, accel_queue_init(&self->other, accel_open(), 4));
+}
+
+FIXTURE_TEARDOWN(shared)
+{
+	for (int i = 0; i < BUSY; i++)
+		accel_queue_exit(&self->busy[i]);
+	accel_queue_exit(&self->other);
+	close(self->busy[0].fd);
+	close(self->other.fd);
+}
+
+static int slices_of_busy(FIXTURE_DATA(shared) *self)
+{
+	int done = 0;
+
+	for (int i = 1; i <= BUSY_SLICES; i++)
+		done += __atomic_load_n(&self->dst[i * self->slice - 1], __ATOMIC_RELAXED);
+	return done;
+}
+
+static void fill_busy(FIXTURE_DATA(shared) *self)
+{
+	size_t length = SLICES * self->slice;
+
+	memset(self->dst, 0, BUSY_SLICES * self->slice);
+	for (int i = 0; i < BUSY * BUSY_COMMANDS; i++) {
+		struct laccel_sqe sqe = accel_copy(self->dst + i * length, self->src, length);
+
+		accel_push(&self->busy[i % BUSY], &sqe);
+	}
+	for (int i = 0; i < BUSY; i++)
+		accel_ring(&self->busy[i]);
+}
+
+/* How many slices the busy ones were given while the other waited for its own. */
+static int slices_meanwhile(FIXTURE_DATA(shared) *self)
+{
+	int before;
+
+	fill_busy(self);
+	while (!slices_of_busy(self))
+		usleep(100);
+	before = slices_of_busy(self);
+	if (accel_command(&self->other, accel_copy(self->own, self->src, SLICES * self->slice)))
+		return BUSY_SLICES;
+	return slices_of_busy(self) - before;
+}
+
+static void drain_busy(FIXTURE_DATA(shared) *self)
+{
+	struct laccel_cqe cqe;
+
+	for (int i = 0; i < BUSY * BUSY_COMMANDS; i++)
+		accel_wait(&self->busy[i % BUSY], &cqe);
+}
+
+/*
+ * By turns between queues it would be BUSY times as many as one's own.  One command
+ * misses a turn while its next slice is being pinned, and we may be late to look.
+ */
+TEST_F_TIMEOUT(shared, files_take_turns, 240)
+{
+	int meanwhile = BUSY_SLICES;
+
+	for (int try = 0; try < 5 && meanwhile > 3 * SLICES; try++) {
+		if (try)
+			drain_busy(self);
+		meanwhile = slices_meanwhile(self);
+	}
+	EXPECT_LE(meanwhile, 3 * SLICES);
+	EXPECT_TRUE(accel_is_all(self->own, SLICES * self->slice, 1));
 }
 
 TEST_HARNESS_MAIN

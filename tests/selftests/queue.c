@@ -13,7 +13,7 @@
 #include "kselftest_harness.h"
 #include "vm.h"
 
-#define LONG_BYTES	(4u << 20)	/* many slices */
+#define LONG_BYTES	accel_capped(4u << 20)	/* many slices */
 
 FIXTURE(queue) {
 	int fd;
@@ -141,7 +141,7 @@ TEST_F(queue, batch)
 	struct laccel_cqe cqe;
 
 	for (uint64_t i = 0; i < 64; i++) {
-		struct laccel_sqe sqe = accel_fill(&words[i], ~i, sizeof(words[i]));
+		struct laccel_sqe sqe = accel_write(&words[i], ~i, sizeof(words[i]));
 
 		accel_push(&self->q, &sqe);
 	}
@@ -242,20 +242,21 @@ static struct laccel_sqe linked(struct laccel_sqe sqe)
 /* Each needs the one before: fill, copy what was filled, copy the copy. */
 TEST_F(queue, link_passes_data_on)
 {
+	uint32_t n = LONG_BYTES / 8;
 	uint8_t *m = self->memory;
 	struct laccel_sqe chain[] = {
-		accel_fill(m, 0x5a5a5a5a5a5a5a5a, 1 << 19),
-		linked(accel_copy(m + (1 << 19), m, 1 << 19)),
-		linked(accel_copy(m + (2 << 19), m + (1 << 19), 1 << 19)),
+		accel_write(m, 0x5a5a5a5a5a5a5a5a, n),
+		linked(accel_copy(m + n, m, n)),
+		linked(accel_copy(m + 2 * n, m + n, n)),
 	};
 	uint16_t status[3];
 
 	ASSERT_EQ(0, run_chain(&self->q, chain, 3, status));
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(LACCEL_OK, status[i]);
-	EXPECT_EQ(0x5a, m[2 << 19]);
-	EXPECT_EQ(0x5a, m[(3 << 19) - 1]);
-	EXPECT_EQ(0, m[3 << 19]);
+	EXPECT_EQ(0x5a, m[2 * n]);
+	EXPECT_EQ(0x5a, m[3 * n - 1]);
+	EXPECT_EQ(0, m[3 * n]);
 }
 
 /* A failure cancels all that hang on it, and nothing after them. */
@@ -264,8 +265,8 @@ static void expect_canceled(struct __test_metadata *_metadata, FIXTURE_DATA(queu
 {
 	struct laccel_sqe chain[] = {
 		bad,
-		linked(accel_fill(self->memory + PAGE, ~0ull, 64)),
-		linked(accel_fill(self->memory + PAGE, ~0ull, 64)),
+		linked(accel_write(self->memory + PAGE, ~0ull, 64)),
+		linked(accel_write(self->memory + PAGE, ~0ull, 64)),
 		accel_nop(0),
 		linked(accel_nop(0)),
 	};
@@ -286,7 +287,7 @@ TEST_F(queue, link_after_failure)
 	reserved.reserved0 = 1;
 	expect_canceled(_metadata, self, (struct laccel_sqe){ .opcode = 47 }, LACCEL_BAD_OPCODE);
 	expect_canceled(_metadata, self, reserved, LACCEL_BAD_FIELD);
-	expect_canceled(_metadata, self, accel_fill((void *)PAGE, 0, 64), LACCEL_PAGE_FAULT);
+	expect_canceled(_metadata, self, accel_write((void *)PAGE, 0, 64), LACCEL_PAGE_FAULT);
 	expect_canceled(_metadata, self,
 			accel_copy(self->memory + LONG_BYTES - PAGE, self->memory, 2 * PAGE),
 			LACCEL_PAGE_FAULT);

@@ -124,7 +124,7 @@ TEST_F(replaced, written_first)
 	uint8_t *page = page_of(s);
 
 	ASSERT_TRUE(variant->happens(s));
-	ASSERT_EQ(LACCEL_OK, accel_command(&s->q, accel_fill(page, ~0ull, PAGE / 2)));
+	ASSERT_EQ(LACCEL_OK, accel_command(&s->q, accel_write(page, ~0ull, PAGE / 2)));
 	EXPECT_TRUE(accel_is_all(page, PAGE / 2, 0xff));
 	EXPECT_TRUE(accel_is_all(page + PAGE / 2, PAGE / 2, variant->now));
 }
@@ -218,7 +218,7 @@ TEST_F(lost, page_fault_with_bytes_done)
 {
 	struct scene *s = &self->s;
 	uint8_t *before = s->memory + (HURT - 1) * PAGE;
-	struct laccel_sqe sqe = accel_fill(before + 100, ~0ull, 3 * PAGE);
+	struct laccel_sqe sqe = accel_write(before + 100, ~0ull, 3 * PAGE);
 	struct laccel_cqe cqe;
 
 	ASSERT_EQ(0, accel_run(&s->q, &sqe, &cqe));

@@ -52,8 +52,7 @@ FIXTURE_SETUP(broken)
 {
 	if (!vm_present())
 		SKIP(return, "no line to the host");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 }
 
 FIXTURE_TEARDOWN(broken)
@@ -76,8 +75,7 @@ TEST(hang_is_noticed)
 
 	if (!vm_present() || geteuid())
 		SKIP(return, "no line to the host, or not root");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
 	ASSERT_EQ(0, vm_switch("hang", true));
 	EXPECT_FALSE(check_completions());
@@ -94,8 +92,7 @@ TEST(dma_after_stop_is_counted)
 
 	if (!vm_present())
 		SKIP(return, "no line to the host");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(0, vm_switch("ignore-stop", true));
 	EXPECT_FALSE(check_stop());
 	ASSERT_EQ(0, vm_switch("ignore-stop", false));

@@ -53,7 +53,7 @@ bool device_writes(struct scene *s, uint8_t *p)
 	bool seen;
 
 	memcpy(before, p, sizeof(before));
-	seen = !accel_command(&s->q, accel_fill(p, value * 0x0101010101010101, 64)) &&
+	seen = !accel_command(&s->q, accel_write(p, value * 0x0101010101010101, 64)) &&
 	       accel_is_all(p, 64, value);
 	memcpy(p, before, sizeof(before));
 	return seen;
@@ -61,7 +61,7 @@ bool device_writes(struct scene *s, uint8_t *p)
 
 int status_of(struct scene *s, const uint8_t *p)
 {
-	return accel_command(&s->q, accel_crc32c(p, PAGE, 0));
+	return accel_command(&s->q, accel_read(p, PAGE));
 }
 
 bool unmap_page(struct scene *s)

@@ -60,6 +60,10 @@ static bool reaches(struct stage *s, struct accel_queue *q, uint8_t *probe, uint
 	bool writable = readable && s->flags & LACCEL_MEM_WRITE;
 	int status;
 
+	if (accel_lacks(ACCEL_WALLS)) {
+		readable = true;
+		writable = true;
+	}
 	host_randomize(page, PAGE);
 	status = accel_command(q, accel_copy(probe, page, PAGE));
 	if (status != (readable ? LACCEL_OK : LACCEL_PAGE_FAULT) ||

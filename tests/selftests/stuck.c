@@ -44,7 +44,7 @@ static bool get_stuck(struct victim *v, const struct trap *trap)
 	    accel_register(v->fd, v->probe, PAGE, LACCEL_MEM_WRITE, &v->probe_id) ||
 	    accel_register(v->fd, v->memory, TRAPPED * PAGE, 0, &v->memory_id) || !trap->hook(v))
 		return false;
-	sqe = accel_crc32c(v->memory, TRAPPED * PAGE, 0);
+	sqe = accel_read(v->memory, TRAPPED * PAGE);
 	accel_push(&v->q, &sqe);
 	accel_ring(&v->q);
 	return trap->asked(v);
@@ -111,7 +111,7 @@ static bool faults_become(uint64_t faults)
 /* However many commands of a queue meet missing pages, it has one fault outstanding. */
 static int fault_again(struct victim *v)
 {
-	struct laccel_sqe sqe = accel_crc32c(v->memory + 2 * PAGE, PAGE, 0);
+	struct laccel_sqe sqe = accel_read(v->memory + 2 * PAGE, PAGE);
 	uint64_t fetches = accel_counter("fetches"), faults = accel_counter("faults");
 	struct accel_queue q;
 
@@ -139,7 +139,7 @@ static int use_another_file(struct victim *v)
 	ret = accel_queue_init(&q, fd, 4) | accel_register(fd, page, PAGE, LACCEL_MEM_WRITE, NULL);
 	for (int i = 1; i <= 20 && !ret; i++) {
 		madvise(page, PAGE, MADV_DONTNEED);
-		ret = accel_command(&q, accel_fill(page, i, PAGE)) || *page != i;
+		ret = accel_command(&q, accel_write(page, i, PAGE)) || *page != i;
 	}
 	return ret | accel_queue_exit(&q) | close(fd);
 }
@@ -259,8 +259,7 @@ TEST_F_TIMEOUT(stuck, other_queue_goes_on, 60)
 
 TEST_F_TIMEOUT(stuck, one_fault_a_queue, 60)
 {
-	if (accel_lacks(ACCEL_WALLS))
-		SKIP(return, "%s", accel_lacks(ACCEL_WALLS));
+	NEEDS(ACCEL_WALLS);
 	EXPECT_TRUE(obey(self->board, fault_again));
 }
 
@@ -355,8 +354,7 @@ TEST_F_TIMEOUT(stuck, module_stays, 60)
 
 	if (geteuid())
 		SKIP(return, "not root");
-	if (accel_lacks(ACCEL_MODEL))
-		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
+	NEEDS(ACCEL_MODEL);
 	EXPECT_TRUE(obey(self->board, close_file));
 	ASSERT_EQ(0, vm_unload("lite_accel_pci"));
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));

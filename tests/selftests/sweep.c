@@ -85,6 +85,12 @@ static int call_destroy_memory(struct stage *s)
 	return ret;
 }
 
+/* What has been rung is rung again. */
+static int call_kick(struct stage *s)
+{
+	return accel_kick(&s->q, offsetof(struct laccel_doorbell, ring), 0);
+}
+
 static int call_mmap(struct stage *s)
 {
 	int ret = accel_queue_map(&s->q);
@@ -212,6 +218,7 @@ CALL(limits, with_file, call_limits, 0, FAULT, &none);
 CALL(queue_create, with_file, call_create, 0, NOMEM | FAULT | ANSWER, &none);
 CALL(queue_create_with_eventfd, with_eventfd, call_create, 0, NOMEM | FAULT | ANSWER, &none);
 CALL(queue_status, with_queue, call_status, 0, FAULT | ANSWER, &none);
+CALL(kick, with_queue, call_kick, 0, FAULT, &none);
 CALL(register_to_read, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &one);
 CALL(register_to_write, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &few);
 CALL(register_chunks, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &chunks);
@@ -298,6 +305,8 @@ FIXTURE_SETUP(call)
 {
 	if (inject_missing())
 		SKIP(return, "%s", inject_missing());
+	if (variant->call == call_kick && !accel_lacks(ACCEL_DOORBELL))
+		SKIP(return, "the device has doorbell pages");
 	ASSERT_EQ(0, inject_init());
 }
 

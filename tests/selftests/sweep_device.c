@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Sweeps as in sweep.c over what no call of a program does: the driver comes to
- * the device and leaves it, and the fault worker fills chunks again (R1, B2).
+ * the device and leaves it, and workers pin pages (R1, B2).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,15 +36,14 @@ FIXTURE_TEARDOWN(driver)
 	ASSERT_EQ(0, vm_bind(self->bdf));
 }
 
-/* A write to sysfs with a failure at the nth place. */
-static int write_failing(const char *path, const char *text, int nth, bool *fired)
+/* A call with a failure at the nth place. */
+static int call_failing(int (*call)(const char *bdf), const char *bdf, int nth, bool *fired)
 {
-	int ret, fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret;
 
 	inject_nth(nth);
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	ret = call(bdf);
 	*fired = inject_end();
-	close(fd);
 	return ret;
 }
 
@@ -101,7 +100,7 @@ TEST_F_TIMEOUT(driver, bind_fails_at_every_place, 3000)
 
 	ASSERT_EQ(0, inject_within("laccel_register"));
 	for (n = 0; n <= CAP && fired; n++) {
-		int ret = write_failing(VM_DRIVER "bind", self->bdf, n, &fired);
+		int ret = call_failing(vm_attach, self->bdf, n, &fired);
 
 		if (ret) {
 			failed++;
@@ -130,7 +129,7 @@ TEST_F_TIMEOUT(driver, unbind_fails_at_every_place, 3000)
 		int ret;
 
 		ASSERT_EQ(0, vm_bind(self->bdf));
-		ret = write_failing(VM_DRIVER "unbind", self->bdf, n, &fired);
+		ret = call_failing(vm_unbind, self->bdf, n, &fired);
 		if (ret) {
 			ASSERT_TRUE(n && fired && device_works()) {
 				TH_LOG("failure %d: %s", n, strerror(-ret));
@@ -152,10 +151,12 @@ FIXTURE(refill) {
 
 FIXTURE_SETUP(refill)
 {
+	NEEDS(ACCEL_SPEED);
 	if (inject_missing())
 		SKIP(return, "%s", inject_missing());
 	ASSERT_EQ(0, inject_init());
-	ASSERT_EQ(0, inject_within("laccel_fault_work"));
+	ASSERT_EQ(0, inject_within(accel_lacks(ACCEL_WALLS) ? "laccel_mediated_work" :
+							      "laccel_fault_work"));
 	ASSERT_EQ(0, open_scene(&self->s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
 }
 
@@ -166,7 +167,7 @@ FIXTURE_TEARDOWN(refill)
 }
 
 /*
- * The worker that fills a chunk again is a thread of the kernel.  Where it runs
+ * What fills a chunk again, or pins a slice, is a worker of the kernel.  Where it runs
  * out of memory the command ends with PAGE_FAULT, and the next one goes well.
  */
 TEST_F_TIMEOUT(refill, fails_anywhere, 300)

@@ -131,16 +131,26 @@ int vm_write(const char *path, const char *text)
 	return ret;
 }
 
+/* Where a link of the device's in sysfs leads. */
+static int name_behind(const char *link, char *name, size_t room)
+{
+	char target[256] = "", path[160];
+
+	accel_sysfs(path, sizeof(path), link);
+	if (readlink(path, target, sizeof(target) - 1) < 0)
+		return -errno;
+	snprintf(name, room, "%s", strrchr(target, '/') + 1);
+	return 0;
+}
+
+/* The driver of the device found last. */
+static char driver[64];
+
 /* Works only while the device has its driver. */
 int vm_find(char *bdf, size_t room)
 {
-	char link[256] = "", path[128];
-
-	accel_sysfs(path, sizeof(path), "device");
-	if (readlink(path, link, sizeof(link) - 1) < 0)
-		return -errno;
-	snprintf(bdf, room, "%s", strrchr(link, '/') + 1);
-	return 0;
+	name_behind("device/driver", driver, sizeof(driver));
+	return name_behind("device", bdf, room);
 }
 
 /* A device that is on no bus comes and goes with its module. */
@@ -149,25 +159,44 @@ static bool is_module(const char *bdf)
 	return !strncmp(bdf, "lite_accel_", strlen("lite_accel_"));
 }
 
+/* Of the device found last, to which that bdf belongs. */
 int vm_unbind(const char *bdf)
 {
+	char path[128];
+
 	if (is_module(bdf))
 		return vm_unload(bdf);
-	return vm_write(VM_DRIVER "unbind", bdf);
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/unbind", driver);
+	return vm_write(path, bdf);
+}
+
+/* Its driver comes back; the node may take a moment. */
+int vm_attach(const char *bdf)
+{
+	char path[128];
+
+	if (is_module(bdf)) {
+		snprintf(path, sizeof(path), "devices/%s", bdf);
+		return vm_load(path);
+	}
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/bind", driver);
+	return vm_write(path, bdf);
 }
 
 int vm_bind(const char *bdf)
 {
-	char module[64];
-	int ret;
+	int ret = vm_attach(bdf);
 
-	snprintf(module, sizeof(module), "devices/%s", bdf);
-	ret = is_module(bdf) ? vm_load(module) : vm_write(VM_DRIVER "bind", bdf);
 	return ret ? ret : vm_await_node();
 }
 
 /* A module of ours, by the path that its source has below drivers/. */
 int vm_load(const char *module)
+{
+	return vm_load_with(module, "");
+}
+
+int vm_load_with(const char *module, const char *parameters)
 {
 	char path[512] = "", file[640];
 	const char *kernel = getenv("LITE_ACCEL_KERNEL");
@@ -180,7 +209,7 @@ int vm_load(const char *module)
 	snprintf(file, sizeof(file), "%s/modules/%s/drivers/%s.ko", path, kernel ? kernel : "stock",
 		 module);
 	fd = open(file, O_RDONLY | O_CLOEXEC);
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	ret = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
 	close(fd);
 	return ret;
 }

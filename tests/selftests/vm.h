@@ -22,13 +22,14 @@ int vm_await_node(void);
 
 /* The device's address on its bus, or its module, and what root can do by it. */
 #define VM_BDF 32
-#define VM_DRIVER "/sys/bus/pci/drivers/lite_accel_pci/"
 
 int vm_write(const char *path, const char *text);
 int vm_find(char *bdf, size_t room);
 int vm_unbind(const char *bdf);
+int vm_attach(const char *bdf);
 int vm_bind(const char *bdf);
 int vm_load(const char *module);
+int vm_load_with(const char *module, const char *parameters);
 int vm_modprobe(const char *module);
 int vm_unload(const char *module);
 

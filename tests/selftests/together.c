@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Three devices in one machine, used by one process at once: ours in QEMU, edu, and
+ * the one in software.  Each does what it can with the same memory, and when one goes
+ * the others go on.
+ */
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "accel.h"
+#include "host.h"
+#include "kselftest_harness.h"
+#include "vm.h"
+
+#define LENGTH	(8 * PAGE)	/* edu needs 2 s */
+#define ROUNDS	40		/* commands that are under way at once, but on edu */
+
+enum driver { PCI, LOOP, EDU, DEVICES };
+
+static const char *const drivers[DEVICES] = {
+	[PCI] = "lite_accel_pci",
+	[LOOP] = "lite_accel_loop",
+	[EDU] = "lite_accel_edu",
+};
+
+struct device {
+	int fd;
+	struct accel_queue q;
+	uint8_t *memory;	/* LENGTH, registered for writing */
+};
+
+static bool leads_to(const char *node, const char *link, const char *name)
+{
+	char path[128], target[160] = "";
+
+	snprintf(path, sizeof(path), "/sys/class/lite_accel/%s/device/%s", node, link);
+	return readlink(path, target, sizeof(target) - 1) > 0 &&
+	       !strcmp(strrchr(target, '/') + 1, name);
+}
+
+/* Makes it the device that accel_open() and the like mean. */
+static bool choose(enum driver one)
+{
+	bool found = false;
+	glob_t nodes;
+
+	if (glob("/dev/accel-*", 0, NULL, &nodes))
+		return false;
+	for (size_t i = 0; i < nodes.gl_pathc && !found; i++) {
+		const char *node = nodes.gl_pathv[i] + strlen("/dev/");
+
+		found = leads_to(node, "driver", drivers[one]) ||
+			leads_to(node, "module", drivers[one]);
+		if (found)
+			setenv("LITE_ACCEL_DEVICE", nodes.gl_pathv[i], 1);
+	}
+	globfree(&nodes);
+	return found;
+}
+
+static int open_device(struct device *d, enum driver one)
+{
+	if (!choose(one))
+		return -ENODEV;
+	d->fd = accel_open();
+	if (d->fd < 0)
+		return d->fd;
+	d->memory = accel_pages(LENGTH);
+	return accel_queue_init(&d->q, d->fd, 64) ?:
+	       accel_register(d->fd, d->memory, LENGTH, LACCEL_MEM_WRITE, NULL);
+}
+
+static void close_device(struct device *d)
+{
+	accel_queue_unmap(&d->q);
+	munmap(d->memory, LENGTH);
+	close(d->fd);
+}
+
+/* All of them, and something to be copied. */
+struct devices {
+	struct device d[DEVICES];
+	uint8_t *model;
+};
+
+static const char *missing(void)
+{
+	for (int i = 0; i < DEVICES; i++)
+		if (!choose(i))
+			return drivers[i];
+	return NULL;
+}
+
+static int open_devices(struct devices *all)
+{
+	int ret = 0;
+
+	for (int i = 0; i < DEVICES; i++)
+		ret = ret ?: open_device(&all->d[i], i);
+	all->model = accel_pages(LENGTH);
+	host_randomize(all->model, LENGTH);
+	return ret ?: accel_register(all->d[PCI].fd, all->model, LENGTH, 0, NULL);
+}
+
+static void close_devices(struct devices *all)
+{
+	for (int i = 0; i < DEVICES; i++)
+		close_device(&all->d[i]);
+}
+
+FIXTURE(together) {
+	struct devices all;
+};
+
+FIXTURE_SETUP(together)
+{
+	if (missing())
+		SKIP(return, "no device of %s", missing());
+	ASSERT_EQ(0, open_devices(&self->all));
+}
+
+FIXTURE_TEARDOWN(together)
+{
+	close_devices(&self->all);
+}
+
+/* What one has written the next reads, at the same address. */
+TEST_F(together, from_one_to_the_next)
+{
+	struct device *pci = &self->all.d[PCI], *loop = &self->all.d[LOOP];
+	struct device *edu = &self->all.d[EDU];
+	struct laccel_cqe cqe;
+	struct laccel_sqe sqe;
+
+	memcpy(pci->memory, self->all.model, LENGTH);
+	ASSERT_EQ(0, accel_register(pci->fd, loop->memory, LENGTH, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(0, accel_register(pci->fd, edu->memory, LENGTH, 0, NULL));
+	EXPECT_EQ(LACCEL_OK,
+		  accel_command(&pci->q, accel_copy(loop->memory, pci->memory, LENGTH)));
+	EXPECT_EQ(LACCEL_OK,
+		  accel_command(&edu->q, accel_copy(edu->memory, loop->memory, LENGTH)));
+	EXPECT_EQ(0, memcmp(edu->memory, self->all.model, LENGTH));
+	sqe = accel_crc32c(edu->memory, LENGTH, 0);
+	ASSERT_EQ(0, accel_run(&pci->q, &sqe, &cqe));
+	EXPECT_EQ(host_crc32c(self->all.model, LENGTH, 0), cqe.result);
+	ASSERT_EQ(0, accel_run(&loop->q, &sqe, &cqe));
+	EXPECT_EQ(host_crc32c(self->all.model, LENGTH, 0), cqe.result);
+}
+
+static int rounds_of(enum driver one)
+{
+	return one == EDU ? 1 : ROUNDS;
+}
+
+/* As much as it can take, in a queue of its own. */
+static void start(struct device *d, enum driver one, const uint8_t *src)
+{
+	for (int i = 0; i < rounds_of(one); i++) {
+		struct laccel_sqe sqe = accel_copy(d->memory, src, LENGTH);
+
+		sqe.flags = LACCEL_SQE_FENCE;
+		accel_push(&d->q, &sqe);
+	}
+	accel_ring(&d->q);
+}
+
+static bool ends_well(struct device *d, enum driver one, const uint8_t *src)
+{
+	struct laccel_cqe cqe;
+	bool well = true;
+
+	for (int i = 0; i < rounds_of(one); i++)
+		well = well && !accel_wait(&d->q, &cqe) && cqe.status == LACCEL_OK;
+	return well && !memcmp(d->memory, src, LENGTH);
+}
+
+TEST_F(together, at_once)
+{
+	for (int i = 0; i < DEVICES; i++)
+		start(&self->all.d[i], i, self->all.model);
+	for (int i = 0; i < DEVICES; i++)
+		EXPECT_TRUE(ends_well(&self->all.d[i], i, self->all.model));
+}
+
+FIXTURE(parting) {
+	struct devices all;
+};
+
+FIXTURE_VARIANT(parting) {
+	enum driver goes;
+};
+
+FIXTURE_VARIANT_ADD(parting, pci) { .goes = PCI };
+FIXTURE_VARIANT_ADD(parting, loop) { .goes = LOOP };
+FIXTURE_VARIANT_ADD(parting, edu) { .goes = EDU };
+
+FIXTURE_SETUP(parting)
+{
+	if (geteuid())
+		SKIP(return, "not root");
+	if (missing())
+		SKIP(return, "no device of %s", missing());
+	ASSERT_EQ(0, open_devices(&self->all));
+}
+
+FIXTURE_TEARDOWN(parting)
+{
+	close_devices(&self->all);
+}
+
+/* In the middle of all that is under way; it comes back, and the rest is as it was. */
+TEST_F_TIMEOUT(parting, others_go_on, 60)
+{
+	struct device next;
+	struct laccel_info info;
+	char bdf[VM_BDF];
+
+	for (int i = 0; i < DEVICES; i++)
+		start(&self->all.d[i], i, self->all.model);
+	ASSERT_TRUE(choose(variant->goes));
+	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
+	ASSERT_EQ(0, vm_unbind(bdf));
+	EXPECT_FALSE(choose(variant->goes));
+	for (int i = 0; i < DEVICES; i++) {
+		struct device *d = &self->all.d[i];
+
+		if (i == variant->goes) {
+			EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&d->q));
+			EXPECT_EQ(-ENODEV, accel_info(d->fd, &info));
+			continue;
+		}
+		EXPECT_TRUE(ends_well(d, i, self->all.model));
+		start(d, i, self->all.model);
+		EXPECT_TRUE(ends_well(d, i, self->all.model));
+	}
+	unsetenv("LITE_ACCEL_DEVICE");
+	ASSERT_EQ(0, vm_bind(bdf));
+	ASSERT_EQ(0, open_device(&next, variant->goes));
+	ASSERT_EQ(0, vm_await_node());	/* now it is known which one */
+	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_copy(next.memory, next.memory + PAGE,
+							       PAGE)));
+	close_device(&next);
+}
+
+TEST_HARNESS_MAIN
