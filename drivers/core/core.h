@@ -61,7 +61,7 @@ struct laccel_file {
 
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
 	struct mmu_interval_notifier exit_hook;
-	struct workqueue_struct *fault_wq;	/* one fault at a time; mediated queues' workers */
+	struct workqueue_struct *wq;	/* one fault at a time; mediated queues' workers */
 	struct work_struct drop_work;	/* unpins what is dropped */
 	struct page **pages;		/* spare, to pin with; whoever takes it has it */
 

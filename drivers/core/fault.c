@@ -67,7 +67,7 @@ void laccel_fault(struct laccel_device *ldev, u32 slot, const struct laccel_faul
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
 	if (queue && kref_get_unless_zero(&queue->ref)) {
 		queue->fault = *fault;
-		if (!queue_work(queue->obj.file->fault_wq, &queue->fault_work))
+		if (!queue_work(queue->obj.file->wq, &queue->fault_work))
 			laccel_queue_put(queue);
 	}
 	laccel_leave(ldev, idx);

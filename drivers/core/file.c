@@ -16,7 +16,7 @@ static void laccel_free_work(struct work_struct *work)
 	struct laccel_file *file = container_of(work, struct laccel_file, free_work);
 
 	if (file->mm) {
-		destroy_workqueue(file->fault_wq);
+		destroy_workqueue(file->wq);
 		mmdrop(file->mm);
 	}
 	kfree(file->pages);

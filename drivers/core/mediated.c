@@ -95,7 +95,7 @@ static void laccel_command_end(struct laccel_command *c, u16 status)
 static void laccel_mediated_wake(struct laccel_mediated *m)
 {
 	kref_get(&m->queue->ref);
-	if (!queue_work(m->queue->obj.file->fault_wq, &m->work))
+	if (!queue_work(m->queue->obj.file->wq, &m->work))
 		laccel_queue_put(m->queue);
 }
 

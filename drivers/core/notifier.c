@@ -106,10 +106,9 @@ int laccel_bind(struct laccel_file *file)
 		return laccel_foreign(file) ? -EPERM : 0;
 
 	/* One device fault at a time; mediated queues have a worker each. */
-	file->fault_wq = file->ldev->mediated ?
-			 alloc_workqueue("laccel_file", WQ_UNBOUND, 0) :
-			 alloc_ordered_workqueue("laccel_fault", 0);
-	if (!file->fault_wq)
+	file->wq = file->ldev->mediated ? alloc_workqueue("laccel_file", WQ_UNBOUND, 0) :
+					  alloc_ordered_workqueue("laccel_fault", 0);
+	if (!file->wq)
 		return -ENOMEM;
 	ret = file->ldev->mediated ? 0 : laccel_pgtable_init(file);
 	if (ret)
@@ -130,8 +129,8 @@ int laccel_bind(struct laccel_file *file)
 err_pgtable:
 	laccel_pgtable_fini(file);
 err_wq:
-	destroy_workqueue(file->fault_wq);
-	file->fault_wq = NULL;
+	destroy_workqueue(file->wq);
+	file->wq = NULL;
 	return ret;
 }
 

@@ -154,7 +154,7 @@ void fixture_exit(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&fx->ldev.slots));
 	if (file->mm) {
 		KUNIT_EXPECT_EQ(test, atomic64_read(&file->mm->pinned_vm), 0);
-		destroy_workqueue(file->fault_wq);
+		destroy_workqueue(file->wq);
 		mmdrop(file->mm);
 	}
 	kfree(file->pages);
