@@ -257,8 +257,8 @@ static inline uint64_t laccel_positions(const struct laccel_queue *q)
 }
 
 /*
- * The doorbells of a device that has none, by a system call: laccel_submit() and
- * laccel_arm() decide.
+ * The doorbells of a device that has none, by a system call that leaves errno alone:
+ * laccel_submit() and laccel_arm() decide.
  */
 void laccel_kick(struct laccel_queue *q) __attribute__((cold));
 void laccel_kick_arm(struct laccel_queue *q) __attribute__((cold));

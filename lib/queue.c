@@ -180,7 +180,7 @@ int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status
 			    "read a queue's status");
 }
 
-/* Whether the queue still runs its state tells, as after a store. */
+/* As a store would: errno stays, and whether the queue still runs its state tells. */
 static void kick(struct laccel_queue *q, uint32_t offset, uint64_t value)
 {
 	struct queue *queue = to_queue(q);
@@ -190,8 +190,10 @@ static void kick(struct laccel_queue *q, uint32_t offset, uint64_t value)
 		.offset = offset,
 		.value = value,
 	};
+	int saved = errno;
 
 	ioctl(queue->dev->fd, LACCEL_IOC_KICK, &arg);
+	errno = saved;
 }
 
 void laccel_kick(struct laccel_queue *q)

@@ -4,6 +4,7 @@
  * went wrong.  helpers.c has the commands that it runs by itself.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
@@ -121,6 +122,45 @@ static int run_nops(struct laccel_queue *q, uint64_t count)
 TEST_F(library, rings)
 {
 	EXPECT_EQ(0, run_nops(self->q, 5000));
+}
+
+/* The descriptor that the library has opened is another file's from now on. */
+static bool replace_device(void)
+{
+	char path[64], target[64];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 3; fd < 64; fd++) {
+		ssize_t length;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		length = readlink(path, target, sizeof(target) - 1);
+		target[length > 0 ? length : 0] = 0;
+		if (!strcmp(target, accel_path()))
+			return dup2(null, fd) == fd;
+	}
+	return false;
+}
+
+static int submit_in_vain(void)
+{
+	struct laccel_device *dev;
+	struct laccel_queue *q;
+
+	if (laccel_open(NULL, &dev) || laccel_queue_create(dev, 4, 4, &q) || !replace_device())
+		return 2;
+	laccel_prep_nop(laccel_get_sqe(q));
+	errno = 77;
+	laccel_submit(q);
+	return errno != 77;
+}
+
+/* Submitting is a store, or as good as one: it does not touch errno. */
+TEST_F(library, submit_keeps_errno)
+{
+	laccel_close(self->dev);
+	EXPECT_EQ(0, run_child(submit_in_vain));
+	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
 }
 
 TEST_F(library, rings_of_every_size)
