@@ -37,7 +37,7 @@ help:
 	@echo '                  (DEVICE=pci, loop or edu: only with this device;'
 	@echo '                  DEVICE=all: with all of them in one machine)'
 	@echo 'make check        static checks'
-	@echo 'make check-fresh  demo and test in a new, minimal Debian 12'
+	@echo 'make check-fresh  demos and .ci/run in a new, minimal Debian 12'
 	@echo 'make bench        measure, print a table, write build/bench.tsv'
 	@echo 'make stress       run the long campaigns, on $(KERNEL)'
 	@echo 'make clean        remove build/; the cache stays'
