@@ -58,6 +58,10 @@ FIXTURE_TEARDOWN(kill)
 /* Uses the device with all its might until it is killed. */
 static void victim(uint8_t *memory)
 {
+	size_t length = accel_capped(LENGTH);
+	const struct laccel_sqe writes[2] = { accel_write(memory, host_random(), length),
+					      accel_write(memory, host_random(), length) };
+	bool slow = accel_lacks(ACCEL_SPEED);
 	struct accel_queue q[2];
 	int fd = accel_open();
 
@@ -66,13 +70,12 @@ static void victim(uint8_t *memory)
 		_exit(1);
 	for (uint32_t i = 0;; i++) {
 		struct accel_queue *one = &q[i & 1];
-		struct laccel_sqe sqe = accel_write(memory, host_random(), accel_capped(LENGTH));
 		struct laccel_cqe cqe;
 
 		if (one->tail - one->head < 16)
-			accel_push(one, &sqe);
+			accel_push(one, &writes[i & 1]);
 		accel_ring(one);
-		if (!accel_poll(one, &cqe) && accel_lacks(ACCEL_SPEED))
+		if (!accel_poll(one, &cqe) && slow)
 			usleep(1000);
 	}
 }

