@@ -241,14 +241,17 @@ bool accel_poll(struct accel_queue *q, struct laccel_cqe *cqe)
 int accel_wait(struct accel_queue *q, struct laccel_cqe *cqe)
 {
 	uint64_t start = accel_ms(), waited;
+	bool slow = false;
 
 	for (int spins = 0; !accel_poll(q, cqe); spins++) {
 		waited = accel_ms() - start;
 		if (waited > ACCEL_WAIT_MS)
 			return -ETIME;
+		if (spins == 150)
+			slow = is_slow();
 		/* An emulated device runs the better for a CPU that is idle. */
 		if (spins > 100)
-			usleep(20 + waited * 1000 / 8);
+			usleep(slow ? 20 + waited * 1000 / 8 : 20);
 	}
 	return 0;
 }
