@@ -3,8 +3,8 @@
  * Everything a program and the kernel can do to memory, on one CPU, against the
  * device at work on it, fed by another (R9, B24, B25, B26).
  *
- * A race takes 5 seconds, or 100,000 turns of its two loops with LITE_ACCEL_STRESS,
- * and longer if one of them has hardly had a turn by then.
+ * A race takes 2 seconds and 1,000 turns of its two loops, or 100,000 turns with
+ * LITE_ACCEL_STRESS, and longer if one of them has hardly had a turn by then.
  */
 #include "race.h"
 
@@ -61,7 +61,7 @@ static void run(struct __test_metadata *_metadata, struct race *r)
 	if (stress && *stress)
 		run_race(r, 0, 100000);
 	else
-		run_race(r, 5000, 1000);
+		run_race(r, 2000, 1000);
 	refills = accel_attribute("refills") - refills;
 	TH_LOG("%llu renewals, %llu commands, %llu refills, %llu special",
 	       (unsigned long long)r->renewals, (unsigned long long)r->commands,
