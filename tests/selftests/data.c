@@ -68,7 +68,7 @@ static uint64_t result_of(FIXTURE_DATA(data) *self, struct laccel_sqe sqe)
 }
 
 /* Any two places, which overlap as they will: COPY is memmove(). */
-TEST_F_TIMEOUT(data, copy, 240)
+TEST_F(data, copy)
 {
 	uint8_t *m = self->memory;
 

@@ -300,7 +300,7 @@ static void print_histogram(const FIXTURE_DATA(hostile) *self, int commands)
 	       commands, (unsigned long long)self->neighbour->rounds);
 }
 
-TEST_F_TIMEOUT(hostile, hundred_thousand_commands, 900)
+TEST_F_TIMEOUT(hostile, hundred_thousand_commands, 300)
 {
 	int commands = accel_lacks(ACCEL_SPEED) ? COMMANDS / 50 : COMMANDS;
 	struct laccel_queue_status status;

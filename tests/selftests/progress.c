@@ -310,10 +310,12 @@ FIXTURE(shared) {
 
 FIXTURE_SETUP(shared)
 {
-	int fd = accel_open();
+	int fd;
 
 	if (!accel_lacks(ACCEL_WALLS))
 		SKIP(return, "the device takes turns by itself");
+	fd = accel_open();
+	ASSERT_GE(fd, 0);
 	self->slice = accel_lacks(ACCEL_SPEED) ? 4032 : 1u << 20;
 	self->src = accel_pages(SLICES * self->slice);
 	self->dst = accel_pages(BUSY_SLICES * self->slice);
