@@ -42,6 +42,7 @@ void sample_calibrate(void);
 void sample_add(struct samples *s, uint64_t ticks);
 uint64_t sample_median(struct samples *s);
 void row(const char *name, const char *metric, const char *who, double value);
+const char *submit_row(unsigned int batch);
 void row_insns(const char *name, const char *who, struct samples *s, unsigned int commands);
 
 struct counts {

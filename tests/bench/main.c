@@ -29,13 +29,12 @@ void settle(void)
 static void bench_all(void)
 {
 	static const unsigned int batches[] = { 1, BATCH_MAX };
-	static const char *const names[] = { "submit-1", "submit-32" };
 
 	for (int i = 0; i < 2; i++) {
 		bench_submit(batches[i]);
 		bench_io_uring(batches[i]);
 		bench_getppid(batches[i]);
-		bench_af_alg(names[i], batches[i], 64);
+		bench_af_alg(submit_row(batches[i]), batches[i], 64);
 	}
 	bench_register("");
 	bench_invalidate();

@@ -24,11 +24,6 @@ struct ring {
 	uint32_t *cq_tail;
 };
 
-static const char *name_of(unsigned int batch)
-{
-	return batch == 1 ? "submit-1" : "submit-32";
-}
-
 static void *map_ring(int fd, size_t length, uint64_t offset)
 {
 	void *addr = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
@@ -109,13 +104,13 @@ void bench_io_uring(unsigned int batch)
 		reap(&r, batch);
 		sample_add(&s, ticks() - start);
 	}
-	row_insns(name_of(batch), "io_uring", &s, batch);
+	row_insns(submit_row(batch), "io_uring", &s, batch);
 
 	count_begin(&c);
 	submit(&r, batch);
 	reap(&r, batch);
 	count_end(&c);
-	row_counts(name_of(batch), "io_uring", &c);
+	row_counts(submit_row(batch), "io_uring", &c);
 	close_ring(&r);
 }
 
@@ -149,12 +144,12 @@ void bench_getppid(unsigned int batch)
 		getppids(batch);
 		sample_add(&s, ticks() - start);
 	}
-	row_insns(name_of(batch), "getppid", &s, batch);
+	row_insns(submit_row(batch), "getppid", &s, batch);
 
 	count_begin(&c);
 	getppids(batch);
 	count_end(&c);
-	row_counts(name_of(batch), "getppid", &c);
+	row_counts(submit_row(batch), "getppid", &c);
 }
 
 static int open_af_alg(void)

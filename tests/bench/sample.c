@@ -75,6 +75,11 @@ void row(const char *name, const char *metric, const char *who, double value)
 	printf("%s\t%s\t%s\t%.10g\n", name, metric, who, value);
 }
 
+const char *submit_row(unsigned int batch)
+{
+	return batch == 1 ? "submit-1" : "submit-32";
+}
+
 void row_insns(const char *name, const char *who, struct samples *s, unsigned int commands)
 {
 	row(name, "insns", who, (double)sample_median(s) / commands);

@@ -79,7 +79,7 @@ void bench_submit(unsigned int batch)
 {
 	struct laccel_device *dev = open_device();
 	struct laccel_queue *q = create_queue(dev, 2 * BATCH_MAX);
-	const char *name = batch == 1 ? "submit-1" : "submit-32";
+	const char *name = submit_row(batch);
 	struct samples s = { 0 };
 	struct counts c;
 
