@@ -68,7 +68,10 @@ static const Knob knobs[] = {
     KNOB_UINT64("bandwidth", bandwidth, "bytes per second, 0: unlimited"),
     KNOB_UINT64("delay-completions-ns", delay_completions_ns,
                 "break it: commands complete so much later"),
-    KNOB_BOOL("ignore-flush", ignore_flush, "break it: flush does nothing"),
+    KNOB_BOOL("translation-cache", translation_cache,
+              "keep translations of the IOMMU until it invalidates them"),
+    KNOB_BOOL("ignore-flush", ignore_flush,
+              "break it: flush and invalidation do nothing"),
     KNOB_BOOL("ignore-fence", ignore_fence, "break it: FENCE does nothing"),
     KNOB_BOOL("ignore-valid-bit", ignore_valid_bit,
               "break it: use leaves that are not valid"),
@@ -120,6 +123,9 @@ static void repair(LiteAccel *s)
         lite_accel_tlb_drop(s);
         s->flush_ignored = false;
     }
+    if (!s->translation_cache && !QLIST_EMPTY(&s->followed)) {
+        lite_accel_ats_reset(s);
+    }
     /* A hang may have ended. */
     lite_accel_engine_kick(s);
 }
@@ -143,6 +149,8 @@ static const Property fixed_properties[] = {
     DEFINE_PROP_UINT32("queues", LiteAccel, num_queues, LACCEL_MAX_QUEUES),
     DEFINE_PROP_SIZE("local-mem", LiteAccel, local_size, 64 * MiB),
     DEFINE_PROP_SIZE32("slice", LiteAccel, slice, 64 * KiB),
+    DEFINE_PROP_UINT8("pasid-bits", LiteAccel, pasid_bits, 20),
+    DEFINE_PROP_BOOL("ats", LiteAccel, ats, true),
 };
 
 static bool properties_good(LiteAccel *s, Error **errp)
@@ -155,6 +163,8 @@ static bool properties_good(LiteAccel *s, Error **errp)
     } else if (!is_power_of_2(s->local_size) ||
                s->local_size < LITE_ACCEL_PAGE_SIZE) {
         error_setg(errp, "local-mem must be a power of two from 4K");
+    } else if (s->pasid_bits > 20) {
+        error_setg(errp, "pasid-bits must be from 0 to 20");
     } else {
         return true;
     }
@@ -210,6 +220,7 @@ static bool init_express(PCIDevice *pci, Error **errp)
         return false;
     }
     pcie_cap_flr_init(pci);
+    lite_accel_ats_init(LITE_ACCEL(pci));
     return true;
 }
 
@@ -228,10 +239,21 @@ static void lite_accel_exit(PCIDevice *pci)
     LiteAccel *s = LITE_ACCEL(pci);
 
     lite_accel_engine_exit(s);
+    lite_accel_ats_reset(s);
     msix_unuse_all_vectors(pci);
     msix_uninit(pci, &s->control, &s->control);
     /* A subregion holds a reference to its owner, which is us. */
     memory_region_del_subregion(&s->control, &s->registers);
+}
+
+static void lite_accel_disable(PCIDevice *pci, uint16_t capability,
+                               unsigned control)
+{
+    uint16_t offset = pcie_find_capability(pci, capability);
+
+    if (offset) {
+        pci_set_word(pci->config + offset + control, 0);
+    }
 }
 
 /* FLR comes here too. */
@@ -241,6 +263,9 @@ static void lite_accel_reset_hold(Object *obj, ResetType type)
 
     trace_lite_accel_reset();
     lite_accel_engine_reset(s);
+    lite_accel_ats_reset(s);
+    lite_accel_disable(PCI_DEVICE(s), PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL);
+    lite_accel_disable(PCI_DEVICE(s), PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL);
     lite_accel_mmu_reset(s);
     s->pending = 0;
     s->failed = 0;
@@ -249,6 +274,11 @@ static void lite_accel_reset_hold(Object *obj, ResetType type)
 static void lite_accel_write_config(PCIDevice *pci, uint32_t addr,
                                     uint32_t value, int len)
 {
+    uint16_t pasid = pcie_find_capability(pci, PCI_EXT_CAP_ID_PASID);
+
+    if (pasid && ranges_overlap(addr, len, pasid + PCI_PASID_CTRL, 2)) {
+        lite_accel_ats_reset(LITE_ACCEL(pci));
+    }
     pci_default_write_config(pci, addr, value, len);
     pcie_cap_flr_write_config(pci, addr, value, len);
 }

@@ -45,6 +45,7 @@ typedef struct LiteAccelSegment {
     uint64_t addr;
     uint32_t len;
     bool local;
+    bool translated; /* by the IOMMU */
 } LiteAccelSegment;
 
 /* The part of an operand that belongs to a slice. */
@@ -164,9 +165,12 @@ struct LiteAccel {
     uint32_t num_queues;
     uint64_t local_size;
     uint32_t slice;
+    uint8_t pasid_bits;
+    bool ats;
     uint64_t latency_ns;
     uint64_t bandwidth;
     uint64_t delay_completions_ns;
+    bool translation_cache;
     bool ignore_flush;
     bool ignore_fence;
     bool ignore_valid_bit;
@@ -191,6 +195,7 @@ struct LiteAccel {
 
     /* MMU */
     LiteAccelTlbEntry tlb[TLB_KINDS][LITE_ACCEL_TLB_SIZE];
+    QLIST_HEAD(, LiteAccelFollowed) followed; /* by the cache of ATS */
     uint64_t flush_root;
     uint64_t flush_start;
     uint64_t flush_last;
@@ -267,6 +272,7 @@ uint64_t lite_accel_command_result(LiteAccelCommand *c);
 
 /* lite_accel_slice.c */
 bool lite_accel_slice_translate(LiteAccelCommand *c);
+bool lite_accel_slice_confirm(LiteAccelCommand *c);
 bool lite_accel_operand_read(LiteAccelCommand *c, unsigned op, void *buf);
 bool lite_accel_operand_write(LiteAccelCommand *c, unsigned op, void *buf);
 void lite_accel_slice_release(LiteAccelCommand *c);
@@ -275,6 +281,8 @@ void lite_accel_slice_release(LiteAccelCommand *c);
 int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
                          LiteAccelSegment *seg);
 void lite_accel_tlb_drop(LiteAccel *s);
+void lite_accel_tlb_forget(LiteAccel *s, uint64_t root, uint64_t first,
+                           uint64_t last);
 void lite_accel_flush(LiteAccel *s);
 bool lite_accel_flush_busy(LiteAccel *s);
 void lite_accel_flush_landed(LiteAccelCommand *c);
@@ -282,6 +290,18 @@ void lite_accel_fault(LiteAccelCommand *c);
 void lite_accel_fault_reply(LiteAccel *s, uint64_t value);
 void lite_accel_set_fault_entries(LiteAccel *s, uint64_t value);
 void lite_accel_mmu_reset(LiteAccel *s);
+
+/* lite_accel_ats.c */
+void lite_accel_ats_init(LiteAccel *s);
+void lite_accel_ats_reset(LiteAccel *s);
+uint32_t lite_accel_queue_pasid(LiteAccelQueue *q);
+bool lite_accel_queue_has_pasid(LiteAccelQueue *q);
+bool lite_accel_root_good(LiteAccel *s, uint64_t root);
+bool lite_accel_may_cache(LiteAccelQueue *q);
+int lite_accel_ask(LiteAccelQueue *q, uint64_t va, bool write,
+                   IOMMUTLBEntry *entry);
+bool lite_accel_translated_dma(LiteAccel *s, LiteAccelSegment seg, void *buf,
+                               DMADirection dir, MemTxAttrs attrs);
 
 /* lite_accel_sha256.c */
 void lite_accel_sha256_init(LiteAccelSha256 *sha);

@@ -87,6 +87,10 @@ static void land(LiteAccelCommand *c)
     LiteAccel *s = c->queue->dev;
 
     lite_accel_engine_forget(c);
+    if (!c->ended && !lite_accel_slice_confirm(c)) {
+        lite_accel_slice_release(c);
+        return;
+    }
     if (!c->ended) {
         s->budget -= MIN(s->budget, c->len);
         lite_accel_command_run(c);

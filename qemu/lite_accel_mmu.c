@@ -104,6 +104,28 @@ static int walk_and_fill(LiteAccelQueue *q, uint64_t va, uint64_t *pte,
     return status;
 }
 
+/* What the IOMMU answers, as a leaf. */
+static int ask_and_fill(LiteAccelQueue *q, uint64_t va, bool write,
+                        uint64_t *pte, unsigned *kind)
+{
+    IOMMUTLBEntry entry;
+    int status = lite_accel_ask(q, va, write && !q->dev->ignore_write_bit,
+                                &entry);
+
+    if (status != LACCEL_OK) {
+        return status;
+    }
+    *kind = (entry.addr_mask + 1) >> leaf_shift[TLB_HUGE] ?
+            TLB_HUGE : TLB_SMALL;
+    *pte = leaf_base(*kind, entry.translated_addr | (va & entry.addr_mask)) |
+           LACCEL_PTE_VALID | (entry.perm & IOMMU_WO ? LACCEL_PTE_WRITE : 0);
+    q->dev->counters[LACCEL_COUNTER_HUGE_TRANSLATIONS] += *kind == TLB_HUGE;
+    if (lite_accel_may_cache(q)) {
+        tlb_fill(q, *kind, va, *pte);
+    }
+    return LACCEL_OK;
+}
+
 static bool leaf_allows(LiteAccelQueue *q, uint64_t pte, bool write)
 {
     return !write || pte & LACCEL_PTE_WRITE || q->dev->ignore_write_bit;
@@ -116,6 +138,7 @@ static bool leaf_allows(LiteAccelQueue *q, uint64_t pte, bool write)
 int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
                          LiteAccelSegment *seg)
 {
+    bool pasid = lite_accel_queue_has_pasid(q);
     uint64_t pte, offset;
     unsigned kind;
 
@@ -128,7 +151,8 @@ int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
         }
     }
     if (kind == TLB_KINDS) {
-        int status = walk_and_fill(q, va, &pte, &kind);
+        int status = pasid ? ask_and_fill(q, va, write, &pte, &kind) :
+                             walk_and_fill(q, va, &pte, &kind);
 
         if (status != LACCEL_OK) {
             return status;
@@ -141,23 +165,23 @@ int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
     seg->addr = leaf_base(kind, pte & LACCEL_PTE_ADDR) + offset;
     seg->len = (1u << leaf_shift[kind]) - offset;
     seg->local = pte & LACCEL_PTE_LOCAL;
+    seg->translated = pasid;
     return LACCEL_OK;
 }
 
-static bool flush_hits(LiteAccel *s, uint64_t root, uint64_t first,
-                       uint64_t size)
+void lite_accel_tlb_forget(LiteAccel *s, uint64_t root, uint64_t first,
+                           uint64_t last)
 {
-    return root == s->flush_root && first <= s->flush_last &&
-           first + (size - 1) >= s->flush_start;
-}
-
-static void tlb_flush(LiteAccel *s)
-{
+    if (s->ignore_flush) {
+        s->flush_ignored = true;
+        return;
+    }
     for (unsigned kind = 0; kind < TLB_KINDS; kind++) {
         for (unsigned i = 0; i < LITE_ACCEL_TLB_SIZE; i++) {
             LiteAccelTlbEntry *e = &s->tlb[kind][i];
+            uint64_t end = e->va + (1ULL << leaf_shift[kind]) - 1;
 
-            if (flush_hits(s, e->root, e->va, 1ULL << leaf_shift[kind])) {
+            if (e->root == root && e->va <= last && end >= first) {
                 e->used = false;
             }
         }
@@ -168,7 +192,10 @@ static void tlb_flush(LiteAccel *s)
 static bool flush_hits_slice(LiteAccel *s, LiteAccelCommand *c)
 {
     for (unsigned i = 0; i < c->nops; i++) {
-        if (flush_hits(s, c->queue->regs[QUEUE_ROOT], c->ops[i].va, c->len)) {
+        uint64_t first = c->ops[i].va, last = first + (c->len - 1);
+
+        if (c->queue->regs[QUEUE_ROOT] == s->flush_root &&
+            first <= s->flush_last && last >= s->flush_start) {
             return true;
         }
     }
@@ -185,11 +212,10 @@ void lite_accel_flush(LiteAccel *s)
         return;
     }
     s->counters[LACCEL_COUNTER_FLUSHES]++;
+    lite_accel_tlb_forget(s, s->flush_root, s->flush_start, s->flush_last);
     if (s->ignore_flush) {
-        s->flush_ignored = true;
         return;
     }
-    tlb_flush(s);
     QTAILQ_FOREACH(c, &s->flight, flight) {
         c->flushed = flush_hits_slice(s, c);
         s->flush_waits += c->flushed;

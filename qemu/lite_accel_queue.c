@@ -46,6 +46,9 @@ bool lite_accel_queue_dma(LiteAccelQueue *q, LiteAccelSegment seg, void *buf,
     if (seg.local) {
         return local_rw(s, seg, buf, dir);
     }
+    if (seg.translated) {
+        return lite_accel_translated_dma(s, seg, buf, dir, attrs);
+    }
     return pci_dma_rw(PCI_DEVICE(s), seg.addr, buf, seg.len, dir,
                       attrs) == MEMTX_OK;
 }
@@ -127,7 +130,7 @@ static bool config_good(LiteAccelQueue *q)
            q->regs[QUEUE_CQ_BASE] % sizeof(struct laccel_cqe) == 0 &&
            q->regs[QUEUE_STATUS_BASE] %
                sizeof(struct laccel_status_block) == 0 &&
-           (q->regs[QUEUE_ROOT] & ~LACCEL_PTE_ADDR) == 0;
+           lite_accel_root_good(q->dev, q->regs[QUEUE_ROOT]);
 }
 
 static void queue_start(LiteAccelQueue *q)

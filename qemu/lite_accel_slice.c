@@ -113,6 +113,22 @@ bool lite_accel_slice_translate(LiteAccelCommand *c)
     return false;
 }
 
+/*
+ * The IOMMU does not wait for slices in flight when a process's addresses come
+ * to hold something else: it is asked again before they land.  Returns false if
+ * the slice has to be issued anew.
+ */
+bool lite_accel_slice_confirm(LiteAccelCommand *c)
+{
+    if (!lite_accel_queue_has_pasid(c->queue) || c->queue->dev->ignore_flush) {
+        return true;
+    }
+    for (unsigned i = 0; i < c->nops; i++) {
+        c->ops[i].nsegs = 0;
+    }
+    return slice_reach(c) == c->len;
+}
+
 void lite_accel_slice_release(LiteAccelCommand *c)
 {
     for (unsigned i = 0; i < c->nops; i++) {

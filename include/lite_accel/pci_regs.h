@@ -52,14 +52,17 @@
 #define   LACCEL_COUNTER_FLUSHES		11
 #define   LACCEL_COUNTER_INTERRUPTS		12
 #define   LACCEL_COUNTER_DMA_AFTER_STOP		13	/* must stay 0 */
-#define   LACCEL_COUNTERS			14
+#define   LACCEL_COUNTER_TRANSLATION_REQUESTS	14	/* made to the IOMMU */
+#define   LACCEL_COUNTERS			15
 
 /* Queue N's registers */
 #define LACCEL_QUEUE(n)			(0x1000 + 0x40 * (n))
 #define LACCEL_QUEUE_SQ_BASE		0x00	/* RW */
 #define LACCEL_QUEUE_CQ_BASE		0x08	/* RW */
 #define LACCEL_QUEUE_STATUS_BASE	0x10	/* RW, struct laccel_status_block */
-#define LACCEL_QUEUE_ROOT		0x18	/* RW, page-table root */
+#define LACCEL_QUEUE_ROOT		0x18	/* RW, page-table root, or a PASID: */
+#define   LACCEL_ROOT_PASID		0x8000000000000000ULL
+#define   LACCEL_ROOT_PASID_MASK	0xfffff
 #define LACCEL_QUEUE_CONFIG		0x20	/* RW */
 #define   LACCEL_QUEUE_CONFIG_VALUE(sq_log2, cq_log2, vector) \
 	((__u64)(vector) << 16 | (cq_log2) << 8 | (sq_log2))

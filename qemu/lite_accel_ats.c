@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lite-accel: addresses of processes, translated by the IOMMU, and the cache of
+ * such translations (section "PASIDs").
+ */
+#include "qemu/osdep.h"
+#include "hw/pci/pcie.h"
+#include "qapi/error.h"
+#include "compat.h"
+#include "lite_accel.h"
+#include "trace.h"
+
+/* The process whose translations are cached, to hear of their end. */
+struct LiteAccelFollowed {
+    IOMMUNotifier notifier;
+    LiteAccel *dev;
+    uint32_t pasid;
+    QLIST_ENTRY(LiteAccelFollowed) next;
+};
+
+/* Extended capabilities are a chain that begins at one address. */
+void lite_accel_ats_init(LiteAccel *s)
+{
+    PCIDevice *pci = PCI_DEVICE(s);
+    uint16_t offset = PCI_CONFIG_SPACE_SIZE;
+
+    QLIST_INIT(&s->followed);
+    if (s->ats) {
+        pcie_ats_init(pci, offset, true);
+        offset += PCI_EXT_CAP_ATS_SIZEOF;
+    }
+    if (s->pasid_bits) {
+        pcie_pasid_init(pci, offset, s->pasid_bits, false, false);
+    }
+}
+
+uint32_t lite_accel_queue_pasid(LiteAccelQueue *q)
+{
+    return q->regs[QUEUE_ROOT] & LACCEL_ROOT_PASID_MASK;
+}
+
+bool lite_accel_queue_has_pasid(LiteAccelQueue *q)
+{
+    return q->regs[QUEUE_ROOT] & LACCEL_ROOT_PASID;
+}
+
+/* May the register hold this?  A table's address or a PASID. */
+bool lite_accel_root_good(LiteAccel *s, uint64_t root)
+{
+    return root & LACCEL_ROOT_PASID ?
+           (root & ~LACCEL_ROOT_PASID) >> s->pasid_bits == 0 :
+           (root & ~LACCEL_PTE_ADDR) == 0;
+}
+
+static void on_invalidation(IOMMUNotifier *n, IOMMUTLBEntry *entry)
+{
+    struct LiteAccelFollowed *f =
+        container_of(n, struct LiteAccelFollowed, notifier);
+
+    trace_lite_accel_invalidate(f->pasid, entry->iova, entry->addr_mask);
+    lite_accel_tlb_forget(f->dev, LACCEL_ROOT_PASID | f->pasid, entry->iova,
+                          entry->iova | entry->addr_mask);
+}
+
+/* Without it nothing may be cached. */
+static bool follow(LiteAccel *s, uint32_t pasid)
+{
+    struct LiteAccelFollowed *f;
+
+    QLIST_FOREACH(f, &s->followed, next) {
+        if (f->pasid == pasid) {
+            return true;
+        }
+    }
+    f = g_new0(struct LiteAccelFollowed, 1);
+    f->dev = s;
+    f->pasid = pasid;
+    pci_iommu_init_iotlb_notifier(PCI_DEVICE(s), &f->notifier, on_invalidation,
+                                  NULL);
+    if (pci_iommu_register_iotlb_notifier(PCI_DEVICE(s), pasid, &f->notifier)) {
+        g_free(f);
+        return false;
+    }
+    QLIST_INSERT_HEAD(&s->followed, f, next);
+    return true;
+}
+
+/* While PASIDs are still enabled. */
+void lite_accel_ats_reset(LiteAccel *s)
+{
+    struct LiteAccelFollowed *f, *next;
+
+    QLIST_FOREACH_SAFE(f, &s->followed, next, next) {
+        pci_iommu_unregister_iotlb_notifier(PCI_DEVICE(s), f->pasid,
+                                            &f->notifier);
+        QLIST_REMOVE(f, next);
+        g_free(f);
+    }
+    lite_accel_tlb_drop(s);
+}
+
+bool lite_accel_may_cache(LiteAccelQueue *q)
+{
+    return q->dev->translation_cache &&
+           follow(q->dev, lite_accel_queue_pasid(q));
+}
+
+/*
+ * Asks the IOMMU where @va is.  Returns an enum laccel_status, and what is
+ * answered in @entry.
+ */
+int lite_accel_ask(LiteAccelQueue *q, uint64_t va, bool write,
+                   IOMMUTLBEntry *entry)
+{
+    LiteAccel *s = q->dev;
+    PCIDevice *pci = PCI_DEVICE(s);
+    uint32_t pasid = lite_accel_queue_pasid(q), errors;
+
+    s->counters[LACCEL_COUNTER_TRANSLATION_REQUESTS]++;
+    if (!s->ats || !pcie_ats_enabled(pci) || !pcie_pasid_enabled(pci) ||
+        pci_ats_request_translation(pci, pasid, false, false,
+                                    QEMU_ALIGN_DOWN(va, LITE_ACCEL_PAGE_SIZE),
+                                    LITE_ACCEL_PAGE_SIZE, !write, entry, 1,
+                                    &errors) != 1) {
+        return LACCEL_DEVICE_ERROR;
+    }
+    trace_lite_accel_ask(q->index, pasid, va, write, entry->translated_addr,
+                         entry->addr_mask, entry->perm);
+    return entry->perm & (write ? IOMMU_WO : IOMMU_RO) ?
+           LACCEL_OK : LACCEL_PAGE_FAULT;
+}
+
+/*
+ * A translated address goes past the IOMMU, and in QEMU past the switch for bus
+ * mastering too.
+ */
+bool lite_accel_translated_dma(LiteAccel *s, LiteAccelSegment seg, void *buf,
+                               DMADirection dir, MemTxAttrs attrs)
+{
+    uint16_t command = pci_get_word(PCI_DEVICE(s)->config + PCI_COMMAND);
+
+    return command & PCI_COMMAND_MASTER &&
+           address_space_rw(&address_space_memory, seg.addr, attrs, buf,
+                            seg.len, dir == DMA_DIRECTION_FROM_DEVICE) ==
+               MEMTX_OK;
+}
