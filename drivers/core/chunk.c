@@ -60,17 +60,17 @@ static bool laccel_pages_huge(struct page **pages, unsigned int npages)
 	    !IS_ALIGNED(page_to_pfn(next), LACCEL_CHUNK_PAGES) ||
 	    folio_nr_pages(page_folio(next)) < LACCEL_CHUNK_PAGES)
 		return false;
-#pragma GCC unroll 32
+#pragma GCC unroll 64
 	for (i = 0; i < LACCEL_CHUNK_PAGES; i++)
 		if (pages[i] != next++)
 			return false;
 	return true;
 }
 
-/* Without a device MMU, the pages as they are. */
+/* Without device page tables, the pages as they are. */
 static int laccel_pin_table(struct laccel_pin *pin, struct page ***pages)
 {
-	if (pin->file->ldev->mediated) {
+	if (!READ_ONCE(pin->file->root)) {
 		pin->pages = *pages;
 		*pages = NULL;
 		return 0;
@@ -105,11 +105,9 @@ static struct laccel_pin *laccel_pin_chunk(struct laccel_mem *mem, struct laccel
 {
 	struct laccel_pin *pin __free(kfree) = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
 	struct laccel_file *file = mem->obj.file;
-	struct page **pages = xchg(&file->pages, NULL);
+	struct page **pages = laccel_scratch_get(file);
 	int ret = -ENOMEM;
 
-	if (!pages)
-		pages = kmalloc_array(LACCEL_CHUNK_PAGES, sizeof(*pages), GFP_KERNEL_ACCOUNT);
 	if (pages && pin) {
 		kref_init(&pin->ref);
 		pin->file = file;
@@ -118,8 +116,7 @@ static struct laccel_pin *laccel_pin_chunk(struct laccel_mem *mem, struct laccel
 		pin->write = mem->write;
 		ret = laccel_pin_pages(pin, addr, &pages);
 	}
-	if (pages)
-		kfree(xchg(&file->pages, pages));
+	laccel_scratch_put(file, pages);
 	return ret ? ERR_PTR(ret) : no_free_ptr(pin);
 }
 

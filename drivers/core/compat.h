@@ -20,8 +20,57 @@
 #error "lite-accel is for 64-bit kernels"
 #endif
 
+#include <linux/hmm.h>
+#include <linux/iommu.h>
 #include <linux/mm_types.h>
+#include <linux/pci.h>
 #include <linux/rcupdate.h>
+
+/* On x86 the IOMMU keeps what it has read of kernel page tables (CVE-2025-71202). */
+#define LACCEL_SVA_IS_SAFE \
+	(!IS_ENABLED(CONFIG_X86) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))
+
+#define LACCEL_HAS_SVA IS_ENABLED(CONFIG_IOMMU_SVA)
+
+/* PASIDs that the device and its IOMMU have in common. */
+static inline u32 laccel_max_pasids(struct device *dev)
+{
+#ifdef CONFIG_IOMMU_SVA
+	return dev->iommu ? dev->iommu->max_pasids : 0;
+#else
+	return 0;
+#endif
+}
+
+/* Does the device ask the IOMMU for translations, does it name PASIDs? */
+static inline bool laccel_pci_ats(const struct pci_dev *pdev)
+{
+#ifdef CONFIG_PCI_ATS
+	return pdev->ats_enabled;
+#else
+	return false;
+#endif
+}
+
+static inline bool laccel_pci_pasid(const struct pci_dev *pdev)
+{
+#ifdef CONFIG_PCI_PASID
+	return pdev->pasid_enabled;
+#else
+	return false;
+#endif
+}
+
+#define LACCEL_HAS_HMM IS_ENABLED(CONFIG_HMM_MIRROR)
+
+static inline int laccel_hmm_range_fault(struct hmm_range *range)
+{
+#ifdef CONFIG_HMM_MIRROR
+	return hmm_range_fault(range);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
 
 /*
  * Has the last thread that used @mm gone, though somebody may still hold its users

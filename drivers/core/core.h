@@ -25,11 +25,14 @@
  *	file->notifier_lock	what the device can reach: leaves, rings, running queues
  *	ldev->slice_lock	(spinlock) commands that the core executes, see mediated.c
  *
+ * The bond of SVA is made under file->lock inside the gate, and ended under
+ * files_lock, or by the process's exit.
+ *
  * MMU notifier callbacks run under reclaim and take the gate and the notifier
  * lock only; so nothing under the notifier lock allocates with reclaim, pins or
  * copies user memory.  .mmap and .fault take the gate only.  Nobody inside the
  * gate takes file->lock.  mmu_interval_notifier_remove() and synchronize_srcu()
- * are called with none of these held.
+ * are called with none of these held but file->lock, which no callback takes.
  *
  * Whatever the device can reach is made in one gate section, under the notifier
  * lock, that saw the device there and file->error zero.  laccel_down() closes the
@@ -58,19 +61,27 @@ struct laccel_file {
 	struct laccel_limits refusal;	/* only its refused fields */
 	struct list_head idle_tables;	/* the longest first */
 	u32 nr_idle_tables;
+	struct xarray segments;		/* mirrored; by address / LACCEL_CHUNK_SIZE */
+	bool closed;			/* no segments any more */
 
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
+	enum laccel_mode mode;		/* set with it */
 	struct mmu_interval_notifier exit_hook;
 	struct workqueue_struct *wq;	/* one fault at a time; mediated queues' workers */
 	struct work_struct drop_work;	/* unpins what is dropped */
-	struct page **pages;		/* spare, to pin with; whoever takes it has it */
+	struct iommu_sva *sva;		/* in LACCEL_MODE_SVA; files_lock, and see sva.c */
+	u32 pasid;			/* what it stands for */
+	void *scratch;			/* spare; whoever takes it has it */
 
 	struct mutex notifier_lock;	/* protects the rest, and see DOC: Locks */
 	int error;			/* 0, or why nothing can be made any more */
 	struct list_head queues;	/* running */
 	struct list_head dropped;	/* pins that are not mapped any more */
+	struct list_head mirrored;	/* segments with leaves */
+	struct list_head idle_segments;	/* those without, the longest first */
+	u32 nr_idle_segments;
 	struct list_head tables;	/* DMA mapped */
-	struct laccel_table *root;	/* NULL without a device MMU */
+	struct laccel_table *root;	/* NULL without device page tables */
 
 	struct list_head ready;		/* slices to execute; slice_lock */
 	struct list_head ready_node;	/* in ldev->ready while there are some */
@@ -105,6 +116,8 @@ union laccel_ioctl {
 	struct laccel_queue_status queue_status;
 	struct laccel_mem_register mem_register;
 	struct laccel_kick kick;
+	struct laccel_bind bind;
+	struct laccel_prefetch prefetch;
 };
 
 /* The struct's way back to user space. */
@@ -143,8 +156,20 @@ void laccel_file_down(struct laccel_file *file);
 /* sysfs.c */
 extern const struct attribute_group *laccel_dev_groups[];
 
+/* mode.c */
+enum laccel_reason laccel_mode_lacks(struct laccel_device *ldev, enum laccel_mode mode);
+const char *laccel_mode_name(enum laccel_mode mode);
+int laccel_ioctl_bind(struct laccel_file *file, union laccel_ioctl *arg,
+		      const struct laccel_user *user);
+
+/* debugfs.c */
+void laccel_debugfs_init(void);
+void laccel_debugfs_exit(void);
+void laccel_debugfs_add(struct laccel_device *ldev);
+void laccel_debugfs_remove(struct laccel_device *ldev);
+
 /* notifier.c: the process's memory */
-int laccel_bind(struct laccel_file *file);
+int laccel_bind(struct laccel_file *file, enum laccel_mode mode);
 void laccel_unbind(struct laccel_file *file);
 void laccel_drop_work(struct work_struct *work);
 void laccel_begin(struct laccel_file *file, struct laccel_section *section);
@@ -154,7 +179,7 @@ void laccel_end(struct laccel_file *file, struct laccel_section *section);
 
 static inline bool laccel_foreign(struct laccel_file *file)
 {
-	/* Pairs with the release in laccel_bind(). */
+	/* Pairs with the release in laccel_bind_as(). */
 	struct mm_struct *mm = smp_load_acquire(&file->mm);
 
 	return mm && mm != current->mm;
@@ -170,6 +195,59 @@ struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
 int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 			 const struct laccel_user *user);
 void laccel_objects_destroy(struct laccel_file *file);
+
+/* faultin.c */
+/* What has been filled for a fault, and how much is to be for the next. */
+struct laccel_around {
+	unsigned int order;		/* of pages */
+	unsigned long start;
+	unsigned long end;
+};
+
+/* How much is filled around a first fault: 64 KiB. */
+#define LACCEL_AROUND_ORDER 4
+
+/*
+ * What is to be faulted in, inside one VMA.
+ */
+struct laccel_fill {
+	struct mm_struct *mm;
+	struct mmu_interval_notifier *notifier;	/* hears of changes meanwhile */
+	unsigned long start;		/* this has to be there afterwards */
+	unsigned long end;
+	unsigned long around_start;	/* and this may; it includes the other */
+	unsigned long around_end;
+	bool write;
+	unsigned long *pfns;		/* of what may be there, as HMM has them */
+	unsigned long seq;
+};
+
+static inline unsigned long *laccel_fill_pfn(const struct laccel_fill *fill, unsigned long addr)
+{
+	return &fill->pfns[(addr - fill->around_start) >> PAGE_SHIFT];
+}
+
+void laccel_around_adapt(struct laccel_around *around, unsigned long addr);
+int laccel_fill_pages(struct laccel_fill *fill);
+
+/* fault.c */
+void laccel_fault_work(struct work_struct *work);
+int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *arg,
+			  const struct laccel_user *user);
+
+/* sva.c */
+
+/* Work that goes through memory by itself: as many as a command has operands. */
+#define LACCEL_STREAMS LACCEL_OPERANDS
+
+enum laccel_reason laccel_sva_lacks(struct laccel_device *ldev);
+enum laccel_reason laccel_sva_try(struct laccel_device *ldev);
+int laccel_sva_bind(struct laccel_file *file);
+void laccel_sva_exit(struct laccel_file *file);
+void laccel_sva_unbind(struct laccel_file *file);
+int laccel_sva_fault(struct laccel_queue *queue, unsigned long addr, bool write);
+int laccel_sva_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
+			bool write);
 
 /* queue.c */
 struct laccel_ring {
@@ -197,6 +275,9 @@ struct laccel_queue {
 	struct laccel_queue_status last;	/* what the device said at the end */
 	struct laccel_fault fault;	/* outstanding */
 	struct work_struct fault_work;
+	struct laccel_around streams[LACCEL_STREAMS];	/* fault_work, as the next two */
+	unsigned int next_stream;
+	unsigned int misses;		/* faults since one belonged to a stream */
 	struct laccel_mediated *mediated;	/* NULL if the device has queues */
 };
 
@@ -224,6 +305,7 @@ void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count);
 /* pin.c */
 #define LACCEL_CHUNK_SIZE SZ_2M
 #define LACCEL_CHUNK_PAGES (LACCEL_CHUNK_SIZE >> PAGE_SHIFT)
+#define LACCEL_CHUNK_ORDER ilog2(LACCEL_CHUNK_PAGES)
 
 /*
  * Pinned pages, from the first address to the last: one bit of @holes per page of
@@ -237,13 +319,15 @@ struct laccel_pin {
 	unsigned int span;		/* pages, holes included */
 	unsigned int npages;		/* that are pinned */
 	bool write;
-	struct page **pages;		/* without a device MMU; has no gaps */
+	struct page **pages;		/* without device page tables; has no gaps */
 	struct page *huge;		/* the first of one folio: one leaf of 2 MiB */
 	dma_addr_t dma;			/* of @huge */
 	struct sg_table sgt;		/* without @huge */
 	DECLARE_BITMAP(holes, LACCEL_CHUNK_PAGES);
 };
 
+void *laccel_scratch_get(struct laccel_file *file);
+void laccel_scratch_put(struct laccel_file *file, void *scratch);
 void laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags);
 void laccel_pin_put(struct laccel_pin *pin);
 void laccel_pin_drop(struct laccel_pin *pin);
@@ -277,8 +361,12 @@ struct laccel_mem {
 	struct laccel_chunk chunks[] __counted_by(nr_chunks);
 };
 
+int laccel_range_check(struct laccel_file *file, u64 addr, u64 length);
 int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 			      const struct laccel_user *user);
+bool laccel_mem_overlaps(struct laccel_file *file, unsigned long first, unsigned long last);
+unsigned long laccel_mem_next_free(struct laccel_file *file, unsigned long addr,
+				   unsigned long *end);
 struct laccel_mem *laccel_mem_find(struct laccel_file *file, unsigned long addr);
 void laccel_mem_put(struct laccel_mem *mem);
 void laccel_mem_destroy(struct laccel_mem *mem);
@@ -298,8 +386,14 @@ bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 struct laccel_pin *laccel_chunk_pin(struct laccel_mem *mem, unsigned long addr);
 void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk);
 
-/* fault.c */
-void laccel_fault_work(struct work_struct *work);
+/* mirror.c: what is not registered */
+int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write);
+int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
+			   bool write);
+void laccel_mirror_drop_all(struct laccel_file *file, const struct laccel_ops *ops);
+void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned long last);
+void laccel_mirror_trim(struct laccel_file *file);
+void laccel_mirror_fini(struct laccel_file *file);
 
 /* mediated.c: queues of devices that have none */
 extern const struct laccel_ops laccel_mediated_ops;

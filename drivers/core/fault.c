@@ -5,25 +5,45 @@
  */
 #include <linux/sched/mm.h>
 
+#include "compat.h"
 #include "core.h"
 #include "trace.h"
 
-/* Fill the chunk.  The addresses may change under it: the device tries again. */
-static int laccel_fault_resolve(struct laccel_file *file, const struct laccel_fault *fault)
+/*
+ * What is registered is pinned.  In SVA the process's rights count, there and elsewhere;
+ * with page tables of ours the registered ones.
+ */
+static int laccel_fault_fill(struct laccel_queue *queue, const struct laccel_fault *fault)
 {
+	struct laccel_file *file = queue->obj.file;
 	struct laccel_mem *mem = laccel_mem_find(file, fault->addr);
+	bool sva = file->mode == LACCEL_MODE_SVA;
 	int ret = -EFAULT;
 
-	if (!mem)
-		return -EFAULT;
-	if ((mem->write || !fault->write) && mmget_not_zero(file->mm)) {
-		ret = laccel_chunk_fill(mem, fault->addr);
-		mmput_async(file->mm);
+	if (mem) {
+		if (sva || mem->write || !fault->write)
+			ret = laccel_chunk_fill(mem, fault->addr);
+		laccel_mem_put(mem);
+	} else if (file->mode == LACCEL_MODE_MIRROR) {
+		ret = laccel_mirror_fault(file, fault->addr, fault->write);
 	}
+	return sva ? laccel_sva_fault(queue, fault->addr, fault->write) : ret;
+}
+
+/* The addresses, or what is registered, may change under it: the device tries again. */
+static int laccel_fault_resolve(struct laccel_queue *queue, const struct laccel_fault *fault)
+{
+	struct laccel_file *file = queue->obj.file;
+	int ret;
+
+	/* Faults must not keep the memory of a process that is gone, in turns. */
+	if (laccel_mm_is_orphan(file->mm) || !mmget_not_zero(file->mm))
+		return -EFAULT;
+	ret = laccel_fault_fill(queue, fault);
+	mmput_async(file->mm);
 	if (!ret)
 		atomic64_inc(&file->ldev->nr_refills);
-	laccel_mem_put(mem);
-	return ret == -EAGAIN ? 0 : ret;
+	return ret == -EAGAIN || ret == -ENOENT ? 0 : ret;
 }
 
 /**
@@ -37,7 +57,7 @@ void laccel_fault_work(struct work_struct *work)
 	struct laccel_queue *queue = container_of(work, struct laccel_queue, fault_work);
 	struct laccel_file *file = queue->obj.file;
 	struct laccel_fault fault = queue->fault;
-	int ret = laccel_fault_resolve(file, &fault);
+	int ret = laccel_fault_resolve(queue, &fault);
 	struct laccel_section section;
 
 	laccel_begin(file, &section);
@@ -73,3 +93,31 @@ void laccel_fault(struct laccel_device *ldev, u32 slot, const struct laccel_faul
 	laccel_leave(ldev, idx);
 }
 EXPORT_SYMBOL_GPL(laccel_fault);
+
+int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *arg,
+			  const struct laccel_user *user)
+{
+	const struct laccel_prefetch *prefetch = &arg->prefetch;
+	u64 end = prefetch->addr + prefetch->length;
+	bool write = prefetch->flags & LACCEL_MEM_WRITE;
+	int ret;
+
+	if (prefetch->flags & ~LACCEL_MEM_WRITE)
+		return -EOPNOTSUPP;
+	ret = laccel_range_check(file, prefetch->addr, prefetch->length);
+	if (ret)
+		return ret;
+	mutex_lock(&file->lock);
+	ret = laccel_bind(file, LACCEL_MODE_AUTO);
+	mutex_unlock(&file->lock);
+	if (ret)
+		return ret;
+	switch (file->mode) {
+	case LACCEL_MODE_SVA:
+		return laccel_sva_prefetch(file, prefetch->addr, end, write);
+	case LACCEL_MODE_MIRROR:
+		return laccel_mirror_prefetch(file, prefetch->addr, end, write);
+	default:
+		return 0;
+	}
+}

@@ -19,7 +19,7 @@ static void laccel_free_work(struct work_struct *work)
 		destroy_workqueue(file->wq);
 		mmdrop(file->mm);
 	}
-	kfree(file->pages);
+	kfree(file->scratch);
 	__free_page(file->dummy);
 	put_device(&file->ldev->dev);
 	kfree(file);
@@ -66,9 +66,12 @@ static int laccel_open(struct inode *inode, struct file *filp)
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
 	file->ranges = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&file->idle_tables);
+	xa_init(&file->segments);
 	mutex_init(&file->notifier_lock);
 	INIT_LIST_HEAD(&file->queues);
 	INIT_LIST_HEAD(&file->dropped);
+	INIT_LIST_HEAD(&file->mirrored);
+	INIT_LIST_HEAD(&file->idle_segments);
 	INIT_LIST_HEAD(&file->tables);
 	INIT_LIST_HEAD(&file->ready);
 	INIT_LIST_HEAD(&file->ready_node);
@@ -103,8 +106,12 @@ static int laccel_release(struct inode *inode, struct file *filp)
 	struct laccel_file *file = filp->private_data;
 	struct laccel_device *ldev = file->ldev;
 
-	laccel_unbind(file);
 	laccel_objects_destroy(file);
+	mutex_lock(&ldev->files_lock);
+	laccel_sva_unbind(file);
+	mutex_unlock(&ldev->files_lock);
+	laccel_unbind(file);
+	laccel_mirror_fini(file);
 	laccel_pgtable_fini(file);
 
 	mutex_lock(&ldev->files_lock);
@@ -128,8 +135,10 @@ void laccel_file_down(struct laccel_file *file)
 	file->error = -ENODEV;
 	laccel_queues_end(file, file->ldev->driver_ops, LACCEL_STATE_LOST);
 	laccel_mem_drop_all(file, NULL);
+	laccel_mirror_drop_all(file, NULL);
 	laccel_pgtable_down(file);
 	mutex_unlock(&file->notifier_lock);
+	laccel_sva_unbind(file);
 	queue_work(laccel_wq, &file->drop_work);
 
 	laccel_zap_doorbells(file, 0, file->ldev->max_queues);
@@ -159,9 +168,29 @@ int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, 
 	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
 }
 
-static enum laccel_mode laccel_mode(struct laccel_device *ldev)
+static enum laccel_reason laccel_info_reason(struct laccel_file *file, enum laccel_mode mode)
 {
-	return ldev->mediated ? LACCEL_MODE_MEDIATED : LACCEL_MODE_PINNED;
+	enum laccel_reason reason = laccel_mode_lacks(file->ldev, mode);
+
+	if (mode != LACCEL_MODE_SVA || reason != LACCEL_REASON_NONE ||
+	    file->mode == LACCEL_MODE_SVA)
+		return reason;
+	return laccel_sva_try(file->ldev);
+}
+
+/* What can be had, and the mode that it is, or that it would be if it were bound now. */
+static void laccel_info_modes(struct laccel_file *file, struct laccel_info *info)
+{
+	unsigned int i;
+
+	guard(mutex)(&file->lock);
+	info->modes = 0;
+	for (i = 0; i < LACCEL_MODES; i++) {
+		info->reasons[i] = laccel_info_reason(file, i);
+		if (info->reasons[i] == LACCEL_REASON_NONE)
+			info->modes |= BIT(i);
+	}
+	info->mode = file->mm ? file->mode : __ffs(info->modes & ~BIT(LACCEL_MODE_AUTO));
 }
 
 static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
@@ -175,8 +204,7 @@ static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
 	if (info->reserved)
 		return -EINVAL;
 	info->commands = ldev->commands;
-	info->mode = laccel_mode(ldev);
-	info->modes = BIT(info->mode);
+	laccel_info_modes(file, info);
 	info->max_queues = ldev->max_queues;
 	info->max_entries = ldev->max_entries;
 	info->max_length = ldev->max_length;
@@ -235,6 +263,9 @@ static const struct laccel_ioctl_entry laccel_ioctls[] = {
 	LACCEL_ENTRY(LACCEL_IOC_MEM_REGISTER, laccel_mem_register, reserved, false,
 		     laccel_ioctl_mem_register),
 	LACCEL_ENTRY(LACCEL_IOC_KICK, laccel_kick, value, false, laccel_ioctl_kick),
+	LACCEL_ENTRY(LACCEL_IOC_BIND, laccel_bind, reserved, false, laccel_ioctl_bind),
+	LACCEL_ENTRY(LACCEL_IOC_PREFETCH, laccel_prefetch, length, false,
+		     laccel_ioctl_prefetch),
 };
 
 /**
@@ -306,8 +337,7 @@ static void laccel_show_fdinfo(struct seq_file *m, struct file *filp)
 
 	guard(mutex)(&file->lock);
 	seq_printf(m, "laccel-device:\t%s\n", dev_name(&file->ldev->dev));
-	seq_printf(m, "laccel-mode:\t%s\n",
-		   file->ldev->mediated ? "MEDIATED" : "PINNED");
+	seq_printf(m, "laccel-mode:\t%s\n", laccel_mode_name(file->mode));
 	seq_printf(m, "laccel-queues:\t%u\n", file->nr_queues);
 	seq_printf(m, "laccel-memories:\t%u\n", file->nr_memories);
 	seq_printf(m, "laccel-pinned:\t%llu kB\n", file->pinned << (PAGE_SHIFT - 10));

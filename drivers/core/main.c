@@ -32,6 +32,7 @@ static void laccel_release_device(struct device *dev)
 {
 	struct laccel_device *ldev = container_of(dev, struct laccel_device, dev);
 
+	put_device(dev->parent);
 	ida_free(&laccel_minors, MINOR(dev->devt));
 	ida_destroy(&ldev->slots);
 	cleanup_srcu_struct(&ldev->gate);
@@ -85,7 +86,8 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	ida_init(&ldev->slots);
 	device_initialize(&ldev->dev);
 	ldev->dev.class = &laccel_class;
-	ldev->dev.parent = parent;
+	/* Kept beyond laccel_unregister(): a fault worker may still look at it. */
+	ldev->dev.parent = get_device(parent);
 	ldev->dev.devt = MKDEV(MAJOR(laccel_devt), minor);
 	if (dev_set_name(&ldev->dev, "accel-%d", minor)) {
 		put_device(&ldev->dev);
@@ -113,6 +115,34 @@ void laccel_put(struct laccel_device *ldev)
 }
 EXPORT_SYMBOL_GPL(laccel_put);
 
+/*
+ * Rings and page tables are shared with the device all the time.  An IOMMU never
+ * bounces whole pages; yet while DMA is debugged the DMA API wants everything behind
+ * one to be synced.
+ */
+static int laccel_check_bounce(struct device *parent)
+{
+	struct page *page;
+	dma_addr_t dma;
+	int ret;
+
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG) && device_iommu_mapped(parent))
+		return 0;
+	page = alloc_page(GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+	dma = dma_map_page(parent, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	ret = dma_mapping_error(parent, dma);
+	if (!ret) {
+		if (dma_need_sync(parent, dma))
+			ret = dev_err_probe(parent, -EOPNOTSUPP,
+					    "DMA goes through a bounce buffer\n");
+		dma_unmap_page(parent, dma, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	}
+	__free_page(page);
+	return ret;
+}
+
 /* What a device needs that reaches memory by itself. */
 static int laccel_check_dma(struct laccel_device *ldev)
 {
@@ -127,7 +157,7 @@ static int laccel_check_dma(struct laccel_device *ldev)
 	if (dma_get_max_seg_size(parent) < LACCEL_CHUNK_SIZE)
 		return dev_err_probe(parent, -EOPNOTSUPP,
 				     "the device does not take DMA segments of 2 MiB\n");
-	return 0;
+	return laccel_check_bounce(parent);
 }
 
 static int laccel_check(struct laccel_device *ldev)
@@ -176,6 +206,8 @@ int laccel_register(struct laccel_device *ldev)
 	ret = cdev_device_add(&ldev->cdev, &ldev->dev);
 	if (ret)
 		laccel_down(ldev);
+	else
+		laccel_debugfs_add(ldev);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(laccel_register);
@@ -193,6 +225,7 @@ EXPORT_SYMBOL_GPL(laccel_register);
  */
 void laccel_unregister(struct laccel_device *ldev)
 {
+	laccel_debugfs_remove(ldev);
 	cdev_device_del(&ldev->cdev, &ldev->dev);
 	laccel_down(ldev);
 	cancel_work_sync(&ldev->lost_work);
@@ -264,6 +297,7 @@ static int __init laccel_init(void)
 	ret = class_register(&laccel_class);
 	if (ret)
 		goto err_region;
+	laccel_debugfs_init();
 	return 0;
 
 err_region:
@@ -276,6 +310,7 @@ module_init(laccel_init);
 
 static void __exit laccel_exit(void)
 {
+	laccel_debugfs_exit();
 	destroy_workqueue(laccel_wq);
 	class_unregister(&laccel_class);
 	unregister_chrdev_region(laccel_devt, LACCEL_MAX_DEVICES);

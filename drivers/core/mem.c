@@ -147,6 +147,44 @@ void laccel_mem_put(struct laccel_mem *mem)
 }
 
 /**
+ * laccel_mem_overlaps - Is any of these addresses registered?
+ * @file: whose
+ * @first: first address
+ * @last: last address
+ *
+ * Context: file->lock or the notifier lock held.
+ * Return: whether one is.
+ */
+bool laccel_mem_overlaps(struct laccel_file *file, unsigned long first, unsigned long last)
+{
+	return laccel_mem_first(file, first, last);
+}
+
+/**
+ * laccel_mem_next_free - The first address from here on that is not registered
+ * @file: whose
+ * @addr: where to begin
+ * @end: behind the last address of interest; becomes the start of a registration
+ *	that begins before it, behind what is returned
+ *
+ * Context: file->lock held.
+ * Return: the address, @addr itself if it is free.
+ */
+unsigned long laccel_mem_next_free(struct laccel_file *file, unsigned long addr,
+				   unsigned long *end)
+{
+	struct laccel_mem *mem = laccel_mem_first(file, addr, *end - 1);
+
+	lockdep_assert_held(&file->lock);
+	if (!mem)
+		return addr;
+	if (mem->range.start <= addr)
+		return mem->range.last + 1;
+	*end = mem->range.start;
+	return addr;
+}
+
+/**
  * laccel_mem_find - The registration that has an address
  * @file: whose
  * @addr: any value
@@ -190,18 +228,37 @@ static struct laccel_mem *laccel_mem_alloc(struct laccel_file *file,
 	return mem;
 }
 
-static int laccel_mem_check(struct laccel_file *file, const struct laccel_mem_register *reg)
+/**
+ * laccel_range_check - Can these be addresses of a program's memory?
+ * @file: an open file
+ * @addr: first address
+ * @length: bytes
+ *
+ * Return: 0; -EINVAL if they are not whole pages; -EFAULT.
+ */
+int laccel_range_check(struct laccel_file *file, u64 addr, u64 length)
 {
 	u64 end;
 
-	if (reg->flags & ~LACCEL_MEM_WRITE)
-		return -EOPNOTSUPP;
-	if (reg->reserved || !reg->length || !PAGE_ALIGNED(reg->addr) ||
-	    !PAGE_ALIGNED(reg->length))
+	if (!length || !PAGE_ALIGNED(addr) || !PAGE_ALIGNED(length))
 		return -EINVAL;
-	if (check_add_overflow(reg->addr, reg->length, &end) || end > TASK_SIZE_MAX ||
+	if (check_add_overflow(addr, length, &end) || end > TASK_SIZE_MAX ||
 	    end > BIT_ULL(file->ldev->va_bits))
 		return -EFAULT;
+	return 0;
+}
+
+static int laccel_mem_check(struct laccel_file *file, const struct laccel_mem_register *reg)
+{
+	int ret;
+
+	if (reg->flags & ~LACCEL_MEM_WRITE)
+		return -EOPNOTSUPP;
+	if (reg->reserved)
+		return -EINVAL;
+	ret = laccel_range_check(file, reg->addr, reg->length);
+	if (ret)
+		return ret;
 	if (reg->length >> PAGE_SHIFT > totalram_pages())
 		return -ENOMEM;
 	return 0;
@@ -223,6 +280,8 @@ static int laccel_mem_claim(struct laccel_mem *mem, struct laccel_mem_register *
 	mutex_lock(&file->notifier_lock);
 	interval_tree_insert(&mem->range, &file->ranges);
 	mutex_unlock(&file->notifier_lock);
+	if (file->mode == LACCEL_MODE_MIRROR)
+		laccel_mirror_yield(file, mem->range.start, mem->range.last);
 	file->nr_memories++;
 	atomic_inc(&file->ldev->nr_memories);
 	return 0;
@@ -235,7 +294,7 @@ static int laccel_mem_reserve(struct laccel_mem *mem, struct laccel_mem_register
 	int ret;
 
 	guard(mutex)(&file->lock);
-	ret = laccel_bind(file);
+	ret = laccel_bind(file, LACCEL_MODE_AUTO);
 	if (ret)
 		return ret;
 	ret = laccel_mem_claim(mem, reg);

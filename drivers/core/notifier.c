@@ -64,8 +64,10 @@ static bool laccel_exit(struct mmu_interval_notifier *notifier,
 		file->error = -EPERM;
 	laccel_queues_end(file, section.ops, LACCEL_STATE_STOPPED);
 	laccel_mem_drop_all(file, section.ops);
+	laccel_mirror_drop_all(file, section.ops);
 	laccel_end(file, &section);
 
+	laccel_sva_exit(file);
 	queue_work(laccel_wq, &file->drop_work);
 	wake_up_all(&file->wait);
 	return true;
@@ -76,7 +78,7 @@ static const struct mmu_interval_notifier_ops laccel_exit_ops = {
 };
 
 /**
- * laccel_drop_work - Unpin what has been dropped
+ * laccel_drop_work - Give back what has been dropped
  * @work: the file's drop_work
  */
 void laccel_drop_work(struct work_struct *work)
@@ -84,6 +86,7 @@ void laccel_drop_work(struct work_struct *work)
 	struct laccel_file *file = container_of(work, struct laccel_file, drop_work);
 
 	laccel_unpin_dropped(file);
+	laccel_mirror_trim(file);
 	if (READ_ONCE(file->error) != -EPERM)
 		return;
 	mutex_lock(&file->lock);
@@ -91,26 +94,31 @@ void laccel_drop_work(struct work_struct *work)
 	mutex_unlock(&file->lock);
 }
 
-/**
- * laccel_bind - Make the file the caller's
- * @file: an open file, locked
- *
- * Return: 0; -EPERM if it is another process's; -ENODEV; -ENOMEM.
- */
-int laccel_bind(struct laccel_file *file)
+/* Are there page tables of the file's own for the device? */
+static bool laccel_has_tables(enum laccel_mode mode)
+{
+	return mode == LACCEL_MODE_MIRROR || mode == LACCEL_MODE_PINNED;
+}
+
+/* A file that is bound stays what it is. */
+static int laccel_bound(struct laccel_file *file, enum laccel_mode mode)
+{
+	if (laccel_foreign(file))
+		return -EPERM;
+	return mode == LACCEL_MODE_AUTO || mode == file->mode ? 0 : -EBUSY;
+}
+
+/* -EOPNOTSUPP if this process cannot have the mode, though the device has it. */
+static int laccel_bind_as(struct laccel_file *file, enum laccel_mode mode)
 {
 	int ret;
-
-	lockdep_assert_held(&file->lock);
-	if (file->mm)
-		return laccel_foreign(file) ? -EPERM : 0;
 
 	/* One device fault at a time; mediated queues have a worker each. */
 	file->wq = file->ldev->mediated ? alloc_workqueue("laccel_file", WQ_UNBOUND, 0) :
 					  alloc_ordered_workqueue("laccel_fault", 0);
 	if (!file->wq)
 		return -ENOMEM;
-	ret = file->ldev->mediated ? 0 : laccel_pgtable_init(file);
+	ret = laccel_has_tables(mode) ? laccel_pgtable_init(file) : 0;
 	if (ret)
 		goto err_wq;
 	/*
@@ -122,15 +130,50 @@ int laccel_bind(struct laccel_file *file)
 	if (ret)
 		goto err_pgtable;
 	mmgrab(current->mm);
+	file->mode = mode;
 	/* Pairs with the acquire in laccel_foreign(). */
 	smp_store_release(&file->mm, current->mm);
+	ret = mode == LACCEL_MODE_SVA ? laccel_sva_bind(file) : 0;
+	if (ret)
+		goto err_mm;
 	return 0;
 
+err_mm:
+	file->mm = NULL;
+	file->mode = LACCEL_MODE_AUTO;
+	mmdrop(current->mm);
+	mmu_interval_notifier_remove(&file->exit_hook);
 err_pgtable:
 	laccel_pgtable_fini(file);
 err_wq:
 	destroy_workqueue(file->wq);
 	file->wq = NULL;
+	return ret;
+}
+
+/**
+ * laccel_bind - Make the file the caller's
+ * @file: an open file, locked
+ * @mode: how the device is to reach memory; LACCEL_MODE_AUTO is the best that can be had
+ *
+ * Return: 0; -EPERM if it is another process's; -EBUSY if it has another mode;
+ * -EOPNOTSUPP if the mode cannot be had; -ENODEV; -ENOMEM.
+ */
+int laccel_bind(struct laccel_file *file, enum laccel_mode mode)
+{
+	int ret = -EOPNOTSUPP;
+
+	lockdep_assert_held(&file->lock);
+	if (mode != LACCEL_MODE_AUTO &&
+	    laccel_mode_lacks(file->ldev, mode) != LACCEL_REASON_NONE)
+		return -EOPNOTSUPP;
+	if (file->mm)
+		return laccel_bound(file, mode);
+	if (mode != LACCEL_MODE_AUTO)
+		return laccel_bind_as(file, mode);
+	for (mode = LACCEL_MODE_SVA; mode < LACCEL_MODES && ret == -EOPNOTSUPP; mode++)
+		if (laccel_mode_lacks(file->ldev, mode) == LACCEL_REASON_NONE)
+			ret = laccel_bind_as(file, mode);
 	return ret;
 }
 

@@ -126,19 +126,6 @@ static struct laccel_table *laccel_table_new(struct laccel_file *file, struct la
 	return table;
 }
 
-/*
- * An IOMMU never bounces whole pages; yet while DMA is debugged the DMA API wants
- * everything behind one to be synced.
- */
-static bool laccel_table_bounced(struct laccel_file *file, struct laccel_table *table)
-{
-	struct device *dma_dev = file->ldev->dev.parent;
-
-	if (IS_ENABLED(CONFIG_DMA_API_DEBUG) && device_iommu_mapped(dma_dev))
-		return false;
-	return dma_need_sync(dma_dev, table->dma);
-}
-
 static void laccel_table_unmap(struct laccel_file *file, struct laccel_table *table)
 {
 	if (list_empty(&table->node))
@@ -164,6 +151,8 @@ static void laccel_table_remove(struct laccel_file *file, struct laccel_table *t
 		laccel_pgtable_flush(file, section.ops, table->addr,
 				     BIT_ULL(laccel_table_shift(table->level + 1)));
 	laccel_table_unmap(file, table);
+	if (!parent)
+		file->root = NULL;
 	laccel_end(file, &section);
 
 	if (parent) {
@@ -186,8 +175,7 @@ static void laccel_tables_trim(struct laccel_file *file, unsigned int keep)
  * @file: a file that is being bound
  *
  * Context: file->lock held.
- * Return: 0; -ENODEV; -ENOMEM; -EOPNOTSUPP if DMA would go through a bounce buffer,
- * as rings and tables are shared with the device all the time.
+ * Return: 0; -ENODEV; -ENOMEM.
  */
 int laccel_pgtable_init(struct laccel_file *file)
 {
@@ -197,10 +185,6 @@ int laccel_pgtable_init(struct laccel_file *file)
 		return PTR_ERR(root);
 	laccel_table_use(file, root);
 	file->root = root;
-	if (laccel_table_bounced(file, root)) {
-		laccel_pgtable_fini(file);
-		return -EOPNOTSUPP;
-	}
 	return 0;
 }
 
@@ -300,5 +284,4 @@ void laccel_pgtable_fini(struct laccel_file *file)
 	laccel_tables_trim(file, 0);
 	if (file->root)
 		laccel_table_remove(file, file->root);
-	file->root = NULL;
 }

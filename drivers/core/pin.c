@@ -7,6 +7,29 @@
 
 #include "core.h"
 
+/**
+ * laccel_scratch_get - Memory for one value of a word's size per page of a chunk
+ * @file: an open file
+ *
+ * Return: the memory, or NULL.
+ */
+void *laccel_scratch_get(struct laccel_file *file)
+{
+	return xchg(&file->scratch, NULL) ?:
+	       kmalloc_array(LACCEL_CHUNK_PAGES, sizeof(long), GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * laccel_scratch_put - Give it back, for the next who needs it
+ * @file: the file
+ * @scratch: from laccel_scratch_get(), or NULL
+ */
+void laccel_scratch_put(struct laccel_file *file, void *scratch)
+{
+	if (scratch)
+		kfree(xchg(&file->scratch, scratch));
+}
+
 static void laccel_pin_free(struct kref *ref)
 {
 	struct laccel_pin *pin = container_of(ref, struct laccel_pin, ref);
@@ -49,7 +72,7 @@ static void laccel_pin_defer(struct kref *ref)
  * laccel_pin_drop - Return a reference; the file's worker does the unpinning
  * @pin: pinned pages, not mapped any more
  *
- * What a device MMU maps has one reference only.
+ * What is in device page tables has one reference only.
  *
  * Context: notifier lock held.
  */

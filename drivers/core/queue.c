@@ -166,6 +166,7 @@ static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_qu
 		.sq_log2 = ilog2(create->sq_entries),
 		.cq_log2 = ilog2(create->cq_entries),
 		.root = file->root ? file->root->dma : 0,
+		.pasid = file->pasid,
 	};
 	struct laccel_section section;
 	int ret;
@@ -175,6 +176,9 @@ static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_qu
 	if (!ret)
 		ret = laccel_queue_hand_over(queue, section.ops, &setup);
 	laccel_end(file, &section);
+	/* What the device has said of it meanwhile may still be looked at. */
+	if (ret)
+		synchronize_srcu_expedited(&file->ldev->gate);
 	return ret;
 }
 
@@ -233,7 +237,7 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 		return PTR_ERR(queue);
 
 	mutex_lock(&file->lock);
-	ret = laccel_bind(file);
+	ret = laccel_bind(file, LACCEL_MODE_AUTO);
 	if (ret)
 		goto err_put;
 	ret = laccel_queue_take_slot(queue);
@@ -249,9 +253,10 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 	ret = laccel_respond(user, arg);
 	if (ret)
 		goto err_stop;
+	trace_laccel_queue(file->ldev, queue->slot, LACCEL_STATE_RUNNING);
+	/* Last: who guesses the id may destroy it as soon as the lock is free. */
 	laccel_object_publish(&queue->obj);
 	mutex_unlock(&file->lock);
-	trace_laccel_queue(file->ldev, queue->slot, LACCEL_STATE_RUNNING);
 	return 0;
 
 err_stop:

@@ -6,8 +6,10 @@
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
 #include <linux/ktime.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pci-ats.h>
 
 #include <lite_accel/driver.h>
 #include <lite_accel/pci_regs.h>
@@ -111,7 +113,8 @@ static int laccel_pci_queue_start(struct laccel_device *ldev,
 	laccel_pci_write(pci, base + LACCEL_QUEUE_SQ_BASE, setup->sq);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CQ_BASE, setup->cq);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_STATUS_BASE, status);
-	laccel_pci_write(pci, base + LACCEL_QUEUE_ROOT, setup->root);
+	laccel_pci_write(pci, base + LACCEL_QUEUE_ROOT,
+			 setup->pasid ? LACCEL_ROOT_PASID | setup->pasid : setup->root);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CONFIG,
 			 LACCEL_QUEUE_CONFIG_VALUE(setup->sq_log2, setup->cq_log2,
 						   laccel_pci_vector(pci, setup->slot)));
@@ -263,6 +266,7 @@ static struct attribute *laccel_pci_counters[] = {
 	LACCEL_PCI_COUNTER(flushes, LACCEL_COUNTER_FLUSHES),
 	LACCEL_PCI_COUNTER(interrupts, LACCEL_COUNTER_INTERRUPTS),
 	LACCEL_PCI_COUNTER(dma_after_stop, LACCEL_COUNTER_DMA_AFTER_STOP),
+	LACCEL_PCI_COUNTER(translation_requests, LACCEL_COUNTER_TRANSLATION_REQUESTS),
 	NULL
 };
 
@@ -326,6 +330,8 @@ static int laccel_pci_facts(struct laccel_pci *pci)
 	ldev->max_queues = LACCEL_CAPS_QUEUES(caps);
 	ldev->max_entries = 1u << LACCEL_CAPS_ENTRIES_LOG2(caps);
 	ldev->va_bits = LACCEL_CAPS_VA_BITS(caps);
+	if (pci_max_pasids(pci->pdev) > 0)
+		ldev->pasid_bits = ilog2(pci_max_pasids(pci->pdev));
 	ldev->doorbell = pci_resource_start(pci->pdev, LACCEL_BAR_DOORBELL);
 	ldev->pte = (struct laccel_pte_format) {
 		.valid = LACCEL_PTE_VALID,

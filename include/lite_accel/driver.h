@@ -34,6 +34,7 @@ struct laccel_queue_status;
  * @sq: DMA address of the SQ
  * @cq: DMA address of the CQ, zeroed
  * @root: DMA address of the root of the device page tables
+ * @pasid: instead of them, the process that the IOMMU translates for; 0: none
  */
 struct laccel_queue_setup {
 	u32 slot;
@@ -42,6 +43,7 @@ struct laccel_queue_setup {
 	dma_addr_t sq;
 	dma_addr_t cq;
 	dma_addr_t root;
+	u32 pasid;
 };
 
 /**
@@ -201,6 +203,8 @@ struct laccel_pte_format {
  * @max_entries: without execute: the longest SQ or CQ, a power of two, at most
  *	LACCEL_MAX_ENTRIES
  * @va_bits: without execute: operand addresses lie below 2^va_bits, at most 48
+ * @pasid_bits: without execute: bits of a PASID that queues take, by which the IOMMU
+ *	translates and device faults are reported all the same; 0: they take none
  * @pte: without execute: the device MMU's entries
  * @doorbell: without execute: physical address of queue 0's doorbell page; the
  *	others follow, each PAGE_SIZE further on
@@ -215,6 +219,7 @@ struct laccel_device {
 	u32 max_queues;
 	u32 max_entries;
 	u32 va_bits;
+	u32 pasid_bits;
 	struct laccel_pte_format pte;
 	phys_addr_t doorbell;
 	struct device dev;

@@ -4,9 +4,9 @@
  *
  * A program opens /dev/accel-N, creates a queue, maps its rings and its
  * doorbell page, and from then on submits and reaps commands without a system
- * call.  Operands are addresses of the program's own memory, which it has
- * registered.  This header is the whole contract: ioctls, rings, doorbell,
- * commands.  It is little-endian and for 64-bit programs only.
+ * call.  Operands are addresses of the program's own memory.  This header is the
+ * whole contract: ioctls, rings, doorbell, commands.  It is little-endian and for
+ * 64-bit programs only.
  */
 #ifndef _UAPI_LITE_ACCEL_H
 #define _UAPI_LITE_ACCEL_H
@@ -25,8 +25,8 @@
  * kernel struct treats the missing tail as zero and does not write it.
  *
  * An open file is one address space on one device.  It binds to the memory of
- * the calling process (its mm) with the first create or register; INFO and
- * LIMITS do not bind.  When the last thread of that process has gone, queues
+ * the calling process (its mm) with the first bind, create, register or prefetch;
+ * INFO and LIMITS do not bind.  When the last thread of that process has gone, queues
  * stop and all memory is let go, whoever holds the descriptor.
  *
  * ==============  ==========================================================
@@ -42,6 +42,7 @@
  * -EPERM          the file is bound to another process's memory
  * -ENOENT         no object of that id, or not of the kind asked for
  * -EEXIST         the range overlaps one that is registered
+ * -EBUSY          the file is bound in another mode
  * -EDQUOT         a limit of this driver or device is reached (LIMITS says which)
  * -ENOMEM         RLIMIT_MEMLOCK is reached (LIMITS says so), or out of memory
  * -ENODEV         the device is gone or lost
@@ -49,7 +50,8 @@
  * ==============  ==========================================================
  *
  * A call that fails has changed nothing but LIMITS' record of the refusal, and
- * perhaps whose the file is: the first that creates or registers, or tries to.
+ * perhaps whose the file is: the first that binds, creates, registers or
+ * prefetches, or tries to.
  */
 
 #define LACCEL_IOC_TYPE		0xE2
@@ -61,9 +63,16 @@
 #define LACCEL_IOC_QUEUE_STATUS	_IO(LACCEL_IOC_TYPE, 4)
 #define LACCEL_IOC_MEM_REGISTER	_IO(LACCEL_IOC_TYPE, 5)
 #define LACCEL_IOC_KICK		_IO(LACCEL_IOC_TYPE, 6)
+#define LACCEL_IOC_BIND		_IO(LACCEL_IOC_TYPE, 7)
+#define LACCEL_IOC_PREFETCH	_IO(LACCEL_IOC_TYPE, 8)
 
 /**
  * enum laccel_mode - How the device reaches the program's memory
+ * @LACCEL_MODE_AUTO: the first of the following that can be had
+ * @LACCEL_MODE_SVA: the device uses the process's own page tables, by the IOMMU
+ * @LACCEL_MODE_MIRROR: device page tables that mirror those of the process, filled
+ *	as the device meets what it has not yet.  All memory of the program can be
+ *	reached, nothing is pinned, and MEM_REGISTER keeps faults away
  * @LACCEL_MODE_PINNED: device page tables, filled by MEM_REGISTER only
  * @LACCEL_MODE_MEDIATED: the kernel takes each command from the ring and pins its
  *	operands slice by slice; all memory of the program can be reached, and
@@ -71,8 +80,58 @@
  *	stands for a store to it
  */
 enum laccel_mode {
-	LACCEL_MODE_PINNED = 0,
-	LACCEL_MODE_MEDIATED = 1,
+	LACCEL_MODE_AUTO = 0,
+	LACCEL_MODE_SVA = 1,
+	LACCEL_MODE_MIRROR = 2,
+	LACCEL_MODE_PINNED = 3,
+	LACCEL_MODE_MEDIATED = 4,
+};
+
+/** define LACCEL_MODES - room for modes, of which five are known */
+#define LACCEL_MODES		8
+
+/**
+ * enum laccel_reason - Why a mode cannot be had: the first condition that fails
+ * @LACCEL_REASON_NONE: it can be had
+ * @LACCEL_REASON_UNKNOWN_MODE: this kernel does not know it
+ * @LACCEL_REASON_NO_MMU: the device has neither queues nor an MMU of its own: the
+ *	kernel executes its commands
+ * @LACCEL_REASON_HAS_QUEUES: the device has queues of its own: the kernel does not
+ *	take commands from them
+ * @LACCEL_REASON_NO_HMM: the kernel is built without CONFIG_HMM_MIRROR
+ * @LACCEL_REASON_OLD_KERNEL: SVA on x86 needs Linux 6.19 (CVE-2025-71202)
+ * @LACCEL_REASON_NO_PASID: the device has no PASID
+ * @LACCEL_REASON_NO_SVA: the kernel is built without CONFIG_IOMMU_SVA
+ * @LACCEL_REASON_NO_IOMMU: no IOMMU translates for the device: there is none, or it is
+ *	switched off
+ * @LACCEL_REASON_IOMMU_NO_PASID: the IOMMU has no PASIDs: on Intel's, scalable mode
+ *	is missing or switched off
+ * @LACCEL_REASON_NO_ATS: the device does not ask the IOMMU for translations: it
+ *	cannot, or it is not trusted to
+ * @LACCEL_REASON_NO_ACS: on the way from the device to the IOMMU a port lacks ACS, or
+ *	prefixes of TLPs
+ * @LACCEL_REASON_PASID_WIDTH: the process has a PASID that is too wide for the device,
+ *	or all those are taken that are not
+ * @LACCEL_REASON_LAM: the process uses linear address masking
+ * @LACCEL_REASON_PAGING: the IOMMU cannot walk the processor's page tables: five
+ *	levels, or pages of 1 GiB
+ */
+enum laccel_reason {
+	LACCEL_REASON_NONE = 0,
+	LACCEL_REASON_UNKNOWN_MODE = 1,
+	LACCEL_REASON_NO_MMU = 2,
+	LACCEL_REASON_HAS_QUEUES = 3,
+	LACCEL_REASON_NO_HMM = 4,
+	LACCEL_REASON_OLD_KERNEL = 5,
+	LACCEL_REASON_NO_PASID = 6,
+	LACCEL_REASON_NO_SVA = 7,
+	LACCEL_REASON_NO_IOMMU = 8,
+	LACCEL_REASON_IOMMU_NO_PASID = 9,
+	LACCEL_REASON_NO_ATS = 10,
+	LACCEL_REASON_NO_ACS = 11,
+	LACCEL_REASON_PASID_WIDTH = 12,
+	LACCEL_REASON_LAM = 13,
+	LACCEL_REASON_PAGING = 14,
 };
 
 /**
@@ -81,12 +140,14 @@ enum laccel_mode {
  * @flags: [in] 0
  * @commands: [out] bit N set: the device knows opcode N (enum laccel_opcode)
  * @modes: [out] bit N set: enum laccel_mode N can be had on this device
- * @mode: [out] the mode of this file
+ * @mode: [out] the mode of this file, or the one that it will have if it is bound
+ *	with LACCEL_MODE_AUTO
  * @max_queues: [out] queues of the device, shared by all programs
  * @max_entries: [out] the longest SQ or CQ, in entries
  * @max_length: [out] the longest command, in bytes
  * @va_bits: [out] operands lie below 2^va_bits
  * @reserved: 0
+ * @reasons: [out] enum laccel_reason of each enum laccel_mode
  *
  * Errors: the general ones.
  */
@@ -100,6 +161,26 @@ struct laccel_info {
 	__u32 max_entries;
 	__u64 max_length;
 	__u32 va_bits;
+	__u32 reserved;
+	__u32 reasons[LACCEL_MODES];
+};
+
+/**
+ * struct laccel_bind - LACCEL_IOC_BIND: make the file the caller's, in a mode
+ * @size: sizeof(struct laccel_bind)
+ * @flags: [in] 0
+ * @mode: [in] enum laccel_mode; [out] the mode of the file
+ * @reserved: 0
+ *
+ * Whoever does not call it has LACCEL_MODE_AUTO.  A file that is bound stays as it
+ * is: AUTO and its own mode are answered by its mode.
+ *
+ * Errors: the general ones; -EOPNOTSUPP if the mode cannot be had (INFO says why).
+ */
+struct laccel_bind {
+	__u32 size;
+	__u32 flags;
+	__u32 mode;
 	__u32 reserved;
 };
 
@@ -318,6 +399,28 @@ struct laccel_mem_register {
 };
 
 /**
+ * struct laccel_prefetch - LACCEL_IOC_PREFETCH: spare the device faults
+ * @size: sizeof(struct laccel_prefetch)
+ * @flags: [in] LACCEL_MEM_WRITE if the device is going to write, or 0
+ * @addr: [in] first address, page aligned
+ * @length: [in] bytes, a multiple of the page size, not 0
+ *
+ * What the device would have to ask for is faulted in and entered in its page
+ * tables.  Nothing is pinned or charged, and whatever takes the memory away takes
+ * it from the device, too.  In modes without device page faults there is nothing to
+ * spare, and the call does nothing.
+ *
+ * Errors: the general ones; -EFAULT for a range that is not mapped or not accessible
+ * throughout, of which the part before may have been prefetched.
+ */
+struct laccel_prefetch {
+	__u32 size;
+	__u32 flags;
+	__u64 addr;
+	__u64 length;
+};
+
+/**
  * struct laccel_kick - LACCEL_IOC_KICK: what a store to a doorbell page does
  * @size: sizeof(struct laccel_kick)
  * @flags: [in] 0
@@ -421,14 +524,15 @@ struct laccel_sqe {
  * @LACCEL_OK: done
  * @LACCEL_BAD_OPCODE: the device does not know the opcode; nothing was done
  * @LACCEL_BAD_FIELD: a field, flag or combination is not allowed; nothing was done
- * @LACCEL_PAGE_FAULT: an address is not registered, or not for that access, or
- *	there is no such memory any more;
+ * @LACCEL_PAGE_FAULT: an address that the program could not access in that way
+ *	itself, or that is registered for reading only, or in LACCEL_MODE_PINNED one
+ *	that is not registered;
  *	result: bytes done, from the start, or from the end where COPY ran
  *	backwards; COMPARE, CRC32C and SHA256 report 0 and changed nothing, also
  *	with DEVICE_ERROR
  * @LACCEL_CANCELED: not run, or not to its end: a LINK's predecessor did not end
  *	OK, or the queue was stopped; result: 0
- * @LACCEL_DEVICE_ERROR: the device could not access memory that is registered;
+ * @LACCEL_DEVICE_ERROR: the device could not access memory that is there;
  *	result: bytes done
  * @LACCEL_TIMEOUT: reserved
  */

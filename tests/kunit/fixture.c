@@ -6,6 +6,7 @@
 #include <linux/module.h>
 
 #include "fixture.h"
+#include "../../drivers/core/mode.c"
 #include "../../drivers/core/notifier.c"
 #include "../../drivers/core/pin.c"
 
@@ -32,6 +33,18 @@ void laccel_file_put(struct laccel_file *file)
 }
 
 void laccel_fault_work(struct work_struct *work)
+{
+}
+
+void laccel_mirror_drop_all(struct laccel_file *file, const struct laccel_ops *ops)
+{
+}
+
+void laccel_mirror_trim(struct laccel_file *file)
+{
+}
+
+void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned long last)
 {
 }
 
@@ -157,7 +170,7 @@ void fixture_exit(struct kunit *test)
 		destroy_workqueue(file->wq);
 		mmdrop(file->mm);
 	}
-	kfree(file->pages);
+	kfree(file->scratch);
 	cleanup_srcu_struct(&fx->ldev.gate);
 	destroy_workqueue(laccel_wq);
 }
@@ -169,7 +182,7 @@ void fixture_bind(struct kunit *test)
 
 	fixture_map(test, PAGE_SIZE);
 	mutex_lock(&fx->file.lock);
-	KUNIT_EXPECT_EQ(test, laccel_bind(&fx->file), 0);
+	KUNIT_EXPECT_EQ(test, laccel_bind(&fx->file, LACCEL_MODE_PINNED), 0);
 	mutex_unlock(&fx->file.lock);
 	KUNIT_ASSERT_NOT_NULL(test, fx->file.root);
 }
@@ -250,7 +263,7 @@ struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size
 }
 
 kunit_test_suites(&object_suite, &queue_suite, &pgtable_suite, &chunk_suite, &mem_suite,
-		  &slice_suite);
+		  &slice_suite, &faultin_suite, &sva_suite);
 
 MODULE_DESCRIPTION("KUnit tests of lite-accel");
 MODULE_LICENSE("GPL");

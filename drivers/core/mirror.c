@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The mirror: device page tables that hold what the process's hold, as far as the
+ * device has asked.  Nothing is pinned: whatever changes in the process's tables
+ * takes the leaves of these addresses from the device before it happens.
+ *
+ *	laccel_mirror_fault()	the device has met an address that it lacks
+ *	laccel_mirror_prefetch() it is going to
+ *	laccel_segment_drop()	the addresses are about to hold something else
+ *
+ * A segment is 2 MiB of addresses with a notifier of its own, made by the first
+ * fault in it.  It has either one leaf of 2 MiB, where that is how the process has
+ * it mapped, or leaves of 4 KiB, each mapped for DMA on its own.  What is registered
+ * belongs to its chunks: the mirror fills and drops around them.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "core.h"
+#include "trace.h"
+
+/* Segments without leaves that a file keeps, as memory often comes back. */
+#define LACCEL_IDLE_SEGMENTS 64
+
+struct laccel_segment {
+	struct laccel_file *file;
+	unsigned long addr;
+	struct kref ref;		/* of file->segments and of those who fill it */
+	struct mmu_interval_notifier notifier;
+
+	bool dead;			/* not in file->segments; file->lock, as the next */
+	struct laccel_table *table;	/* where its leaves are */
+	struct laccel_around around;
+
+	bool busy;			/* has leaves; notifier lock, as the rest */
+	struct list_head node;		/* in file->mirrored if it has, else in ->idle_segments */
+	DECLARE_BITMAP(leaves, LACCEL_CHUNK_PAGES);	/* valid ones */
+};
+
+static void laccel_segment_free(struct kref *ref)
+{
+	kfree(container_of(ref, struct laccel_segment, ref));
+}
+
+static void laccel_segment_put(struct laccel_segment *segment)
+{
+	kref_put(&segment->ref, laccel_segment_free);
+}
+
+static unsigned long laccel_segment_end(const struct laccel_segment *segment)
+{
+	return segment->addr + LACCEL_CHUNK_SIZE;
+}
+
+static bool laccel_segment_huge(const struct laccel_segment *segment)
+{
+	return segment->table && segment->table->level;
+}
+
+static unsigned int laccel_leaf_index(const struct laccel_segment *segment, unsigned long addr)
+{
+	return laccel_segment_huge(segment) ? 0 : (addr - segment->addr) >> PAGE_SHIFT;
+}
+
+static size_t laccel_leaf_size(const struct laccel_segment *segment)
+{
+	return laccel_segment_huge(segment) ? LACCEL_CHUNK_SIZE : PAGE_SIZE;
+}
+
+static enum dma_data_direction laccel_leaf_dir(const struct laccel_file *file, u64 pte)
+{
+	return pte & file->ldev->pte.write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
+}
+
+/* The address stays in the entry, for unmapping. */
+static void laccel_leaf_invalidate(struct laccel_segment *segment, __le64 *pte)
+{
+	WRITE_ONCE(*pte, *pte & ~cpu_to_le64(segment->file->ldev->pte.valid));
+}
+
+static void laccel_leaf_clear(struct laccel_segment *segment, __le64 *pte)
+{
+	struct laccel_file *file = segment->file;
+	u64 entry = le64_to_cpu(*pte);
+
+	dma_unmap_page(file->ldev->dev.parent, entry & file->ldev->pte.addr,
+		       laccel_leaf_size(segment), laccel_leaf_dir(file, entry));
+	WRITE_ONCE(*pte, 0);
+}
+
+static void laccel_segment_add_idle(struct laccel_segment *segment)
+{
+	struct laccel_file *file = segment->file;
+
+	list_add_tail(&segment->node, &file->idle_segments);
+	if (++file->nr_idle_segments > LACCEL_IDLE_SEGMENTS)
+		queue_work(laccel_wq, &file->drop_work);
+}
+
+/* Its leaves have changed: is it idle, is it busy? */
+static void laccel_segment_sort(struct laccel_segment *segment)
+{
+	struct laccel_file *file = segment->file;
+	bool busy = !bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES);
+
+	if (busy == segment->busy)
+		return;
+	segment->busy = busy;
+	list_del(&segment->node);
+	if (busy) {
+		list_add(&segment->node, &file->mirrored);
+		file->nr_idle_segments--;
+	} else {
+		laccel_segment_add_idle(segment);
+	}
+}
+
+/* Take the leaves from @first to @last from the device, whole ones as they are. */
+static void laccel_segment_drop(struct laccel_segment *segment, const struct laccel_ops *ops,
+				unsigned long first, unsigned long last)
+{
+	struct laccel_file *file = segment->file;
+	unsigned int begin = laccel_leaf_index(segment, max(first, segment->addr));
+	unsigned int end = laccel_leaf_index(segment,
+					     min(last, laccel_segment_end(segment) - 1)) + 1;
+	unsigned int i;
+	__le64 *pte;
+
+	lockdep_assert_held(&file->notifier_lock);
+	begin = find_next_bit(segment->leaves, end, begin);
+	if (begin >= end)
+		return;
+	pte = laccel_pgtable_leaf(segment->table, segment->addr);
+	i = begin;
+	for_each_set_bit_from(i, segment->leaves, end)
+		laccel_leaf_invalidate(segment, &pte[i]);
+	if (ops)
+		laccel_pgtable_flush(file, ops, segment->addr + begin * PAGE_SIZE,
+				     (end - begin) * laccel_leaf_size(segment));
+	i = begin;
+	for_each_set_bit_from(i, segment->leaves, end)
+		laccel_leaf_clear(segment, &pte[i]);
+	bitmap_clear(segment->leaves, begin, end - begin);
+	laccel_segment_sort(segment);
+	trace_laccel_drop(file->ldev, first, last);
+}
+
+static bool laccel_segment_invalidate(struct mmu_interval_notifier *notifier,
+				      const struct mmu_notifier_range *range, unsigned long seq)
+{
+	struct laccel_segment *segment = container_of(notifier, struct laccel_segment, notifier);
+	struct laccel_section section;
+
+	if (!laccel_begin_notifier(segment->file, &section, range))
+		return false;
+	mmu_interval_set_seq(notifier, seq);
+	laccel_segment_drop(segment, section.ops, range->start, range->end - 1);
+	laccel_end(segment->file, &section);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops laccel_segment_notifier_ops = {
+	.invalidate = laccel_segment_invalidate,
+};
+
+static struct laccel_segment *laccel_segment_at(struct laccel_file *file, unsigned long addr)
+{
+	return xa_load(&file->segments, addr / LACCEL_CHUNK_SIZE);
+}
+
+/* Work that goes through memory goes on as it was beside. */
+static void laccel_segment_inherit(struct laccel_segment *segment)
+{
+	struct laccel_segment *below = laccel_segment_at(segment->file, segment->addr - 1);
+	struct laccel_segment *above = laccel_segment_at(segment->file,
+							 laccel_segment_end(segment));
+
+	segment->around.order = LACCEL_AROUND_ORDER;
+	if (below && below->around.end == segment->addr)
+		segment->around.order = below->around.order;
+	else if (above && above->around.start == laccel_segment_end(segment))
+		segment->around.order = above->around.order;
+}
+
+static struct laccel_segment *laccel_segment_new(struct laccel_file *file, unsigned long addr)
+{
+	unsigned long index = addr / LACCEL_CHUNK_SIZE;
+	struct laccel_segment *segment = kzalloc(sizeof(*segment), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!segment)
+		return ERR_PTR(-ENOMEM);
+	segment->file = file;
+	segment->addr = ALIGN_DOWN(addr, LACCEL_CHUNK_SIZE);
+	kref_init(&segment->ref);
+	laccel_segment_inherit(segment);
+	ret = xa_reserve(&file->segments, index, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_free;
+	ret = mmu_interval_notifier_insert(&segment->notifier, file->mm, segment->addr,
+					   LACCEL_CHUNK_SIZE, &laccel_segment_notifier_ops);
+	if (ret)
+		goto err_release;
+	xa_store(&file->segments, index, segment, GFP_KERNEL_ACCOUNT);
+	mutex_lock(&file->notifier_lock);
+	laccel_segment_add_idle(segment);
+	mutex_unlock(&file->notifier_lock);
+	return segment;
+
+err_release:
+	xa_release(&file->segments, index);
+err_free:
+	kfree(segment);
+	return ERR_PTR(ret);
+}
+
+/* The segment of an address, referenced, made if there is none. */
+static struct laccel_segment *laccel_segment_get(struct laccel_file *file, unsigned long addr)
+{
+	struct laccel_segment *segment;
+
+	lockdep_assert_held(&file->lock);
+	if (file->closed)
+		return ERR_PTR(-ENODEV);
+	segment = laccel_segment_at(file, addr) ?: laccel_segment_new(file, addr);
+	if (!IS_ERR(segment))
+		kref_get(&segment->ref);
+	return segment;
+}
+
+static void laccel_segment_put_table(struct laccel_segment *segment)
+{
+	if (segment->table)
+		laccel_pgtable_put(segment->file, segment->table);
+	segment->table = NULL;
+}
+
+static struct laccel_segment *laccel_fill_segment(const struct laccel_fill *fill)
+{
+	return container_of(fill->notifier, struct laccel_segment, notifier);
+}
+
+/* Does the process have the whole segment mapped as one, and nothing of it registered? */
+static bool laccel_fill_is_huge(const struct laccel_fill *fill)
+{
+	const struct laccel_segment *segment = laccel_fill_segment(fill);
+
+	return hmm_pfn_to_map_order(*laccel_fill_pfn(fill, fill->start)) >= LACCEL_CHUNK_ORDER &&
+	       !laccel_mem_overlaps(segment->file, segment->addr,
+				    laccel_segment_end(segment) - 1);
+}
+
+/* Leaves of one size give way to those of the other. */
+static int laccel_segment_table(struct laccel_segment *segment, unsigned int level)
+{
+	struct laccel_file *file = segment->file;
+	struct laccel_section section;
+	struct laccel_table *table;
+
+	if (segment->table && segment->table->level == level)
+		return 0;
+	laccel_begin(file, &section);
+	laccel_segment_drop(segment, section.ops, segment->addr,
+			    laccel_segment_end(segment) - 1);
+	laccel_end(file, &section);
+	laccel_segment_put_table(segment);
+	table = laccel_pgtable_get(file, segment->addr, level);
+	if (IS_ERR(table))
+		return PTR_ERR(table);
+	segment->table = table;
+	return 0;
+}
+
+/* The device may write the page from now on, which the process's tables do not tell. */
+static void laccel_page_dirtied(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (!folio_test_dirty(folio))
+		folio_mark_dirty(folio);
+}
+
+static int laccel_leaf_map(struct laccel_segment *segment, unsigned int i, __le64 *pte,
+			   unsigned long pfn)
+{
+	struct laccel_file *file = segment->file;
+	const struct laccel_pte_format *format = &file->ldev->pte;
+	struct device *dma_dev = file->ldev->dev.parent;
+	struct page *page = hmm_pfn_to_page(pfn);
+	u64 bits = format->valid | (pfn & HMM_PFN_WRITE ? format->write : 0) |
+		   (laccel_segment_huge(segment) ? format->huge : 0);
+	dma_addr_t dma = dma_map_page(dma_dev, page, 0, laccel_leaf_size(segment),
+				      laccel_leaf_dir(file, bits));
+
+	if (dma_mapping_error(dma_dev, dma))
+		return -ENOMEM;
+	if (pfn & HMM_PFN_WRITE)
+		laccel_page_dirtied(page);
+	WRITE_ONCE(*pte, cpu_to_le64(dma | bits));
+	__set_bit(i, segment->leaves);
+	return 0;
+}
+
+/* Is a leaf to be replaced, because the device may do more with the page now? */
+static bool laccel_leaf_is_weak(const struct laccel_segment *segment, unsigned int i,
+				__le64 pte, unsigned long pfn)
+{
+	return test_bit(i, segment->leaves) && pfn & HMM_PFN_WRITE &&
+	       !(le64_to_cpu(pte) & segment->file->ldev->pte.write);
+}
+
+static int laccel_fill_huge(struct laccel_fill *fill, const struct laccel_ops *ops)
+{
+	struct laccel_segment *segment = laccel_fill_segment(fill);
+	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
+	unsigned long pfn = *laccel_fill_pfn(fill, fill->start);
+
+	if (laccel_leaf_is_weak(segment, 0, *pte, pfn))
+		laccel_segment_drop(segment, ops, segment->addr, segment->addr);
+	if (test_bit(0, segment->leaves))
+		return 0;
+	pfn -= (fill->start - segment->addr) >> PAGE_SHIFT;
+	return laccel_leaf_map(segment, 0, pte, pfn);
+}
+
+static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *ops)
+{
+	struct laccel_segment *segment = laccel_fill_segment(fill);
+	bool crowded = laccel_mem_overlaps(segment->file, fill->around_start,
+					   fill->around_end - 1);
+	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
+	const unsigned long *pfn = fill->pfns;
+	unsigned long addr = fill->around_start;
+	unsigned int i = laccel_leaf_index(segment, addr);
+	int ret = 0;
+
+	for (; addr < fill->around_end && !ret; addr += PAGE_SIZE, i++, pfn++) {
+		if (!(*pfn & HMM_PFN_VALID) ||
+		    (crowded && laccel_mem_overlaps(segment->file, addr, addr)))
+			continue;
+		if (laccel_leaf_is_weak(segment, i, pte[i], *pfn))
+			laccel_segment_drop(segment, ops, addr, fill->around_end - 1);
+		if (!test_bit(i, segment->leaves))
+			ret = laccel_leaf_map(segment, i, &pte[i], *pfn);
+	}
+	return ret;
+}
+
+/* Let the device at it, unless the addresses changed meanwhile. */
+static int laccel_fill_commit(struct laccel_fill *fill)
+{
+	struct laccel_segment *segment = laccel_fill_segment(fill);
+	struct laccel_file *file = segment->file;
+	struct laccel_section section;
+	int ret;
+
+	laccel_begin(file, &section);
+	ret = section.ops ? file->error : -ENODEV;
+	if (!ret && mmu_interval_read_retry(&segment->notifier, fill->seq))
+		ret = -EAGAIN;
+	if (!ret)
+		ret = laccel_segment_huge(segment) ? laccel_fill_huge(fill, section.ops) :
+						     laccel_fill_small(fill, section.ops);
+	laccel_segment_sort(segment);
+	laccel_end(file, &section);
+	return ret;
+}
+
+static int laccel_fill_install(struct laccel_fill *fill)
+{
+	struct laccel_segment *segment = laccel_fill_segment(fill);
+	int ret;
+
+	guard(mutex)(&segment->file->lock);
+	/* What has been registered meanwhile may be one leaf of a chunk's by now. */
+	if (segment->dead || laccel_mem_overlaps(segment->file, fill->start, fill->end - 1))
+		return -EAGAIN;
+	ret = laccel_segment_table(segment, laccel_fill_is_huge(fill));
+	if (ret)
+		return ret;
+	segment->around.start = fill->around_start;
+	segment->around.end = fill->around_end;
+	return laccel_fill_commit(fill);
+}
+
+/* Context: may wait for user space; no locks held, mm_users are. */
+static int laccel_segment_fill(struct laccel_segment *segment, struct laccel_fill *fill)
+{
+	struct laccel_file *file = segment->file;
+	int ret = -ENOMEM;
+
+	fill->mm = file->mm;
+	fill->notifier = &segment->notifier;
+	fill->pfns = laccel_scratch_get(file);
+	if (fill->pfns)
+		ret = laccel_fill_pages(fill);
+	if (!ret)
+		ret = laccel_fill_install(fill);
+	laccel_scratch_put(file, fill->pfns);
+	return ret;
+}
+
+/**
+ * laccel_mirror_fault - Let the device at a page, and perhaps at some around it
+ * @file: a bound file in LACCEL_MODE_MIRROR
+ * @addr: an address that is not registered
+ * @write: whether the device wants to write
+ *
+ * Context: may wait for user space; no locks held, mm_users are.
+ * Return: 0; -EAGAIN if the addresses changed meanwhile; -EFAULT if the process
+ * could not do it itself; -ENOMEM; -ENODEV.
+ */
+int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write)
+{
+	struct laccel_fill fill = { .start = addr & PAGE_MASK, .write = write };
+	struct laccel_segment *segment;
+	unsigned long around;
+	int ret;
+
+	mutex_lock(&file->lock);
+	segment = laccel_segment_get(file, addr);
+	if (!IS_ERR(segment)) {
+		laccel_around_adapt(&segment->around, fill.start);
+		around = PAGE_SIZE << segment->around.order;
+		fill.end = fill.start + PAGE_SIZE;
+		fill.around_start = ALIGN_DOWN(fill.start, around);
+		fill.around_end = fill.around_start + around;
+	}
+	mutex_unlock(&file->lock);
+	if (IS_ERR(segment))
+		return PTR_ERR(segment);
+	ret = laccel_segment_fill(segment, &fill);
+	laccel_segment_put(segment);
+	return ret;
+}
+
+/* As far as the segment and the VMA go, and up to what is registered. */
+static int laccel_prefetch_some(struct laccel_file *file, unsigned long *addr, unsigned long end,
+				bool write)
+{
+	struct laccel_fill fill = { .start = *addr, .around_start = *addr, .write = write };
+	struct laccel_segment *segment;
+	unsigned long next;
+	int ret;
+
+	mutex_lock(&file->lock);
+	next = laccel_mem_next_free(file, *addr, &end);
+	segment = next == *addr ? laccel_segment_get(file, *addr) : NULL;
+	mutex_unlock(&file->lock);
+	if (IS_ERR_OR_NULL(segment)) {
+		*addr = next;
+		return PTR_ERR_OR_ZERO(segment);
+	}
+	fill.end = min(end, laccel_segment_end(segment));
+	fill.around_end = fill.end;
+	ret = laccel_segment_fill(segment, &fill);
+	laccel_segment_put(segment);
+	if (!ret)
+		*addr = fill.end;
+	return ret;
+}
+
+/**
+ * laccel_mirror_prefetch - Let the device at a range before it asks
+ * @file: a file bound to the caller
+ * @addr: first address, of a page
+ * @end: behind the last page
+ * @write: whether the device is going to write
+ *
+ * Context: may wait for user space; no locks held.
+ * Return: 0; -EINTR; or as laccel_mirror_fault().
+ */
+int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
+			   bool write)
+{
+	int ret = 0;
+
+	while (addr < end && (!ret || ret == -EAGAIN)) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		ret = laccel_prefetch_some(file, &addr, end, write);
+	}
+	return ret;
+}
+
+/**
+ * laccel_mirror_drop_all - Take all that is mirrored from the device
+ * @file: a file
+ * @ops: the device, or NULL if it does no DMA any more
+ *
+ * Context: notifier lock held.
+ */
+void laccel_mirror_drop_all(struct laccel_file *file, const struct laccel_ops *ops)
+{
+	struct laccel_segment *segment, *next;
+
+	list_for_each_entry_safe(segment, next, &file->mirrored, node)
+		laccel_segment_drop(segment, ops, segment->addr,
+				    laccel_segment_end(segment) - 1);
+}
+
+/**
+ * laccel_mirror_yield - Leave a range to its chunks
+ * @file: a bound file
+ * @first: first address of what has just been registered
+ * @last: last address
+ *
+ * Context: file->lock held.
+ */
+void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned long last)
+{
+	struct laccel_segment *segment;
+	struct laccel_section section;
+	unsigned long i;
+
+	lockdep_assert_held(&file->lock);
+	xa_for_each_range(&file->segments, i, segment, first / LACCEL_CHUNK_SIZE,
+			  last / LACCEL_CHUNK_SIZE) {
+		laccel_begin(file, &section);
+		laccel_segment_drop(segment, section.ops, first, last);
+		laccel_end(file, &section);
+		/* Filled under file->lock only: what is empty stays so. */
+		if (bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES))
+			laccel_segment_put_table(segment);
+	}
+}
+
+/* Nobody finds it any more; those who fill it find it dead. */
+static void laccel_segment_kill(struct laccel_segment *segment)
+{
+	struct laccel_file *file = segment->file;
+	struct laccel_section section;
+
+	lockdep_assert_held(&file->lock);
+	xa_erase(&file->segments, segment->addr / LACCEL_CHUNK_SIZE);
+	segment->dead = true;
+	laccel_begin(file, &section);
+	laccel_segment_drop(segment, section.ops, segment->addr,
+			    laccel_segment_end(segment) - 1);
+	list_del(&segment->node);
+	file->nr_idle_segments--;
+	laccel_end(file, &section);
+	laccel_segment_put_table(segment);
+}
+
+/* Any segment, for who is to free them all. */
+static struct laccel_segment *laccel_segment_any(struct laccel_file *file)
+{
+	unsigned long i = 0;
+
+	return xa_find(&file->segments, &i, ULONG_MAX, XA_PRESENT);
+}
+
+/* What has been without leaves for longest, if too many are. */
+static struct laccel_segment *laccel_segment_spare(struct laccel_file *file)
+{
+	guard(mutex)(&file->notifier_lock);
+	return file->nr_idle_segments > LACCEL_IDLE_SEGMENTS ?
+	       list_first_entry(&file->idle_segments, struct laccel_segment, node) : NULL;
+}
+
+/* Free the segment that is picked; false if there is none. */
+static bool laccel_segment_reap(struct laccel_file *file,
+				struct laccel_segment *(*pick)(struct laccel_file *file))
+{
+	struct laccel_segment *segment;
+
+	mutex_lock(&file->lock);
+	segment = pick(file);
+	if (segment)
+		laccel_segment_kill(segment);
+	mutex_unlock(&file->lock);
+	if (!segment)
+		return false;
+	mmu_interval_notifier_remove(&segment->notifier);
+	laccel_segment_put(segment);
+	return true;
+}
+
+/**
+ * laccel_mirror_trim - Free segments that have had no leaves for long
+ * @file: a bound file
+ *
+ * Context: no locks held.
+ */
+void laccel_mirror_trim(struct laccel_file *file)
+{
+	/* Mostly there is nothing to do, and no reason to wait for file->lock. */
+	while (READ_ONCE(file->nr_idle_segments) > LACCEL_IDLE_SEGMENTS &&
+	       laccel_segment_reap(file, laccel_segment_spare))
+		;
+}
+
+/**
+ * laccel_mirror_fini - Free all segments; there will be no more
+ * @file: a file that is being closed
+ *
+ * Context: no locks held.
+ */
+void laccel_mirror_fini(struct laccel_file *file)
+{
+	mutex_lock(&file->lock);
+	file->closed = true;
+	mutex_unlock(&file->lock);
+	while (laccel_segment_reap(file, laccel_segment_any))
+		;
+	xa_destroy(&file->segments);
+}

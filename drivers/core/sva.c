@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SVA: the device uses the process's own page tables, by its PASID and the IOMMU.
+ * Nothing is kept here but the bond: what changes in the tables the IOMMU hears of,
+ * and what the device does not find there is brought in as for the processor.
+ *
+ *	laccel_sva_lacks()	why there can be no bond, with any process
+ *	laccel_sva_try()	... with this one
+ *	laccel_sva_bind()	one per file; the kernel counts those of a process
+ *	laccel_sva_fault()	the device has met an address that is not there
+ */
+#include <linux/iommu.h>
+#include <linux/pci.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+
+#include "compat.h"
+#include "core.h"
+
+static enum laccel_reason laccel_sva_lacks_pci(struct pci_dev *pdev)
+{
+	/* The IOMMU's driver has tried it when the device appeared. */
+	if (!laccel_pci_ats(pdev))
+		return LACCEL_REASON_NO_ATS;
+	return laccel_pci_pasid(pdev) ? LACCEL_REASON_NONE : LACCEL_REASON_NO_ACS;
+}
+
+/* What does not depend on the process. */
+static enum laccel_reason laccel_sva_lacks_always(struct laccel_device *ldev)
+{
+	struct device *parent = ldev->dev.parent;
+
+	if (!ldev->pasid_bits)
+		return LACCEL_REASON_NO_PASID;
+	if (!device_iommu_mapped(parent))
+		return LACCEL_REASON_NO_IOMMU;
+	if (!laccel_max_pasids(parent))
+		return LACCEL_REASON_IOMMU_NO_PASID;
+	return dev_is_pci(parent) ? laccel_sva_lacks_pci(to_pci_dev(parent)) : LACCEL_REASON_NONE;
+}
+
+/* What iommu_sva_bind_device() says; that memory is short is no reason. */
+static enum laccel_reason laccel_sva_reason(long err)
+{
+	switch (err) {
+	case 0:
+	case -ENOMEM:
+		return LACCEL_REASON_NONE;
+	case -EOVERFLOW:
+	case -ENOSPC:
+		return LACCEL_REASON_PASID_WIDTH;
+	case -EBUSY:
+		return LACCEL_REASON_LAM;
+	default:
+		return LACCEL_REASON_PAGING;
+	}
+}
+
+/**
+ * laccel_sva_lacks - Why the device cannot use any process's page tables
+ * @ldev: a device with queues
+ *
+ * Return: the first condition that fails.
+ */
+enum laccel_reason laccel_sva_lacks(struct laccel_device *ldev)
+{
+	enum laccel_reason reason = LACCEL_REASON_NONE;
+	int idx;
+
+	if (!LACCEL_SVA_IS_SAFE)
+		return LACCEL_REASON_OLD_KERNEL;
+	if (!LACCEL_HAS_SVA)
+		return LACCEL_REASON_NO_SVA;
+	if (laccel_enter(ldev, &idx))
+		reason = laccel_sva_lacks_always(ldev);
+	laccel_leave(ldev, idx);
+	return reason;
+}
+
+/**
+ * laccel_sva_try - Why the device cannot use the caller's page tables
+ * @ldev: a device that could, by laccel_sva_lacks()
+ *
+ * Makes a bond and ends it.
+ *
+ * Context: may sleep; at most file->lock held.
+ * Return: the first condition that fails.
+ */
+enum laccel_reason laccel_sva_try(struct laccel_device *ldev)
+{
+	struct iommu_sva *sva = ERR_PTR(-ENOMEM);
+	int idx;
+
+	if (laccel_enter(ldev, &idx))
+		sva = iommu_sva_bind_device(ldev->dev.parent, current->mm);
+	if (!IS_ERR(sva))
+		iommu_sva_unbind_device(sva);
+	laccel_leave(ldev, idx);
+	return laccel_sva_reason(PTR_ERR_OR_ZERO(sva));
+}
+
+/**
+ * laccel_sva_bind - Give a file its bond
+ * @file: a file that is being bound to the caller, its mm set; locked
+ *
+ * Made inside the gate, so that laccel_down() finds it; mm_count is held until it
+ * is gone.
+ *
+ * Return: 0; -ENODEV; -ENOMEM; -EOPNOTSUPP.
+ */
+int laccel_sva_bind(struct laccel_file *file)
+{
+	struct laccel_device *ldev = file->ldev;
+	struct iommu_sva *sva = NULL;
+	int idx;
+
+	lockdep_assert_held(&file->lock);
+	if (laccel_enter(ldev, &idx))
+		sva = iommu_sva_bind_device(ldev->dev.parent, current->mm);
+	if (!IS_ERR_OR_NULL(sva)) {
+		file->pasid = iommu_sva_get_pasid(sva);
+		file->sva = sva;
+	}
+	laccel_leave(ldev, idx);
+	if (!sva)
+		return -ENODEV;
+	if (laccel_sva_reason(PTR_ERR_OR_ZERO(sva)) != LACCEL_REASON_NONE)
+		return -EOPNOTSUPP;
+	return PTR_ERR_OR_ZERO(sva);
+}
+
+/**
+ * laccel_sva_exit - The process is gone: end its file's bond
+ * @file: a file whose queues have been stopped for good
+ *
+ * Context: the exit hook, before the IOMMU hears of it; may sleep.
+ */
+void laccel_sva_exit(struct laccel_file *file)
+{
+	if (!file->sva)
+		return;
+	iommu_sva_unbind_device(file->sva);
+	/* Pairs with the acquire in laccel_sva_unbind(). */
+	smp_store_release(&file->sva, NULL);
+}
+
+/**
+ * laccel_sva_unbind - End a file's bond
+ * @file: a file whose queues have been stopped for good, its exit hook in place
+ *
+ * Not while the process's memory goes: the IOMMU's driver then ends the same, and
+ * does not expect both at once.
+ *
+ * Context: may sleep; ldev->files_lock held.
+ */
+void laccel_sva_unbind(struct laccel_file *file)
+{
+	lockdep_assert_held(&file->ldev->files_lock);
+	if (!READ_ONCE(file->sva))
+		return;
+	if (!mmget_not_zero(file->mm)) {
+		/* Pairs with the release in laccel_sva_exit(). */
+		wait_event(file->wait, !smp_load_acquire(&file->sva));
+		return;
+	}
+	iommu_sva_unbind_device(file->sva);
+	file->sva = NULL;
+	mmput_async(file->mm);
+}
+
+/* The pages are the process's business, not the device's: nobody has to hear of them. */
+static int laccel_sva_fill(struct laccel_file *file, struct laccel_fill *fill)
+{
+	int ret = -ENOMEM;
+
+	fill->mm = file->mm;
+	fill->notifier = &file->exit_hook;
+	fill->pfns = laccel_scratch_get(file);
+	if (fill->pfns)
+		ret = laccel_fill_pages(fill);
+	laccel_scratch_put(file, fill->pfns);
+	return ret;
+}
+
+/*
+ * The work that a fault belongs to, by what was filled for it before.  If there is none,
+ * it is new; the more of that kind, the less is to be filled around it.
+ */
+static struct laccel_around *laccel_sva_stream(struct laccel_queue *queue, unsigned long addr)
+{
+	struct laccel_around *stream;
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_STREAMS; i++) {
+		stream = &queue->streams[i];
+		if (addr == stream->end || addr + PAGE_SIZE == stream->start) {
+			queue->misses = 0;
+			return stream;
+		}
+	}
+	stream = &queue->streams[queue->next_stream++ % LACCEL_STREAMS];
+	*stream = (struct laccel_around) { .order = LACCEL_AROUND_ORDER };
+	if (queue->misses++ >= LACCEL_STREAMS)
+		stream->order -= min(queue->misses - LACCEL_STREAMS, LACCEL_AROUND_ORDER);
+	return stream;
+}
+
+/* As much as its stream is given, behind or before what it has had. */
+static void laccel_sva_around(struct laccel_around *stream, struct laccel_fill *fill)
+{
+	unsigned long size;
+
+	laccel_around_adapt(stream, fill->start);
+	size = PAGE_SIZE << stream->order;
+	fill->around_start = ALIGN_DOWN(fill->start, size);
+	fill->around_end = fill->around_start + size;
+	if (fill->start == stream->end)
+		fill->around_start = fill->start;
+	else if (fill->end == stream->start)
+		fill->around_end = fill->end;
+}
+
+/**
+ * laccel_sva_fault - Bring in a page, and perhaps some around it
+ * @queue: the queue whose command needs it
+ * @addr: any address
+ * @write: whether the device wants to write
+ *
+ * Context: the queue's fault_work; may wait for user space; mm_users are held.
+ * Return: 0; -EAGAIN if the addresses changed meanwhile; -EFAULT if the process
+ * could not do it itself; -ENOMEM.
+ */
+int laccel_sva_fault(struct laccel_queue *queue, unsigned long addr, bool write)
+{
+	struct laccel_fill fill = { .start = addr & PAGE_MASK, .write = write };
+	struct laccel_around *stream = laccel_sva_stream(queue, fill.start);
+	int ret;
+
+	fill.end = fill.start + PAGE_SIZE;
+	laccel_sva_around(stream, &fill);
+	ret = laccel_sva_fill(queue->obj.file, &fill);
+	stream->start = fill.around_start;
+	stream->end = fill.around_end;
+	return ret;
+}
+
+/**
+ * laccel_sva_prefetch - Bring in a range before the device asks
+ * @file: a file bound to the caller
+ * @addr: first address, of a page
+ * @end: behind the last page
+ * @write: whether the device is going to write
+ *
+ * Context: may wait for user space; no locks held.
+ * Return: 0; -EINTR; or as laccel_sva_fault().
+ */
+int laccel_sva_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
+			bool write)
+{
+	int ret = 0;
+
+	while (addr < end && (!ret || ret == -EAGAIN)) {
+		struct laccel_fill fill = {
+			.start = addr,
+			.end = min(end, ALIGN_DOWN(addr, LACCEL_CHUNK_SIZE) + LACCEL_CHUNK_SIZE),
+			.write = write,
+		};
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		fill.around_start = fill.start;
+		fill.around_end = fill.end;
+		ret = laccel_sva_fill(file, &fill);
+		if (!ret)
+			addr = fill.end;
+	}
+	return ret;
+}
