@@ -136,7 +136,7 @@ int laccel_fail_limit(struct laccel_device *dev, int err, const char *what,
 	return laccel_fail(err, "%s: %s: %s", dev->path, what, strerror(err));
 }
 
-static int open_path(const char *path, struct laccel_device **result)
+static int open_path(const char *path, uint32_t mode, struct laccel_device **result)
 {
 	struct laccel_device *dev = calloc(1, sizeof(*dev) + strlen(path) + 1);
 	int ret;
@@ -152,6 +152,8 @@ static int open_path(const char *path, struct laccel_device **result)
 		ret = map_owner(dev);
 	if (!ret)
 		ret = read_info(dev);
+	if (!ret)
+		ret = laccel_mode_bind(dev, mode);
 	if (ret) {
 		laccel_close(dev);
 		return ret;
@@ -170,7 +172,7 @@ static int is_node(const struct dirent *entry)
 }
 
 /* The first that opens; if none does, the error is the last one's. */
-static int open_any(struct laccel_device **dev)
+static int open_any(uint32_t mode, struct laccel_device **dev)
 {
 	int ret = laccel_fail(ENODEV, "no accelerator found (is the module loaded?)");
 	struct dirent **nodes = NULL;
@@ -180,7 +182,7 @@ static int open_any(struct laccel_device **dev)
 	for (i = 0; i < count; i++) {
 		if (ret) {
 			snprintf(path, sizeof(path), "/dev/%s", nodes[i]->d_name);
-			ret = open_path(path, dev);
+			ret = open_path(path, mode, dev);
 		}
 		free(nodes[i]);
 	}
@@ -188,11 +190,21 @@ static int open_any(struct laccel_device **dev)
 	return ret;
 }
 
-int laccel_open(const char *path, struct laccel_device **dev)
+int laccel_open_mode(const char *path, unsigned int mode, struct laccel_device **dev)
 {
+	uint32_t wanted = mode;
+	int ret = laccel_mode_wanted(&wanted);
+
+	if (ret)
+		return ret;
 	if (!path)
 		path = secure_getenv("LITE_ACCEL_DEVICE");
-	return path ? open_path(path, dev) : open_any(dev);
+	return path ? open_path(path, wanted, dev) : open_any(wanted, dev);
+}
+
+int laccel_open(const char *path, struct laccel_device **dev)
+{
+	return laccel_open_mode(path, LACCEL_MODE_AUTO, dev);
 }
 
 const char *laccel_path(const struct laccel_device *dev)

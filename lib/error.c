@@ -28,7 +28,8 @@ const char *laccel_status_str(unsigned int status)
 		[LACCEL_OK] = "done",
 		[LACCEL_BAD_OPCODE] = "the device does not know the command",
 		[LACCEL_BAD_FIELD] = "a field of the command is not allowed",
-		[LACCEL_PAGE_FAULT] = "the memory is not registered for that access",
+		[LACCEL_PAGE_FAULT] =
+			"the memory cannot be accessed in that way, or is not registered for it",
 		[LACCEL_CANCELED] = "canceled",
 		[LACCEL_DEVICE_ERROR] = "the device could not access the memory",
 		[LACCEL_TIMEOUT] = "timed out",

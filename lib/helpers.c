@@ -37,8 +37,9 @@ static int create_helper_queue(struct laccel_device *dev)
 
 	if (ret)
 		return ret;
-	ret = laccel_mem_hold(dev, &dev->owner->sha256, sizeof(dev->owner->sha256),
-			      LACCEL_MEM_WRITE);
+	if (!laccel_finds_memory(dev))
+		ret = laccel_mem_hold(dev, &dev->owner->sha256,
+				      sizeof(dev->owner->sha256), LACCEL_MEM_WRITE);
 	if (ret)
 		laccel_queue_destroy(q);
 	else
@@ -139,7 +140,7 @@ static void set_spans(const struct job *job, struct piece piece,
 	spans[1] = job->has_src ? span(job->src, piece, 0) : none;
 }
 
-/* Take all that is left if it is registered, else as much as can be. */
+/* Take all that is left if the device reaches it, else as much as can be registered. */
 static int prepare_piece(struct laccel_device *dev, struct job *job,
 			 struct piece *piece)
 {
@@ -148,7 +149,7 @@ static int prepare_piece(struct laccel_device *dev, struct job *job,
 
 	*piece = next_piece(job, dev->info.max_length & -PIECE_ALIGN);
 	set_spans(job, *piece, spans);
-	if (laccel_cache_has(dev, spans))
+	if (laccel_finds_memory(dev) || laccel_cache_has(dev, spans))
 		return 0;
 	for (;;) {
 		*piece = next_piece(job, window_length(job));

@@ -89,6 +89,18 @@ int laccel_fail(int err, const char *format, ...)
 /* 0, or -EPERM in a forked child */
 int laccel_check_owner(struct laccel_device *dev);
 
+/* The mode that the environment asks for, where the program leaves it open */
+int laccel_mode_wanted(uint32_t *mode);
+
+/* Make the open file this process's, in a mode. */
+int laccel_mode_bind(struct laccel_device *dev, uint32_t mode);
+
+/* Does the device find memory that is not registered by itself? */
+static inline bool laccel_finds_memory(const struct laccel_device *dev)
+{
+	return dev->info.mode == LACCEL_MODE_SVA || dev->info.mode == LACCEL_MODE_MIRROR;
+}
+
 /* ioctl() that returns -errno and says that it could not @what */
 int laccel_ioctl(struct laccel_device *dev, unsigned long request, void *arg,
 		 const char *what);

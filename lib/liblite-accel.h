@@ -348,6 +348,34 @@ static inline void laccel_arm(struct laccel_queue *q)
 int laccel_open(const char *path, struct laccel_device **dev);
 
 /**
+ * laccel_open_mode() - Open an accelerator that reaches memory in a certain way
+ * @path: as for laccel_open()
+ * @mode: enum laccel_mode; LACCEL_MODE_AUTO, which laccel_open() takes, stands for
+ *	$LITE_ACCEL_MODE if that is set, else for the best mode that can be had
+ * @dev: receives the device
+ *
+ * Programs are the same in every mode.  The best ones spare them registering: they
+ * are listed in enum laccel_mode, the best first.
+ *
+ * Return: as laccel_open(); -EOPNOTSUPP if the mode cannot be had, and
+ * laccel_last_error() says why; -EINVAL if the environment names no mode.
+ */
+int laccel_open_mode(const char *path, unsigned int mode, struct laccel_device **dev);
+
+/**
+ * laccel_explain() - Why a mode cannot be had
+ * @dev: the device
+ * @mode: enum laccel_mode
+ *
+ * Return: NULL if it can be had, else the first condition that fails, in words,
+ * and what can be done about it.
+ */
+const char *laccel_explain(const struct laccel_device *dev, unsigned int mode);
+
+/** laccel_mode_str() - The name of a mode, NULL if it has none here */
+const char *laccel_mode_str(unsigned int mode);
+
+/**
  * laccel_close() - Close it, destroy its queues and unregister its memory
  * @dev: the device, or NULL
  *
@@ -450,13 +478,32 @@ int laccel_mem_register(struct laccel_device *dev, const void *addr,
 int laccel_mem_unregister(struct laccel_device *dev, int id);
 
 /**
+ * laccel_prefetch() - Have memory ready for the device
+ * @dev: the device
+ * @addr: first address
+ * @length: bytes
+ * @flags: LACCEL_MEM_WRITE if the device is going to write, or 0
+ *
+ * Where the device finds memory by faults (SVA, MIRROR) this spares them; in the
+ * other modes it does nothing.  Nothing is pinned or charged.
+ *
+ * Cost: a system call, and for each page that was not there a page fault.
+ *
+ * Return: 0; -EFAULT if the program itself cannot access all of it in that way;
+ * -errno.
+ */
+int laccel_prefetch(struct laccel_device *dev, const void *addr, size_t length,
+		    uint32_t flags);
+
+/**
  * DOC: Helpers
  *
  * One command each, done when they return, on any memory of the program: of
  * malloc(), on the stack, a file's.  They share one queue of their own, so helpers
  * of several threads on one struct laccel_device take turns.
  *
- * Memory that is not registered is registered at its first use, for reading or for
+ * Where the device finds memory by itself (SVA, MIRROR) that is all.  In the other
+ * modes memory that is not registered is registered at its first use, for reading or for
  * writing as needed, and stays so.  Nobody needs to say that it was freed: the
  * registration follows the addresses, and where it cannot (other rights, nothing
  * mapped any more) the helper registers anew what is there now.  At most 1,024

@@ -139,6 +139,26 @@ int laccel_mem_register(struct laccel_device *dev, const void *addr,
 	return ret;
 }
 
+int laccel_prefetch(struct laccel_device *dev, const void *addr, size_t length,
+		    uint32_t flags)
+{
+	uintptr_t start = (uintptr_t)addr;
+	struct laccel_prefetch prefetch = {
+		.size = sizeof(prefetch),
+		.flags = flags,
+		.addr = laccel_page_start(dev, start),
+	};
+	int ret = laccel_check_owner(dev);
+
+	if (ret || !length)
+		return ret;
+	if (length > UINTPTR_MAX - start || !laccel_page_end(dev, start + length))
+		return laccel_fail(EINVAL, "%zu bytes from %p are not a range of memory",
+				   length, addr);
+	prefetch.length = laccel_page_end(dev, start + length) - prefetch.addr;
+	return laccel_ioctl(dev, LACCEL_IOC_PREFETCH, &prefetch, "prefetch memory");
+}
+
 int laccel_mem_unregister(struct laccel_device *dev, int id)
 {
 	struct laccel_handle *handle;

@@ -135,23 +135,18 @@ static void print_mode(const char *name, const char *state)
 	printf("  %-10s %s\n", name, state);
 }
 
-static void print_modes(const struct laccel_info *info)
+static void print_modes(const struct laccel_device *dev, const struct laccel_info *info)
 {
-	static const char later[] = "not in this version";
-	static const char *const names[] = {
-		[LACCEL_MODE_PINNED] = "PINNED",
-		[LACCEL_MODE_MEDIATED] = "MEDIATED",
-	};
-	unsigned int i, n = sizeof(names) / sizeof(names[0]);
+	const char *name = laccel_mode_str(info->mode), *why;
 	char label[32];
+	unsigned int i;
 
-	print_mode("mode:", info->mode < n ? names[info->mode] : "unknown");
-	for (i = 0; i < n; i++) {
-		snprintf(label, sizeof(label), "%s:", names[i]);
-		print_mode(label, info->modes >> i & 1 ? "yes" : "not with this device");
+	print_mode("mode:", name ? name : "unknown");
+	for (i = LACCEL_MODE_SVA; (name = laccel_mode_str(i)); i++) {
+		snprintf(label, sizeof(label), "%s:", name);
+		why = laccel_explain(dev, i);
+		print_mode(label, why ? why : "yes");
 	}
-	print_mode("SVA:", later);
-	print_mode("MIRROR:", later);
 }
 
 static void print_limits(const struct laccel_info *info,
@@ -180,7 +175,7 @@ static void print_counters(const char *device)
 		printf("  counters:\n");
 	for (i = 0; i < count; i++) {
 		snprintf(path, sizeof(path), "counters/%s", counters[i]->d_name);
-		printf("    %-18s %16s\n", counters[i]->d_name,
+		printf("    %-20s %14s\n", counters[i]->d_name,
 		       read_attribute(device, path, value));
 		free(counters[i]);
 	}
@@ -202,7 +197,7 @@ static void print_device(struct laccel_device *dev)
 	       read_link(name, "device", parent));
 	print_limits(&info, &limits);
 	print_commands(&info);
-	print_modes(&info);
+	print_modes(dev, &info);
 	print_counters(name);
 }
 

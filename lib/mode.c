@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Modes: how the device reaches memory, which was asked for, and why one cannot
+ * be had.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+
+#include "internal.h"
+
+static const char *const names[] = {
+	[LACCEL_MODE_AUTO] = "AUTO",
+	[LACCEL_MODE_SVA] = "SVA",
+	[LACCEL_MODE_MIRROR] = "MIRROR",
+	[LACCEL_MODE_PINNED] = "PINNED",
+	[LACCEL_MODE_MEDIATED] = "MEDIATED",
+};
+
+/* The condition that fails, and what can be done about it */
+static const char *const reasons[] = {
+	[LACCEL_REASON_UNKNOWN_MODE] =
+		"the driver does not know it; load a newer one",
+	[LACCEL_REASON_NO_MMU] =
+		"the device has neither queues nor an MMU; MEDIATED takes their place",
+	[LACCEL_REASON_HAS_QUEUES] =
+		"the device has queues of its own; it needs no help by the kernel",
+	[LACCEL_REASON_NO_HMM] =
+		"the kernel has no CONFIG_HMM_MIRROR; build it with that option",
+	[LACCEL_REASON_OLD_KERNEL] =
+		"the kernel is older than 6.19, and this is x86; boot a newer one",
+	[LACCEL_REASON_NO_PASID] =
+		"the device has no PASID; MIRROR does the same with the device's MMU",
+	[LACCEL_REASON_NO_SVA] =
+		"the kernel has no CONFIG_IOMMU_SVA; build it with that option",
+	[LACCEL_REASON_NO_IOMMU] =
+		"no IOMMU translates for the device; enable it in the firmware and boot with intel_iommu=on",
+	[LACCEL_REASON_IOMMU_NO_PASID] =
+		"the IOMMU has no PASIDs; if it has scalable mode, boot with intel_iommu=on,sm_on",
+	[LACCEL_REASON_NO_ATS] =
+		"the device does not use ATS; boot without pci=noats, or take one that has it",
+	[LACCEL_REASON_NO_ACS] =
+		"a port above the device lacks ACS or TLP prefixes; plug it into another one",
+	[LACCEL_REASON_PASID_WIDTH] =
+		"no PASID is left that is narrow enough for the device; end other programs or start this one anew",
+	[LACCEL_REASON_LAM] =
+		"the program uses linear address masking; run it without",
+	[LACCEL_REASON_PAGING] =
+		"the IOMMU cannot walk the processor's page tables; boot with no5lvl, nogbpages",
+};
+
+#define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
+
+const char *laccel_mode_str(unsigned int mode)
+{
+	return mode < COUNT(names) ? names[mode] : NULL;
+}
+
+const char *laccel_explain(const struct laccel_device *dev, unsigned int mode)
+{
+	uint32_t reason = LACCEL_REASON_UNKNOWN_MODE;
+
+	if (mode < LACCEL_MODES)
+		reason = dev->info.reasons[mode];
+	if (reason == LACCEL_REASON_NONE)
+		return NULL;
+	return reason < COUNT(reasons) ? reasons[reason] : "for a reason that is new";
+}
+
+int laccel_mode_wanted(uint32_t *mode)
+{
+	const char *name = secure_getenv("LITE_ACCEL_MODE");
+	uint32_t i;
+
+	if (*mode != LACCEL_MODE_AUTO || !name || !*name)
+		return 0;
+	for (i = 0; i < COUNT(names); i++) {
+		if (!strcasecmp(name, names[i])) {
+			*mode = i;
+			return 0;
+		}
+	}
+	return laccel_fail(EINVAL, "LITE_ACCEL_MODE is '%s', which is no mode", name);
+}
+
+static int fail_mode(const struct laccel_device *dev, uint32_t mode, int err)
+{
+	const char *name = laccel_mode_str(mode), *why = laccel_explain(dev, mode);
+
+	if (err == EOPNOTSUPP && name && why)
+		return laccel_fail(err, "%s: %s: %s", dev->path, name, why);
+	return laccel_fail(err, "%s: cannot be opened in mode %s: %s", dev->path,
+			   name ? name : "unknown", strerror(err));
+}
+
+int laccel_mode_bind(struct laccel_device *dev, uint32_t mode)
+{
+	struct laccel_bind bind = { .size = sizeof(bind), .mode = mode };
+
+	if (ioctl(dev->fd, LACCEL_IOC_BIND, &bind))
+		return fail_mode(dev, mode, errno);
+	dev->info.mode = bind.mode;
+	return 0;
+}
