@@ -7,16 +7,16 @@
 # The kernel to build for and to boot; tests/vm/kernel knows the names.  The
 # tests run on all of them unless one is asked for.
 ifndef KERNELS
-KERNELS := $(or $(KERNEL),stock debug)
+KERNELS := $(or $(KERNEL),stock debug newest)
 endif
 KERNEL ?= stock
 export KERNEL KERNELS
 
 # The devices to test, by their drivers; tests/vm/suite knows the names.  Ours is in
 # our QEMU alone, for the others the packaged one will do.
-DEVICES := $(or $(DEVICE),pci loop edu all)
+DEVICES := $(or $(DEVICE),pci mirror sva loop edu all)
 export DEVICES
-qemus := packaged $(if $(filter pci all,$(DEVICES)),qemu)
+qemus := packaged $(if $(filter pci mirror sva all,$(DEVICES)),qemu)
 
 O := $(CURDIR)/build
 MODULES := $(O)/modules/$(KERNEL)
@@ -34,7 +34,7 @@ help:
 	@echo '                  (DEVICE=pci: with ours in QEMU; DEVICE=edu: copy one with edu)'
 	@echo 'make shell        a shell in the virtual machine'
 	@echo 'make test         run all tests in the virtual machine, on $(KERNELS)'
-	@echo '                  (DEVICE=pci, loop or edu: only with this device;'
+	@echo '                  (DEVICE=pci, mirror, sva, loop or edu: only with it;'
 	@echo '                  DEVICE=all: with all of them in one machine)'
 	@echo 'make check        static checks'
 	@echo 'make check-fresh  demos and .ci/run in a new, minimal Debian 12'
@@ -54,7 +54,7 @@ modules: kernel
 		M=$(MODULES) CONFIG_DEBUG_INFO_BTF_MODULES= modules
 
 all-modules:
-	@set -e; for kernel in $(KERNELS); do \
+	@set -e; for kernel in $(KERNELS) $(if $(filter newest,$(KERNELS)),bare); do \
 		$(MAKE) --no-print-directory modules KERNEL=$$kernel; done
 
 kernel:

@@ -31,6 +31,11 @@ static uint64_t read_number(const char *path)
 	return value;
 }
 
+uint64_t count_faults(void)
+{
+	return read_number(COUNTERS "faults");
+}
+
 static void mount_at(const char *type, const char *dir)
 {
 	mkdir(dir, 0700);

@@ -2,7 +2,8 @@
 /*
  * Rows: row, metric, who, value.  Without an argument all of them that want a
  * device that is never late; "register" and what to append to the names of rows:
- * those of registering memory; "mediated": those of a machine that has the device in
+ * those of registering memory; "touch" and what to append: those of memory that the
+ * device is the first to touch; "mediated": those of a machine that has the device in
  * software as well; any other: the row of that name of a late device.
  */
 #include <errno.h>
@@ -52,6 +53,8 @@ int main(int argc, char **argv)
 	sample_calibrate();
 	if (argc > 2 && !strcmp(argv[1], "register"))
 		bench_register(argv[2]);
+	else if (argc > 2 && !strcmp(argv[1], "touch"))
+		bench_touch(argv[2]);
 	else if (argc > 1 && !strcmp(argv[1], "mediated"))
 		bench_mediated();
 	else if (argc > 1)

@@ -18,16 +18,12 @@ static char memory[2][BYTES] __attribute__((aligned(BYTES)));
 static struct laccel_device *open_device(uint32_t mode)
 {
 	struct laccel_device *dev;
-	struct laccel_info info;
 	char path[32];
 
 	for (int i = 0; i < 8; i++) {
 		snprintf(path, sizeof(path), "/dev/accel-%d", i);
-		if (laccel_open(path, &dev))
-			break;
-		if (!laccel_get_info(dev, &info) && info.mode == mode)
+		if (!laccel_open_mode(path, mode, &dev))
 			return dev;
-		laccel_close(dev);
 	}
 	die("no device of this mode");
 }

@@ -26,6 +26,7 @@ FIXTURE(call) {
 FIXTURE_VARIANT(call) {
 	unsigned long cmd;
 	size_t size;
+	size_t first;		/* of its first published version, 0 if it is the same */
 	size_t reserved;	/* offset of a reserved field, 0 for none */
 	size_t made;		/* offset of the id of a new object, 0 for none */
 	size_t id;		/* offset of an id to look up, 0 for none */
@@ -36,6 +37,7 @@ FIXTURE_VARIANT(call) {
 FIXTURE_VARIANT_ADD(call, info) {
 	.cmd = LACCEL_IOC_INFO,
 	.size = sizeof(struct laccel_info),
+	.first = offsetof(struct laccel_info, reasons),
 	.reserved = offsetof(struct laccel_info, reserved),
 };
 
@@ -78,6 +80,18 @@ FIXTURE_VARIANT_ADD(call, kick) {
 	.size = sizeof(struct laccel_kick),
 	.id = offsetof(struct laccel_kick, id),
 	.of_queue = true,
+};
+
+FIXTURE_VARIANT_ADD(call, bind) {
+	.cmd = LACCEL_IOC_BIND,
+	.size = sizeof(struct laccel_bind),
+	.reserved = offsetof(struct laccel_bind, reserved),
+};
+
+FIXTURE_VARIANT_ADD(call, prefetch) {
+	.cmd = LACCEL_IOC_PREFETCH,
+	.size = sizeof(struct laccel_prefetch),
+	.flags = LACCEL_MEM_WRITE,
 };
 
 static uint32_t get32(const void *p)
@@ -141,7 +155,9 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 {
 	struct laccel_queue_create *create = p;
 	struct laccel_mem_register *reg = p;
+	struct laccel_prefetch *prefetch = p;
 	struct laccel_kick *kick = p;
+	struct laccel_bind *bind = p;
 
 	forget(self);
 	memset(p, prefill, variant->size);
@@ -161,6 +177,12 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 	if (variant->cmd == LACCEL_IOC_KICK) {
 		kick->offset = offsetof(struct laccel_doorbell, ring);
 		kick->value = 0;
+	}
+	if (variant->cmd == LACCEL_IOC_BIND)
+		bind->mode = LACCEL_MODE_AUTO;
+	if (variant->cmd == LACCEL_IOC_PREFETCH) {
+		prefetch->addr = accel_va(self->page);
+		prefetch->length = PAGE;
 	}
 	if (variant->cmd == LACCEL_IOC_MEM_REGISTER) {
 		reg->addr = accel_va(self->page);
@@ -196,7 +218,8 @@ TEST_F(call, exact)
 
 TEST_F(call, short_size)
 {
-	const uint32_t sizes[] = { 0, 1, 4, 7, 8, variant->size - 4, variant->size - 1 };
+	size_t first = variant->first ? variant->first : variant->size;
+	const uint32_t sizes[] = { 0, 1, 4, 7, 8, first - 4, first - 1 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		EXPECT_EQ(-EINVAL, issue_sized(self, variant, self->arg, sizes[i]));
@@ -310,7 +333,8 @@ TEST_F(call, result_cannot_be_written)
 	fill_in(self, variant, self->arg, 0);
 	ASSERT_EQ(0, accel_limits(self->fd, &before));
 	ASSERT_EQ(0, mprotect(self->arg, ROOM, PROT_READ));
-	if (variant->cmd != LACCEL_IOC_DESTROY && variant->cmd != LACCEL_IOC_KICK)
+	if (variant->cmd != LACCEL_IOC_DESTROY && variant->cmd != LACCEL_IOC_KICK &&
+	    variant->cmd != LACCEL_IOC_PREFETCH)
 		EXPECT_EQ(-EFAULT, accel_ioctl(self->fd, variant->cmd, self->arg));
 	ASSERT_EQ(0, accel_limits(self->fd, &after));
 	EXPECT_EQ(before.queues, after.queues);
@@ -337,7 +361,7 @@ TEST_F(file, unknown_ioctl)
 {
 	uint8_t arg[256] = { sizeof(struct laccel_info) };
 
-	for (int nr = 7; nr < 256; nr++)
+	for (int nr = 9; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE, nr), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE - 1, 0), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IOWR(LACCEL_IOC_TYPE, 0, arg), arg));
@@ -464,16 +488,17 @@ TEST_F(file, info)
 
 	ASSERT_EQ(0, accel_info(self->fd, &info));
 	EXPECT_NE(0, info.commands & 1u << LACCEL_OP_NOP);
-	EXPECT_EQ(1u << info.mode, info.modes);
-	EXPECT_LE(info.mode, LACCEL_MODE_MEDIATED);
+	EXPECT_NE(0, info.modes & 1u << info.mode);
+	for (uint32_t i = 0; i < LACCEL_MODES; i++)
+		EXPECT_EQ(info.modes >> i & 1, info.reasons[i] == LACCEL_REASON_NONE);
 	EXPECT_GE(info.max_queues, 64);
 	EXPECT_EQ(4096, info.max_entries);
 	EXPECT_EQ(1ull << 30, info.max_length);
-	EXPECT_EQ(info.mode == LACCEL_MODE_PINNED ? 48 : 47, info.va_bits);
+	EXPECT_EQ(info.mode == LACCEL_MODE_MEDIATED ? 47 : 48, info.va_bits);
 	ASSERT_EQ(0, accel_create(self->fd, 1, 1, -1, &create));
 	EXPECT_EQ(sizeof(struct laccel_sqe), create.sqe_size);
 	EXPECT_EQ(sizeof(struct laccel_cqe), create.cqe_size);
-	EXPECT_EQ(info.mode == LACCEL_MODE_PINNED, create.doorbell_offset != 0);
+	EXPECT_EQ(info.mode != LACCEL_MODE_MEDIATED, create.doorbell_offset != 0);
 }
 
 /* There is no read(), no write(); the file answers what it has. */

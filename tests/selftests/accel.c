@@ -32,11 +32,52 @@ const char *accel_path(void)
 	return path;
 }
 
-int accel_open(void)
+/* LITE_ACCEL_MODE names the mode under test, else it is the kernel's choice. */
+static uint32_t wanted_mode(void)
+{
+	static const char *const names[] = { "auto", "sva", "mirror", "pinned", "mediated" };
+	const char *name = getenv("LITE_ACCEL_MODE");
+
+	for (uint32_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return i;
+	return LACCEL_MODE_AUTO;
+}
+
+/* Whose it is, and in what mode, is left open. */
+int accel_open_unbound(void)
 {
 	int fd = open(accel_path(), O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int accel_bind_mode(int fd, uint32_t mode)
+{
+	struct laccel_bind arg = { .size = sizeof(arg), .mode = mode };
+	int ret = accel_ioctl(fd, LACCEL_IOC_BIND, &arg);
+
+	return ret ? ret : (int)arg.mode;
+}
+
+/* In the mode under test; the mode that it is, or a negative errno. */
+int accel_bind(int fd)
+{
+	return accel_bind_mode(fd, wanted_mode());
+}
+
+/* Ours, in the mode under test. */
+int accel_open(void)
+{
+	int fd = accel_open_unbound(), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = accel_bind(fd);
+	if (ret >= 0)
+		return fd;
+	close(fd);
+	return ret;
 }
 
 /* QEMU's edu moves 4 KiB in and out in 0.2 s.  A device that is gone is what it was. */
@@ -55,16 +96,26 @@ static bool is_slow(void)
 const char *accel_lacks(unsigned int needs)
 {
 	struct laccel_info info = { 0 };
-	int fd = accel_open();
+	/* A file that is bound asks something of the device when it is closed. */
+	int fd = accel_open_unbound();
 	bool there = !accel_info(fd, &info);
+	uint32_t mode = wanted_mode() == LACCEL_MODE_AUTO ? info.mode : wanted_mode();
 
 	close(fd);
 	if (needs & ACCEL_ALL_COMMANDS && there && ~info.commands & 0x7f)
 		return "the device has not all commands";
-	if (needs & ACCEL_DOORBELL && info.mode == LACCEL_MODE_MEDIATED)
+	if (needs & ACCEL_DOORBELL && mode == LACCEL_MODE_MEDIATED)
 		return "the device has no doorbell pages";
-	if (needs & ACCEL_WALLS && info.mode == LACCEL_MODE_MEDIATED)
+	if (needs & ACCEL_WALLS && there && mode != LACCEL_MODE_PINNED)
 		return "the device reaches memory that is not registered";
+	if (needs & ACCEL_MMU && mode == LACCEL_MODE_MEDIATED)
+		return "the kernel executes the device's commands";
+	if (needs & ACCEL_TABLES && (mode == LACCEL_MODE_MEDIATED || mode == LACCEL_MODE_SVA))
+		return "the core has no page tables for the device";
+	if (needs & ACCEL_REFILLS && mode == LACCEL_MODE_SVA)
+		return "the processor fills the same page tables";
+	if (needs & ACCEL_PINS && (mode == LACCEL_MODE_MIRROR || mode == LACCEL_MODE_SVA))
+		return "nothing need be registered";
 	if (needs & ACCEL_MODEL && accel_counter("doorbells") == UINT64_MAX)
 		return "the device is not ours, in QEMU";
 	if (needs & ACCEL_SPEED && is_slow())
@@ -115,6 +166,25 @@ int accel_register(int fd, const void *addr, size_t length, uint32_t flags, uint
 	if (id)
 		*id = arg.id;
 	return ret;
+}
+
+/* Let the device reach memory if it does not do so anyway; then @id is 0. */
+int accel_reach(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id)
+{
+	if (!accel_lacks(ACCEL_PINS))
+		return accel_register(fd, addr, length, flags, id);
+	if (id)
+		*id = 0;
+	return 0;
+}
+
+int accel_prefetch(int fd, const void *addr, size_t length, uint32_t flags)
+{
+	struct laccel_prefetch arg = {
+		.size = sizeof(arg), .flags = flags, .addr = accel_va(addr), .length = length,
+	};
+
+	return accel_ioctl(fd, LACCEL_IOC_PREFETCH, &arg);
 }
 
 int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,

@@ -25,6 +25,10 @@ enum accel_need {
 	ACCEL_MODEL = 4,	/* ours: it counts, and can be set and broken from here */
 	ACCEL_ALL_COMMANDS = 8,	/* not only some */
 	ACCEL_SPEED = 16,	/* some MiB/s at least; edu has 20 KiB/s */
+	ACCEL_MMU = 32,		/* it translates by itself, and reports faults */
+	ACCEL_PINS = 64,	/* what accel_reach() registers */
+	ACCEL_TABLES = 128,	/* page tables by the core, in which registered rights count */
+	ACCEL_REFILLS = 256,	/* faults, whoever has touched the memory before */
 };
 
 /* Skips a test on devices that do not have it. */
@@ -53,11 +57,16 @@ struct accel_queue {
 const char *accel_path(void);
 const char *accel_lacks(unsigned int needs);
 int accel_open(void);
+int accel_open_unbound(void);
+int accel_bind(int fd);
+int accel_bind_mode(int fd, uint32_t mode);
 int accel_ioctl(int fd, unsigned long cmd, void *arg);
 int accel_limits(int fd, struct laccel_limits *limits);
 int accel_info(int fd, struct laccel_info *info);
 int accel_destroy(int fd, uint32_t id);
 int accel_register(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id);
+int accel_reach(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id);
+int accel_prefetch(int fd, const void *addr, size_t length, uint32_t flags);
 int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,
 		 struct laccel_queue_create *info);
 

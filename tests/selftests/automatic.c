@@ -147,7 +147,8 @@ TEST_F(automatic, replaced)
 		EXPECT_EQ(0, p[PAGE]);
 		EXPECT_TRUE(reads(self->dev, p, 8 * PAGE));
 	}
-	EXPECT_EQ(2, registrations(self->dev)); /* and the state of SHA-256 */
+	/* And the state of SHA-256, where anything is registered. */
+	EXPECT_EQ(accel_lacks(ACCEL_PINS) ? 0 : 2, registrations(self->dev));
 }
 
 /* First read, later written to: registered anew, once. */
@@ -222,7 +223,7 @@ TEST_F(automatic, merged)
 	EXPECT_EQ(before, registrations(self->dev));
 	/* but not beyond the kernel's chunk */
 	ASSERT_TRUE(hashes(self->dev, p + HUGE, HUGE));
-	EXPECT_EQ(before + 1, registrations(self->dev));
+	EXPECT_EQ(accel_lacks(ACCEL_PINS) ? 0 : before + 1, registrations(self->dev));
 	munmap(p, 2 * HUGE);
 }
 

@@ -41,12 +41,14 @@ static void open_trial(struct trial *s, size_t bytes, uint32_t flags)
 	if (fd >= 0 && !ftruncate(memfd, bytes)) {
 		s->watch = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
 				memfd, 0);
-		s->target = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+		s->target = mmap(NULL, bytes, flags ? PROT_READ | PROT_WRITE : PROT_READ,
+				 MAP_SHARED, memfd, 0);
 	}
 	close(memfd);
 	if (s->watch == MAP_FAILED || s->target == MAP_FAILED ||
 	    accel_queue_init(&s->q, fd, 64) ||
-	    accel_register(fd, s->target, bytes, flags, &s->id)) {
+	    accel_reach(fd, s->target, bytes, flags, &s->id) ||
+	    accel_prefetch(fd, s->target, bytes, flags)) {
 		printf("Bail out! a safety check cannot be set up\n");
 		exit(1);
 	}
@@ -134,7 +136,7 @@ static bool quiet_after(enum way way)
 		start_fills(&s);
 		take_away(&s, way);
 		/* Without device page tables the slice under way is finished. */
-		if (accel_lacks(ACCEL_WALLS))
+		if (accel_lacks(ACCEL_MMU))
 			usleep(WATCH_US);
 		quiet = is_quiet(&s);
 		tried = s.seen[s.bytes - 1] != FILLS;
@@ -194,7 +196,7 @@ bool check_read_only(void)
 	open_trial(&s, PAGE, 0);
 	status = accel_command(&s.q, accel_write(s.target, ~0ull, 64));
 	if (status != LACCEL_PAGE_FAULT || s.watch[0] || s.watch[63])
-		return close_trial(&s, broken("memory registered for reading was written"));
+		return close_trial(&s, broken("memory to be read only was written"));
 	return close_trial(&s, true);
 }
 

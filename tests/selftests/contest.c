@@ -221,7 +221,7 @@ int open_race(struct race *r, const struct way *way)
 	int ret;
 
 	r->way = way;
-	r->finishes = accel_lacks(ACCEL_WALLS);
+	r->finishes = accel_lacks(ACCEL_MMU);
 	r->fd = accel_open();
 	r->memfd = memfd_create("race", MFD_CLOEXEC);
 	if (ftruncate(r->memfd, HUGE))
@@ -239,8 +239,8 @@ int open_race(struct race *r, const struct way *way)
 	}
 	ret = accel_queue_init(&r->q, r->fd, 16);
 	if (!ret)
-		ret = accel_register(r->fd, r->probe, 2 * PAGE, LACCEL_MEM_WRITE, NULL);
-	return ret ? ret : accel_register(r->fd, r->memory, PAGES * r->step, LACCEL_MEM_WRITE,
+		ret = accel_reach(r->fd, r->probe, 2 * PAGE, LACCEL_MEM_WRITE, NULL);
+	return ret ? ret : accel_reach(r->fd, r->memory, PAGES * r->step, LACCEL_MEM_WRITE,
 					  NULL);
 }
 

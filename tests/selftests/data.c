@@ -29,7 +29,7 @@ FIXTURE_SETUP(data)
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
 	self->memory = accel_pages(LENGTH);
 	self->model = accel_pages(LENGTH);
-	ASSERT_EQ(0, accel_register(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(0, accel_reach(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE, NULL));
 	host_randomize(self->memory, LENGTH);
 	memcpy(self->model, self->memory, LENGTH);
 }

@@ -62,7 +62,7 @@ FIXTURE_SETUP(decode)
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
 	self->memory = accel_pages(16 * PAGE);
-	ASSERT_EQ(0, accel_register(self->fd, self->memory, 16 * PAGE, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(0, accel_reach(self->fd, self->memory, 16 * PAGE, LACCEL_MEM_WRITE, NULL));
 	memset(self->memory, PATTERN, 16 * PAGE);
 	memset(self->memory + 4 * PAGE, 0, sizeof(struct laccel_sha256));
 }
@@ -263,7 +263,7 @@ TEST_F(opcode, sha256_state)
 	struct laccel_sha256 before;
 
 	NEEDS(ACCEL_ALL_COMMANDS);
-	ASSERT_EQ(0, accel_register(self->fd, state, PAGE, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(0, accel_reach(self->fd, state, PAGE, LACCEL_MEM_WRITE, NULL));
 	for (int n = 1; n < 64; n++)
 		EXPECT_EQ(LACCEL_BAD_FIELD,
 			  accel_command(&self->q, accel_sha256(state, state, n, false)));

@@ -5,9 +5,11 @@
  * and the charge with it (R10, B18).
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "accel.h"
@@ -21,7 +23,7 @@ struct board {
 	bool end;
 };
 
-enum way { EXIT, KILL, EXEC };
+enum way { EXIT, KILL, EXEC, LEADER };
 
 FIXTURE(ends) {
 	struct board *board;
@@ -37,15 +39,17 @@ FIXTURE_VARIANT(ends) {
 FIXTURE_VARIANT_ADD(ends, exit) { .way = EXIT };
 FIXTURE_VARIANT_ADD(ends, kill) { .way = KILL };
 FIXTURE_VARIANT_ADD(ends, exec) { .way = EXEC };
+/* The first thread has ended long before. */
+FIXTURE_VARIANT_ADD(ends, leader_first) { .way = LEADER };
 
 /* Keeps the device busy until it is told to end, and longer. */
-static void own(struct board *board, int fd, enum way way)
+static void *own(struct board *board, int fd, enum way way)
 {
 	struct accel_queue q;
 	struct laccel_cqe cqe;
 
-	if (accel_queue_init(&q, fd, 64) ||
-	    accel_register(fd, board->memory, LENGTH, LACCEL_MEM_WRITE, NULL))
+	if (accel_bind(fd) < 0 || accel_queue_init(&q, fd, 64) ||
+	    accel_reach(fd, board->memory, LENGTH, LACCEL_MEM_WRITE, NULL))
 		_exit(1);
 	for (uint64_t i = 1; !__atomic_load_n(&board->end, __ATOMIC_RELAXED); i++) {
 		struct laccel_sqe sqe = accel_write(board->memory, i, accel_capped(LENGTH));
@@ -54,10 +58,33 @@ static void own(struct board *board, int fd, enum way way)
 			accel_push(&q, &sqe);
 		accel_ring(&q);
 		accel_poll(&q, &cqe);
+		/* Where there can be faults, one is pending more often than not. */
+		if (way == LEADER && i % 64 == 0)
+			madvise(board->memory, LENGTH, MADV_DONTNEED);
 	}
 	if (way == EXEC)
 		execl("/bin/sleep", "sleep", "1000", NULL);
-	_exit(way == EXIT ? 0 : 1);
+	_exit(way == KILL ? 1 : 0);
+}
+
+static struct board *shared;
+static int shared_fd;
+
+static void *follow_leader(void *unused)
+{
+	return own(shared, shared_fd, LEADER);
+}
+
+/* Leaves it to another thread. */
+static void lead(struct board *board, int fd)
+{
+	pthread_t thread;
+
+	shared = board;
+	shared_fd = fd;
+	if (pthread_create(&thread, NULL, follow_leader, NULL))
+		_exit(1);
+	syscall(SYS_exit, 0);
 }
 
 FIXTURE_SETUP(ends)
@@ -66,12 +93,13 @@ FIXTURE_SETUP(ends)
 	self->board = mmap(NULL, sizeof(*self->board), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->board);
-	self->fd = accel_open();
+	self->fd = accel_open_unbound();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFD, 0));
 	self->owner = fork();
 	if (!self->owner)
-		own(self->board, self->fd, variant->way);
+		variant->way == LEADER ? lead(self->board, self->fd) :
+					 (void)own(self->board, self->fd, variant->way);
 	for (int i = 0; i < 10000 && !*(volatile uint64_t *)self->board->memory; i++)
 		usleep(1000);
 	ASSERT_NE(0, *(volatile uint64_t *)self->board->memory);
@@ -120,14 +148,25 @@ static bool end_owner(FIXTURE_DATA(ends) *self, enum way way)
 	return waitpid(owner, &status, 0) == owner && (way == KILL || !status);
 }
 
+static bool goes_on(const uint8_t *memory)
+{
+	uint64_t before = *(volatile const uint64_t *)memory;
+
+	for (int i = 0; i < 5000 && *(volatile const uint64_t *)memory == before; i++)
+		usleep(1000);
+	return *(volatile const uint64_t *)memory != before;
+}
+
 TEST_F(ends, while_running)
 {
 	char path[64];
 
-	EXPECT_EQ(LENGTH / 1024, accel_fd_pinned_kb(self->fd));
+	usleep(variant->way == LEADER ? 100000 : 0);
+	EXPECT_TRUE(goes_on(self->board->memory));
+	EXPECT_EQ(accel_lacks(ACCEL_PINS) ? 0 : LENGTH / 1024, accel_fd_pinned_kb(self->fd));
 	ASSERT_TRUE(end_owner(self, variant->way));
 	/* Without device page tables the slice under way is finished. */
-	if (accel_lacks(ACCEL_WALLS))
+	if (accel_lacks(ACCEL_MMU))
 		usleep(100000);
 	EXPECT_TRUE(accel_is_quiet(self->board->memory, LENGTH));
 	EXPECT_TRUE(accel_pins_become(self->pins));

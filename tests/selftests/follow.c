@@ -200,7 +200,7 @@ TEST_F_TIMEOUT(event, never_surfaces, 120)
 		EXPECT_TRUE(accel_is_all(s->memory + i * PAGE, PAGE, byte_of(i)));
 		EXPECT_TRUE(device_writes(s, s->memory + i * PAGE));
 	}
-	if (variant->drop != EITHER)
+	if (variant->drop != EITHER && !accel_lacks(ACCEL_PINS))
 		EXPECT_EQ(variant->drop == DROPS, accel_attribute("refills") != refills);
 }
 
@@ -300,6 +300,7 @@ TEST_F(follow, pins_and_charge)
 	long pins, idle = accel_pins();
 	struct laccel_limits limits;
 
+	NEEDS(ACCEL_PINS);
 	ASSERT_EQ(0, open_scene(s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
 	ASSERT_EQ(LACCEL_OK, status_of(s, s->probe));
 	pins = idle < 0 ? idle : idle + 1;		/* of the probe */
@@ -358,7 +359,8 @@ TEST_F_TIMEOUT(follow, freed_and_reallocated, 240)
 			ASSERT_EQ(i, *(volatile uint64_t *)(page + PAGE - 8));
 		}
 	}
-	EXPECT_GE(accel_attribute("refills") - refills, times);
+	EXPECT_GE(accel_attribute("refills") - refills,
+		  accel_lacks(ACCEL_REFILLS) ? times / 2 : times);
 }
 
 TEST_HARNESS_MAIN

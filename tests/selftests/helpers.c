@@ -128,7 +128,7 @@ TEST_F(helpers, read_only_memory)
 	static const uint8_t text[] = "123456789";
 	uint32_t crc = 0;
 
-	NEEDS(ACCEL_ALL_COMMANDS);
+	NEEDS(ACCEL_ALL_COMMANDS | ACCEL_PINS);
 	EXPECT_EQ(0, laccel_crc32c(self->dev, text, 9, &crc));
 	EXPECT_EQ(0xe3069283, crc);
 	EXPECT_EQ(-EFAULT, laccel_fill(self->dev, (void *)text, 0, 8));
@@ -142,7 +142,7 @@ TEST_F(helpers, registered_for_reading)
 	uint8_t *p = accel_pages(PAGE);
 	uint32_t crc = 0;
 
-	NEEDS(ACCEL_ALL_COMMANDS);
+	NEEDS(ACCEL_ALL_COMMANDS | ACCEL_PINS);
 	ASSERT_LE(0, laccel_mem_register(self->dev, p, PAGE, 0));
 	EXPECT_EQ(0, laccel_crc32c(self->dev, p, PAGE, &crc));
 	EXPECT_EQ(-EEXIST, laccel_fill(self->dev, p, 0, 8));
@@ -178,7 +178,7 @@ static int use_other(void)
 /* Registered memory is used as it is: the kernel is not asked again. */
 TEST_F(helpers, registered_memory)
 {
-	NEEDS(ACCEL_DOORBELL);
+	NEEDS(ACCEL_DOORBELL | ACCEL_PINS);
 	EXPECT_EQ(0, run_child(use_registered));
 	EXPECT_EQ(-SIGSYS, run_child(use_other));
 }
@@ -282,6 +282,7 @@ TEST_F(helpers, memlock_in_words)
 	uint8_t *p = accel_pages(HUGE);
 	uint32_t crc = 0;
 
+	NEEDS(ACCEL_PINS);
 	ASSERT_EQ(0, confine_user(64 << 10));
 	ASSERT_LE(0, laccel_mem_register(self->dev, p, 10 * PAGE, 0));
 	EXPECT_EQ(-ENOMEM, laccel_mem_register(self->dev, p + HUGE / 2, HUGE / 2, 0));

@@ -57,13 +57,15 @@ static bool shows_use(int fd, const char *queues, const char *memories, const ch
 
 TEST_F(inspect, fdinfo)
 {
+	static const char *const names[] = { "AUTO", "SVA", "MIRROR", "PINNED", "MEDIATED" };
 	uint8_t *p = accel_pages(8 * PAGE);
 	struct laccel_queue_create queue;
+	struct laccel_info info;
 	uint32_t id[2];
 
 	EXPECT_TRUE(shows(self->fd, "laccel-device", strrchr(accel_path(), '/') + 1));
-	EXPECT_TRUE(shows(self->fd, "laccel-mode",
-			  accel_lacks(ACCEL_WALLS) ? "MEDIATED" : "PINNED"));
+	ASSERT_EQ(0, accel_info(self->fd, &info));
+	EXPECT_TRUE(shows(self->fd, "laccel-mode", names[info.mode]));
 	EXPECT_TRUE(shows_use(self->fd, "0", "0", "0 kB"));
 	ASSERT_EQ(0, accel_create(self->fd, 8, 8, -1, &queue));
 	ASSERT_EQ(0, accel_register(self->fd, p, 3 * PAGE, 0, &id[0]));
@@ -141,7 +143,7 @@ TEST_F(inspect, tracepoints)
 	EXPECT_TRUE(traced("laccel_ioctl", "cmd=5 ret=0"));
 	EXPECT_TRUE(traced("laccel_register", range));
 	EXPECT_TRUE(traced("laccel_queue", "state=1"));
-	if (!accel_lacks(ACCEL_WALLS))
+	if (!accel_lacks(ACCEL_MMU))
 		EXPECT_TRUE(traced("laccel_fault", fault));
 	EXPECT_TRUE(traced("laccel_queue", "state=3"));
 	EXPECT_TRUE(traced("laccel_drop", range));

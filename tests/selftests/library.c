@@ -67,6 +67,79 @@ TEST_F(library, open_by_variable)
 	unsetenv("LITE_ACCEL_DEVICE");
 }
 
+/* Each mode can be had, or there is a sentence that says why not. */
+TEST_F(library, modes)
+{
+	for (unsigned int mode = LACCEL_MODE_SVA; laccel_mode_str(mode); mode++) {
+		const char *why = laccel_explain(self->dev, mode);
+		struct laccel_device *dev;
+		struct laccel_info info;
+
+		if (why) {
+			EXPECT_EQ(-EOPNOTSUPP, laccel_open_mode(accel_path(), mode, &dev));
+			EXPECT_TRUE(error_says(why));
+			EXPECT_TRUE(error_says(laccel_mode_str(mode)));
+			continue;
+		}
+		ASSERT_EQ(0, laccel_open_mode(accel_path(), mode, &dev));
+		ASSERT_EQ(0, laccel_get_info(dev, &info));
+		EXPECT_EQ(mode, info.mode);
+		laccel_close(dev);
+	}
+	EXPECT_NE(NULL, laccel_explain(self->dev, LACCEL_MODES - 1));
+	EXPECT_NE(NULL, laccel_explain(self->dev, ~0u));
+}
+
+/* The best that can be had, unless the environment wants another. */
+TEST_F(library, mode_by_variable)
+{
+	char *before = getenv("LITE_ACCEL_MODE");
+	struct laccel_device *dev;
+	struct laccel_info info;
+
+	before = before ? strdup(before) : NULL;
+	unsetenv("LITE_ACCEL_MODE");
+	ASSERT_EQ(0, laccel_open(accel_path(), &dev));
+	ASSERT_EQ(0, laccel_get_info(dev, &info));
+	for (unsigned int mode = LACCEL_MODE_SVA; mode < info.mode; mode++)
+		EXPECT_NE(NULL, laccel_explain(dev, mode));
+	laccel_close(dev);
+	setenv("LITE_ACCEL_MODE", "Pinned", 1);
+	if (info.mode != LACCEL_MODE_MEDIATED) {
+		ASSERT_EQ(0, laccel_open(accel_path(), &dev));
+		ASSERT_EQ(0, laccel_get_info(dev, &info));
+		EXPECT_EQ(LACCEL_MODE_PINNED, info.mode);
+		laccel_close(dev);
+	} else {
+		EXPECT_EQ(-EOPNOTSUPP, laccel_open(accel_path(), &dev));
+		EXPECT_EQ(0, laccel_open_mode(accel_path(), LACCEL_MODE_MEDIATED, &dev));
+		laccel_close(dev);
+	}
+	setenv("LITE_ACCEL_MODE", "nonsense", 1);
+	EXPECT_EQ(-EINVAL, laccel_open(accel_path(), &dev));
+	EXPECT_TRUE(error_says("'nonsense', which is no mode"));
+	if (before)
+		setenv("LITE_ACCEL_MODE", before, 1);
+	else
+		unsetenv("LITE_ACCEL_MODE");
+	free(before);
+}
+
+/* A hint in every mode, of any range; what is wrong is wrong where it is more. */
+TEST_F(library, prefetch)
+{
+	uint8_t *p = accel_pages(8 * PAGE);
+
+	EXPECT_EQ(0, laccel_prefetch(self->dev, p + 100, 5 * PAGE, LACCEL_MEM_WRITE));
+	EXPECT_EQ(0, laccel_prefetch(self->dev, p, 8 * PAGE, 0));
+	EXPECT_EQ(0, laccel_prefetch(self->dev, p, 0, 0));
+	EXPECT_EQ(-EINVAL, laccel_prefetch(self->dev, p, SIZE_MAX, 0));
+	EXPECT_EQ(-EOPNOTSUPP, laccel_prefetch(self->dev, p, PAGE, ~LACCEL_MEM_WRITE));
+	munmap(p + PAGE, PAGE);
+	EXPECT_EQ(accel_lacks(ACCEL_PINS) ? -EFAULT : 0,
+		  laccel_prefetch(self->dev, p, 8 * PAGE, 0));
+}
+
 /* A user who is not of the node's group is told so. */
 static int open_as_nobody(void)
 {
@@ -91,7 +164,8 @@ TEST_F(library, info_and_limits)
 
 	ASSERT_EQ(0, laccel_get_info(self->dev, &info));
 	EXPECT_EQ(1ull << 30, info.max_length);
-	EXPECT_EQ(!!accel_lacks(ACCEL_WALLS), info.mode == LACCEL_MODE_MEDIATED);
+	EXPECT_EQ(!!accel_lacks(ACCEL_MMU), info.mode == LACCEL_MODE_MEDIATED);
+	EXPECT_EQ(!!accel_lacks(ACCEL_WALLS), info.mode != LACCEL_MODE_PINNED);
 	ASSERT_EQ(0, laccel_get_limits(self->dev, &limits));
 	EXPECT_EQ(1, limits.queues);
 }
@@ -397,7 +471,8 @@ TEST_F(library, registrations)
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, b));
 	EXPECT_EQ(0, laccel_copy(self->dev, p + 3 * PAGE - 8, p + 3 * PAGE - 16, 8));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, c));
-	EXPECT_EQ(4 * 1, accel_pinned_kb());	/* of the helper */
+	/* The helper's own, where it needs it. */
+	EXPECT_EQ(accel_lacks(ACCEL_PINS) ? 0 : 4, accel_pinned_kb());
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, c));
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, 12345));
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, -1));

@@ -199,7 +199,7 @@ TEST_F(owner, broker)
 	struct laccel_queue_create info;
 	struct laccel_limits limits;
 	struct laccel_info about;
-	int fd = accel_open();
+	int fd = accel_open_unbound();
 
 	ASSERT_EQ(0, accel_info(fd, &about));
 	ASSERT_EQ(0, accel_limits(fd, &limits));
@@ -212,9 +212,10 @@ TEST_F(owner, broker)
 TEST_F(owner, failed_first_call_binds_nobody_else)
 {
 	struct laccel_queue_create info;
-	int fd = accel_open();
+	int fd = accel_open_unbound();
 
 	IN_CHILD(accel_create(fd, 3, 3, -1, &info));
+	IN_CHILD(accel_bind_mode(fd, LACCEL_MODES));
 	EXPECT_EQ(0, accel_create(fd, 1, 1, -1, &info));
 	close(fd);
 }
@@ -286,7 +287,7 @@ TEST_F(owner, owner_ends_first)
 	struct laccel_queue_create info;
 	struct laccel_limits limits;
 	long pins = accel_pins();
-	int fd = accel_open();
+	int fd = accel_open_unbound();
 
 	EXPECT_EQ(0, IN_CHILD(accel_create(fd, 4, 4, -1, &info) |
 			      accel_register(fd, accel_pages(HUGE), HUGE, 0, NULL)));

@@ -86,7 +86,7 @@ static int set_up_share(struct race *race, int process, struct accel_queue q[QUE
 		struct laccel_sqe sqe = accel_fill(share, ~0ull, SHARE);
 
 		ret |= accel_queue_init(&q[i], fd, 4);
-		ret |= accel_register(fd, share, SHARE, LACCEL_MEM_WRITE, NULL);
+		ret |= accel_reach(fd, share, SHARE, LACCEL_MEM_WRITE, NULL);
 		accel_push(&q[i], &sqe);
 	}
 	return ret;
@@ -263,8 +263,8 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 	if (geteuid())
 		SKIP(return, "registering 1 GiB needs CAP_IPC_LOCK");
 	ASSERT_NE(NULL, gib);
-	ASSERT_EQ(0, accel_register(self->fd, gib, GIB, 0, NULL));
-	ASSERT_EQ(0, accel_register(self->fd, state, PAGE, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(0, accel_reach(self->fd, gib, GIB, 0, NULL));
+	ASSERT_EQ(0, accel_reach(self->fd, state, PAGE, LACCEL_MEM_WRITE, NULL));
 	ASSERT_EQ(0, accel_queue_init(&other, self->fd, 4));
 	sqe = accel_sha256(state, gib, GIB, true);
 	start = accel_ms();
@@ -312,7 +312,7 @@ FIXTURE_SETUP(shared)
 {
 	int fd;
 
-	if (!accel_lacks(ACCEL_WALLS))
+	if (!accel_lacks(ACCEL_MMU))
 		SKIP(return, "the device takes turns by itself");
 	fd = accel_open();
 	ASSERT_GE(fd, 0);

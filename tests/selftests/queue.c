@@ -4,6 +4,7 @@
  * may be told is in doorbell.c, who may use a queue in owner.c.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -28,7 +29,7 @@ FIXTURE_SETUP(queue)
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
 	self->memory = accel_pages(LONG_BYTES);
 	ASSERT_NE(NULL, self->memory);
-	ASSERT_EQ(0, accel_register(self->fd, self->memory, LONG_BYTES, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(0, accel_reach(self->fd, self->memory, LONG_BYTES, LACCEL_MEM_WRITE, NULL));
 }
 
 FIXTURE_TEARDOWN(queue)
@@ -75,7 +76,7 @@ static int run_nops(struct accel_queue *q, uint32_t count)
 }
 
 /* B30: three times around rings of every length, and of two lengths. */
-TEST_F(queue, wrap_at_every_size)
+TEST_F_TIMEOUT(queue, wrap_at_every_size, 120)
 {
 	for (uint32_t sq = 1; sq <= 4096; sq *= 2) {
 		const uint32_t cqs[] = { sq, sq > 8 ? sq / 8 : 1, sq < 1024 ? sq * 4 : 4096 };
@@ -387,6 +388,47 @@ TEST_F(queue, destroyed_while_running)
 	EXPECT_TRUE(check_stop());
 	EXPECT_TRUE(check_final_completions());
 	EXPECT_EQ(after_stop, accel_counter("dma_after_stop"));
+}
+
+/* A thread that destroys what it has not created, until it is told to end. */
+struct guesser {
+	int fd;
+	bool end;
+	int destroyed;
+};
+
+static void *guess(void *arg)
+{
+	struct guesser *g = arg;
+
+	while (!__atomic_load_n(&g->end, __ATOMIC_RELAXED)) {
+		if (!accel_destroy(g->fd, 1))
+			__atomic_add_fetch(&g->destroyed, 1, __ATOMIC_RELAXED);
+		usleep(1);
+	}
+	return NULL;
+}
+
+/* The id is the next one, so another thread need not wait for the answer. */
+TEST_F_TIMEOUT(queue, destroyed_by_a_guess, 120)
+{
+	struct guesser g = { .fd = accel_open() };
+	struct laccel_queue_create info;
+	struct laccel_limits limits;
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, guess, &g));
+	for (int created = 1; created <= 100; created++) {
+		ASSERT_EQ(0, accel_create(g.fd, 1, 1, -1, &info));
+		EXPECT_EQ(1, info.id);
+		while (__atomic_load_n(&g.destroyed, __ATOMIC_RELAXED) < created)
+			usleep(20);
+	}
+	__atomic_store_n(&g.end, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	ASSERT_EQ(0, accel_limits(self->fd, &limits));
+	EXPECT_EQ(1, limits.queues);
+	close(g.fd);
 }
 
 TEST_F(queue, every_command_completes)

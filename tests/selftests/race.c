@@ -9,6 +9,7 @@
 #include "race.h"
 
 #include "kselftest_harness.h"
+#include "swap.h"
 
 FIXTURE(race) {
 	struct race r;
@@ -57,17 +58,18 @@ static void run(struct __test_metadata *_metadata, struct race *r)
 {
 	uint64_t refills = accel_attribute("refills");
 	const char *stress = getenv("LITE_ACCEL_STRESS");
+	const char *kernel = getenv("LITE_ACCEL_KERNEL");
 
 	if (stress && *stress)
 		run_race(r, 0, 100000);
 	else
-		run_race(r, 2000, 1000);
+		run_race(r, 2000, kernel && !strcmp(kernel, "debug") ? 300 : 1000);
 	refills = accel_attribute("refills") - refills;
 	TH_LOG("%llu renewals, %llu commands, %llu refills, %llu special",
 	       (unsigned long long)r->renewals, (unsigned long long)r->commands,
 	       (unsigned long long)refills, (unsigned long long)r->special);
 	EXPECT_STREQ("", r->why);
-	if (r->way->flags & DROPS)
+	if (r->way->flags & DROPS && !accel_lacks(ACCEL_REFILLS))
 		EXPECT_GT(refills, 0);
 }
 

@@ -95,7 +95,5 @@ bool way_migrate(struct race *r, int n);
 bool way_page_out(struct race *r, int n);
 bool way_swap_out(struct race *r, int n);
 const char *need_nodes(void);
-const char *swap_on(void);
-void swap_off(void);
 
 #endif /* RACE_H */

@@ -21,17 +21,19 @@ FIXTURE_VARIANT(broken) {
 	bool (*check)(void);
 	const char *property;
 	uint64_t value;		/* of a number; 0 for a switch */
+	unsigned int needs;	/* beside ACCEL_MODEL */
 };
 
-#define BREAK(name, how, what, number)				\
-	FIXTURE_VARIANT_ADD(broken, name) {			\
-		.check = what, .property = how, .value = number	\
+#define BREAK(name, how, what, number, ...)					\
+	FIXTURE_VARIANT_ADD(broken, name) {					\
+		.check = what, .property = how, .value = number, __VA_ARGS__	\
 	}
 
-BREAK(unregister, "ignore-flush", check_unregister, 0);
+BREAK(unregister, "ignore-flush", check_unregister, 0, .needs = ACCEL_WALLS);
 BREAK(unmap, "ignore-flush", check_unmap, 0);
 BREAK(move, "ignore-flush", check_move, 0);
-BREAK(lost_memory, "ignore-valid-bit", check_lost_memory, 0);
+BREAK(lost_memory, "ignore-valid-bit", check_lost_memory, 0, .needs = ACCEL_TABLES);
+BREAK(lost_memory_by_cache, "ignore-flush", check_lost_memory, 0, .needs = ACCEL_MMU);
 BREAK(read_only, "ignore-write-bit", check_read_only, 0);
 BREAK(fence, "ignore-fence", check_fence, 0);
 BREAK(stop, "ignore-stop", check_stop, 0);
@@ -40,6 +42,14 @@ BREAK(dropped, "drop-completions", check_completions, 0);
 /* Later than the check waits, not so late that stopping the queue takes too long. */
 BREAK(late, "delay-completions-ns", check_completions, 5500000000);
 BREAK(failing_dma, "fail-dma", check_data, 0);
+
+/* With SVA there is nothing to flush, unless the device keeps what the IOMMU tells. */
+static int set_cache(const FIXTURE_VARIANT(broken) *variant, bool on)
+{
+	if (strcmp(variant->property, "ignore-flush") || !accel_lacks(ACCEL_TABLES))
+		return 0;
+	return vm_switch("translation-cache", on);
+}
 
 static int set(const FIXTURE_VARIANT(broken) *variant, bool on)
 {
@@ -52,19 +62,35 @@ FIXTURE_SETUP(broken)
 {
 	if (!vm_present())
 		SKIP(return, "no line to the host");
-	NEEDS(ACCEL_MODEL);
+	NEEDS(ACCEL_MODEL | variant->needs);
 }
 
 FIXTURE_TEARDOWN(broken)
 {
 }
 
+/*
+ * A device that goes on without its queue may meet the IOMMU at the next CQE, before
+ * anybody has seen it: so there is more than one try.
+ */
+static bool fails(bool (*check)(void))
+{
+	for (int try = 0; try < 5; try++)
+		if (!check())
+			return true;
+	return false;
+}
+
+/* A cache alone breaks nothing. */
 TEST_F(broken, is_noticed)
 {
+	ASSERT_EQ(0, set_cache(variant, true));
 	ASSERT_TRUE(variant->check());
 	ASSERT_EQ(0, set(variant, true));
-	EXPECT_FALSE(variant->check());
+	EXPECT_TRUE(fails(variant->check));
 	ASSERT_EQ(0, set(variant, false));
+	EXPECT_TRUE(variant->check());
+	ASSERT_EQ(0, set_cache(variant, false));
 	EXPECT_TRUE(variant->check());
 }
 
@@ -94,7 +120,7 @@ TEST(dma_after_stop_is_counted)
 		SKIP(return, "no line to the host");
 	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(0, vm_switch("ignore-stop", true));
-	EXPECT_FALSE(check_stop());
+	EXPECT_TRUE(fails(check_stop));
 	ASSERT_EQ(0, vm_switch("ignore-stop", false));
 	EXPECT_GT(accel_counter("dma_after_stop"), before);
 }

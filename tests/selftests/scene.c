@@ -23,8 +23,8 @@ int open_scene(struct scene *s, enum backing kind, size_t registered, uint32_t f
 		memset(s->memory + i * PAGE, byte_of(i), PAGE);
 	ret = accel_queue_init(&s->q, s->fd, 64);
 	if (!ret)
-		ret = accel_register(s->fd, s->probe, PAGE, LACCEL_MEM_WRITE, NULL);
-	return ret ? ret : accel_register(s->fd, s->memory, registered, flags, &s->id);
+		ret = accel_reach(s->fd, s->probe, PAGE, LACCEL_MEM_WRITE, NULL);
+	return ret ? ret : accel_reach(s->fd, s->memory, registered, flags, &s->id);
 }
 
 void close_scene(struct scene *s)

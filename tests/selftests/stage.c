@@ -57,13 +57,13 @@ bool becomes(const struct ledger *want)
 static bool reaches(struct stage *s, struct accel_queue *q, uint8_t *probe, uint8_t *page,
 		    bool readable)
 {
-	bool writable = readable && s->flags & LACCEL_MEM_WRITE;
+	bool writable = s->flags & LACCEL_MEM_WRITE;
 	int status;
 
-	if (accel_lacks(ACCEL_WALLS)) {
-		readable = true;
+	if (accel_lacks(ACCEL_TABLES) || (accel_lacks(ACCEL_WALLS) && !readable))
 		writable = true;
-	}
+	readable |= !!accel_lacks(ACCEL_WALLS);
+	writable &= readable;
 	host_randomize(page, PAGE);
 	status = accel_command(q, accel_copy(probe, page, PAGE));
 	if (status != (readable ? LACCEL_OK : LACCEL_PAGE_FAULT) ||
@@ -150,6 +150,8 @@ const char *wrong_with(struct stage *s)
 
 	if (s->fd < 0)
 		return NULL;
+	if (accel_bind(s->fd) < 0)
+		return "it cannot be bound to its mode";
 	if (!numbers_are_right(s))
 		return "LIMITS and fdinfo";
 	if (accel_queue_init(&q, s->fd, 4) ||

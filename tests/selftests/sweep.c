@@ -25,6 +25,13 @@ static int call_open(struct stage *s)
 	return s->fd < 0 ? -errno : 0;
 }
 
+static int call_bind(struct stage *s)
+{
+	int ret = accel_bind(s->fd);
+
+	return ret < 0 ? ret : 0;
+}
+
 static int call_info(struct stage *s)
 {
 	struct laccel_info info;
@@ -62,6 +69,11 @@ static int call_register(struct stage *s)
 
 	s->has_memory = !ret;
 	return ret;
+}
+
+static int call_prefetch(struct stage *s)
+{
+	return accel_prefetch(s->fd, s->memory, s->pages * PAGE, s->flags);
 }
 
 static int call_overlap(struct stage *s)
@@ -136,11 +148,16 @@ static bool with_nothing(struct stage *s)
 	return true;
 }
 
+static bool with_unbound_file(struct stage *s)
+{
+	return !call_open(s);
+}
+
 static bool with_file(struct stage *s)
 {
 	char path[64];
 
-	if (call_open(s))
+	if (call_open(s) || accel_bind(s->fd) < 0)
 		return false;
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", s->fd);
 	s->fdinfo = open(path, O_RDONLY | O_CLOEXEC);
@@ -209,32 +226,35 @@ FIXTURE_VARIANT(call) {
 	int ret;			/* when nothing fails */
 	unsigned int errors;
 	const struct layout *memory;
+	bool has_modes;			/* it is not in all modes what it is in PINNED */
 };
 
 #define CALL(name, ...)	FIXTURE_VARIANT_ADD(call, name) { __VA_ARGS__ }
 
 CALL(open, with_nothing, call_open, 0, NOMEM | FAULT, &none);
+CALL(bind, with_unbound_file, call_bind, 0, NOMEM | FAULT | ANSWER, &none, true);
 CALL(info, with_file, call_info, 0, FAULT, &none);
 CALL(limits, with_file, call_limits, 0, FAULT, &none);
-CALL(queue_create, with_file, call_create, 0, NOMEM | FAULT | ANSWER, &none);
+CALL(queue_create, with_file, call_create, 0, NOMEM | FAULT | ANSWER, &none, true);
 CALL(queue_create_with_eventfd, with_eventfd, call_create, 0, NOMEM | FAULT | ANSWER, &none);
 CALL(queue_status, with_queue, call_status, 0, FAULT | ANSWER, &none);
-CALL(kick, with_queue, call_kick, 0, FAULT, &none);
+CALL(kick, with_queue, call_kick, 0, FAULT, &none, true);
 CALL(register_to_read, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &one);
-CALL(register_to_write, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &few);
+CALL(register_to_write, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &few, true);
 CALL(register_chunks, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &chunks);
 CALL(register_fresh, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &fresh);
 CALL(register_huge, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &huge);
 /* B20: what has been pinned before the end is found missing is given back. */
 CALL(register_hole_at_the_end, with_hole, call_register, -EFAULT, NOMEM | FAULT, &fresh);
 CALL(register_overlap, with_memory, call_overlap, -EEXIST, NOMEM | FAULT | ANSWER, &few);
+CALL(prefetch, with_file, call_prefetch, 0, NOMEM | FAULT, &fresh, true);
 CALL(destroy_queue, with_mapped_queue, call_destroy_queue, 0, FAULT, &none);
 CALL(destroy_memory, with_memory, call_destroy_memory, 0, FAULT, &few);
 CALL(mmap, with_queue, call_mmap, 0, NOMEM, &none);
 CALL(fdinfo, with_both, call_fdinfo, 0, NOMEM | FAULT, &few);
-CALL(munmap_registered, with_memory, call_munmap, 0, NOMEM, &few);
+CALL(munmap_registered, with_memory, call_munmap, 0, NOMEM, &few, true);
 /* There is no such place in it. */
-CALL(close, with_both, call_close, 0, 0, &few);
+CALL(close, with_both, call_close, 0, 0, &few, true);
 
 static bool make_memory(struct stage *s, const struct layout *layout)
 {
@@ -308,6 +328,8 @@ FIXTURE_SETUP(call)
 		SKIP(return, "%s", inject_missing());
 	if (variant->call == call_kick && !accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "the device has doorbell pages");
+	if (!variant->has_modes && accel_lacks(ACCEL_WALLS))
+		SKIP(return, "as in PINNED mode");
 	ASSERT_EQ(0, inject_init());
 }
 

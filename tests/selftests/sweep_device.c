@@ -175,8 +175,8 @@ FIXTURE_SETUP(refill)
 	if (inject_missing())
 		SKIP(return, "%s", inject_missing());
 	ASSERT_EQ(0, inject_init());
-	ASSERT_EQ(0, inject_within(accel_lacks(ACCEL_WALLS) ? "laccel_mediated_work" :
-							      "laccel_fault_work"));
+	ASSERT_EQ(0, inject_within(accel_lacks(ACCEL_MMU) ? "laccel_mediated_work" :
+							       "laccel_fault_work"));
 	ASSERT_EQ(0, open_scene(&self->s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
 }
 
@@ -194,7 +194,7 @@ FIXTURE_TEARDOWN(refill)
 TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 {
 	struct scene *s = &self->s;
-	uint8_t *memory = s->memory + (accel_lacks(ACCEL_WALLS) ? PAGES * PAGE : 0);
+	uint8_t *memory = s->memory + (accel_lacks(ACCEL_MMU) ? PAGES * PAGE : 0);
 	int fired = 0, faults = 0;
 
 	for (int i = 0; i < 100; i++) {
@@ -202,7 +202,9 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 		uint8_t *p = memory + page * PAGE;
 
 		ASSERT_EQ(0, madvise(p, PAGE, MADV_DONTNEED));
-		memset(p, i, PAGE);
+		/* In SVA the device would find what the processor brings in. */
+		if (!accel_lacks(ACCEL_REFILLS))
+			memset(p, i, PAGE);
 		ASSERT_EQ(0, madvise(memory + host_below(PAGES) * PAGE, PAGE, MADV_DONTNEED));
 		ASSERT_EQ(0, inject_once(10));
 		status = accel_command(&s->q, accel_fill(p, 0x0101010101010101 * page, PAGE));
@@ -215,7 +217,10 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 			ASSERT_TRUE(device_writes(s, memory + j * PAGE));
 	}
 	TH_LOG("%d failures, %d commands failed", fired, faults);
-	EXPECT_GT(faults, 0);
+	/* A mirror that lacks memory for what is around a page tries without. */
+	if (!accel_lacks(ACCEL_PINS))
+		EXPECT_GT(faults, 0);
+	EXPECT_GT(fired, 0);
 	EXPECT_GE(fired, faults);
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The least that registering and unregistering memory can cost: pages are pinned
- * and mapped for the device, and nothing is done with them.
+ * and mapped for the device, and nothing is done with them.  And the least that
+ * mirroring can cost: pages are looked up by HMM and mapped one by one.
  */
 #include <linux/dma-mapping.h>
+#include <linux/hmm.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/scatterlist.h>
@@ -44,16 +47,84 @@ static int floor_pin(const struct floor_range *range, struct page **pages, unsig
 	return ret;
 }
 
+/* What is mirrored, from FLOOR_MIRROR to FLOOR_FORGET. */
+static struct mmu_interval_notifier notifier;
+static unsigned long pfns[FLOOR_PAGES];
+static dma_addr_t mapped[FLOOR_PAGES];
+static unsigned int nr_mapped;
+
+static bool floor_invalidate(struct mmu_interval_notifier *mni,
+			     const struct mmu_notifier_range *range, unsigned long seq)
+{
+	mmu_interval_set_seq(mni, seq);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops floor_notifier_ops = {
+	.invalidate = floor_invalidate,
+};
+
+static long floor_mirror(const struct floor_range *range)
+{
+	struct hmm_range hmm = {
+		.notifier = &notifier,
+		.start = range->addr,
+		.end = range->addr + range->length,
+		.hmm_pfns = pfns,
+		.default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
+	};
+	unsigned int i, n = range->length >> PAGE_SHIFT;
+	int ret;
+
+	hmm.notifier_seq = mmu_interval_read_begin(&notifier);
+	mmap_read_lock(current->mm);
+	ret = hmm_range_fault(&hmm);
+	mmap_read_unlock(current->mm);
+	if (ret)
+		return ret;
+	for (i = 0; i < n; i++)
+		mapped[i] = dma_map_page(&pdev->dev, hmm_pfn_to_page(pfns[i]), 0, PAGE_SIZE,
+					 DMA_BIDIRECTIONAL);
+	nr_mapped = n;
+	return 0;
+}
+
+static void floor_forget(void)
+{
+	while (nr_mapped)
+		dma_unmap_page(&pdev->dev, mapped[--nr_mapped], PAGE_SIZE, DMA_BIDIRECTIONAL);
+}
+
+/* The notifier is not of what is measured. */
+static long floor_mirror_ioctl(unsigned int cmd, const struct floor_range *range)
+{
+	switch (cmd) {
+	case FLOOR_WATCH:
+		return mmu_interval_notifier_insert(&notifier, current->mm, range->addr,
+						    range->length, &floor_notifier_ops);
+	case FLOOR_MIRROR:
+		return range->length > FLOOR_PAGES * PAGE_SIZE ? -EINVAL : floor_mirror(range);
+	case FLOOR_FORGET:
+		floor_forget();
+		return 0;
+	case FLOOR_UNWATCH:
+		mmu_interval_notifier_remove(&notifier);
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
 static long floor_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct floor_range range;
 	struct page **pages;
 	long ret;
 
-	if (cmd != FLOOR_CYCLE)
-		return -ENOTTY;
 	if (copy_from_user(&range, (void __user *)arg, sizeof(range)))
 		return -EFAULT;
+	if (cmd != FLOOR_CYCLE)
+		return floor_mirror_ioctl(cmd, &range);
 	pages = kvmalloc_array(range.length >> PAGE_SHIFT, sizeof(*pages), GFP_KERNEL);
 	if (!pages)
 		return -ENOMEM;

@@ -13,4 +13,12 @@ struct floor_range {
 /* Pin, map, unmap and unpin. */
 #define FLOOR_CYCLE _IOW(0xE3, 0, struct floor_range)
 
+/* Begin to watch a range, look its pages up and map them, undo that, and end. */
+#define FLOOR_WATCH _IOW(0xE3, 1, struct floor_range)
+#define FLOOR_MIRROR _IOW(0xE3, 2, struct floor_range)
+#define FLOOR_FORGET _IOW(0xE3, 3, struct floor_range)
+#define FLOOR_UNWATCH _IOW(0xE3, 4, struct floor_range)
+
+#define FLOOR_PAGES 512		/* the longest range */
+
 #endif /* FLOOR_H */

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory that the device is the first to touch, beside what the first touch costs a
+ * CPU; prefetching it, beside a floor: a module that only has HMM look the pages up
+ * and maps them (floor/); and memory that it has met before.
+ */
+#include <fcntl.h>
+#include <liblite-accel.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "floor/floor.h"
+
+#define PAGE 4096ul
+#define HUGE (2ul << 20)
+#define PAGES (HUGE / PAGE)
+#define TOUCH_SAMPLES 51
+
+static struct laccel_device *dev;
+static struct laccel_queue *q;
+static char *source;		/* touched, by the device too */
+static unsigned int under_test = LACCEL_MODE_MIRROR;
+static const char *suffix;
+
+/* A % in the name stands for the mode. */
+static void touch_row(const char *what, const char *metric, const char *who, double value)
+{
+	const char *mode = strchr(what, '%');
+	char name[48];
+
+	snprintf(name, sizeof(name), "%.*s%s%s%s", mode ? (int)(mode - what) : 48, what,
+		 mode ? under_test == LACCEL_MODE_SVA ? "sva" : "mirror" : "",
+		 mode ? mode + 1 : "", suffix);
+	row(name, metric, who, value);
+}
+
+/* A COPY to @dst and its completion, waited for without a system call. */
+static uint64_t copy(void *dst, size_t length, unsigned int status)
+{
+	struct laccel_sqe *sqe = laccel_get_sqe(q);
+	struct laccel_cqe cqe;
+	uint64_t start;
+
+	laccel_prep_copy(sqe, dst, source, length);
+	settle();
+	start = ticks();
+	laccel_submit(q);
+	while (!laccel_reap(q, &cqe))
+		;
+	start = ticks() - start;
+	if (cqe.status != status)
+		die(laccel_status_str(cqe.status));
+	return start;
+}
+
+/* Two MiB of small pages that nobody has touched. */
+static char *fresh(void)
+{
+	char *area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
+	char *addr = (char *)(((uintptr_t)area + HUGE - 1) & -HUGE);
+
+	if (area == MAP_FAILED || madvise(area, 2 * HUGE, MADV_NOHUGEPAGE))
+		die("memory");
+	return addr;
+}
+
+/* So far from one another, and in such an order, that nothing is filled around them. */
+static char *scattered(char *area, unsigned int i)
+{
+	return area + i * 37 % 64 * 8 * PAGE;
+}
+
+static double touch_cpu(void)
+{
+	struct samples s = { 0 };
+	char *area = fresh();
+	uint64_t start;
+
+	for (unsigned int i = 0; s.n < TOUCH_SAMPLES; i++) {
+		settle();
+		start = ticks();
+		*(volatile char *)scattered(area, i) = 1;
+		sample_add(&s, ticks() - start);
+	}
+	touch_row("touch-cpu", "insns", "cpu", sample_median(&s));
+	return sample_median(&s);
+}
+
+/* The least that a fault takes: interrupt, worker and answer, without a page. */
+static double touch_nothing(double touched)
+{
+	struct samples s = { 0 };
+
+	while (s.n < TOUCH_SAMPLES)
+		sample_add(&s, copy((void *)PAGE, PAGE, LACCEL_PAGE_FAULT) - touched);
+	return sample_median(&s);
+}
+
+static void touch_singly(double cpu)
+{
+	struct samples none = { 0 }, first = { 0 };
+	double cost, floor;
+	char *area = fresh();
+
+	for (unsigned int i = 0; first.n < TOUCH_SAMPLES; i++) {
+		uint64_t cost = copy(scattered(area, i), PAGE, LACCEL_OK);
+
+		/* The first few have more and more of their neighbours left alone. */
+		if (i >= 8)
+			sample_add(&first, cost);
+	}
+	while (none.n < TOUCH_SAMPLES)
+		sample_add(&none, copy(scattered(area, none.n), PAGE, LACCEL_OK));
+	floor = touch_nothing(sample_median(&none)) + cpu;
+	cost = (double)sample_median(&first) - sample_median(&none);
+	touch_row("touch-%", "insns", "lite-accel", cost);
+	touch_row("touch-%", "insns", "floor", floor);
+	touch_row("touch-%", "ratio", "lite-accel", cost / cpu);
+	touch_row("touch-%", "ratio_floor", "lite-accel", cost / floor);
+}
+
+/* All of 2 MiB, from one end to the other. */
+static void touch_around(double cpu)
+{
+	struct samples none = { 0 }, first = { 0 };
+	uint64_t faults = count_faults();
+	double cost;
+
+	while (first.n < TOUCH_SAMPLES / 5) {
+		char *area = fresh();
+
+		sample_add(&first, copy(area, HUGE, LACCEL_OK));
+		sample_add(&none, copy(area, HUGE, LACCEL_OK));
+		munmap(area, HUGE);
+	}
+	touch_row("touch-%-2m", "faults", "lite-accel",
+		  (double)(count_faults() - faults) / first.n);
+	cost = ((double)sample_median(&first) - sample_median(&none)) / PAGES;
+	touch_row("touch-%-2m", "insns", "lite-accel", cost);
+	touch_row("touch-%-2m", "ratio", "lite-accel", cost / cpu);
+}
+
+static double prefetch_half(void)
+{
+	struct samples s = { 0 };
+	uint64_t start;
+	char *area;
+
+	while (s.n < TOUCH_SAMPLES / 5) {
+		area = fresh();
+		/* The segment is made, and the queue's file is the process's. */
+		copy(area, PAGE, LACCEL_OK);
+		settle();
+		start = ticks();
+		if (laccel_prefetch(dev, area + HUGE / 2, HUGE / 2, LACCEL_MEM_WRITE))
+			die(laccel_last_error());
+		sample_add(&s, ticks() - start);
+		munmap(area, HUGE);
+	}
+	touch_row(under_test == LACCEL_MODE_SVA ? "prefetch-%" : "prefetch", "insns", "lite-accel",
+		  (double)sample_median(&s) / (PAGES / 2));
+	return sample_median(&s);
+}
+
+static void floor_ioctl(int fd, unsigned long cmd, void *addr)
+{
+	struct floor_range range = { .addr = (uintptr_t)addr, .length = HUGE / 2 };
+
+	if (ioctl(fd, cmd, &range))
+		die("the floor");
+}
+
+static double prefetch_floor(void)
+{
+	int fd = open("/dev/lite-accel-floor", O_RDWR);
+	struct samples s = { 0 };
+	uint64_t start;
+
+	while (s.n < TOUCH_SAMPLES / 5) {
+		char *area = fresh(), *half = area + HUGE / 2;
+
+		*(volatile char *)area = 1;
+		floor_ioctl(fd, FLOOR_WATCH, half);
+		settle();
+		start = ticks();
+		floor_ioctl(fd, FLOOR_MIRROR, half);
+		sample_add(&s, ticks() - start);
+		floor_ioctl(fd, FLOOR_FORGET, half);
+		floor_ioctl(fd, FLOOR_UNWATCH, half);
+		munmap(area, HUGE);
+	}
+	close(fd);
+	touch_row("prefetch", "insns", "floor", (double)sample_median(&s) / (PAGES / 2));
+	return sample_median(&s);
+}
+
+static void open_mode(unsigned int mode)
+{
+	if (laccel_open_mode(NULL, mode, &dev) || laccel_queue_create(dev, 64, 64, &q))
+		die(laccel_last_error());
+	source = fresh();
+	memset(source, 1, HUGE);
+}
+
+/* Of memory that the device has met, in this mode or that. */
+static double bench_steady(unsigned int mode)
+{
+	struct samples s = { 0 };
+	char *area = fresh();
+
+	open_mode(mode);
+	if (laccel_mem_register(dev, source, PAGE, 0) < 0 ||
+	    (mode == LACCEL_MODE_PINNED &&
+	     laccel_mem_register(dev, area, PAGE, LACCEL_MEM_WRITE) < 0))
+		die(laccel_last_error());
+	copy(area, PAGE, LACCEL_OK);
+	while (s.n < TOUCH_SAMPLES)
+		sample_add(&s, copy(area, PAGE, LACCEL_OK));
+	touch_row(under_test == LACCEL_MODE_SVA ? "steady-copy-4k-%" : "steady-copy-4k", "insns",
+		  mode == LACCEL_MODE_PINNED ? "pinned" : "lite-accel", sample_median(&s));
+	laccel_close(dev);
+	return sample_median(&s);
+}
+
+/* MADV_DONTNEED of a page that the device has met, beside so many queues of others. */
+static double sample_invalidate(unsigned int queues)
+{
+	struct laccel_device *others[64];
+	struct samples s = { 0 };
+	char *area = fresh();
+	char name[32];
+	uint64_t start;
+
+	for (unsigned int i = 0; i < queues; i++) {
+		struct laccel_queue *other;
+
+		if (laccel_open_mode(NULL, LACCEL_MODE_MIRROR, &others[i]) ||
+		    laccel_queue_create(others[i], 1, 1, &other))
+			die(laccel_last_error());
+	}
+	while (s.n < TOUCH_SAMPLES) {
+		copy(area, PAGE, LACCEL_OK);
+		settle();
+		start = ticks();
+		if (madvise(area, PAGE, MADV_DONTNEED))
+			die("madvise");
+		sample_add(&s, ticks() - start);
+	}
+	munmap(area, HUGE);
+	snprintf(name, sizeof(name), "invalidate-queues-%u", queues);
+	touch_row(name, "insns", "lite-accel", sample_median(&s));
+	while (queues--)
+		laccel_close(others[queues]);
+	return sample_median(&s);
+}
+
+static void bench_invalidate_mirror(void)
+{
+	double one = sample_invalidate(1);
+
+	touch_row("invalidate-queues-16", "ratio", "lite-accel", sample_invalidate(16) / one);
+	touch_row("invalidate-queues-62", "ratio", "lite-accel", sample_invalidate(62) / one);
+}
+
+static void bench_steady_ratio(void)
+{
+	double pinned = bench_steady(LACCEL_MODE_PINNED);
+
+	touch_row(under_test == LACCEL_MODE_SVA ? "steady-copy-4k-%" : "steady-copy-4k", "ratio",
+		  "lite-accel", bench_steady(under_test) / pinned);
+}
+
+/* With LITE_ACCEL_MODE=sva instead of MIRROR, and without what that alone has. */
+void bench_touch(const char *rows)
+{
+	const char *mode = getenv("LITE_ACCEL_MODE");
+	struct sched_param param = { 0 };
+	double cpu;
+
+	/* Memory is to come when it is touched, and not before. */
+	munlockall();
+	/* Who waits for a worker must not take the processor from it. */
+	if (sched_setscheduler(0, SCHED_IDLE, &param))
+		die("SCHED_IDLE");
+	suffix = rows;
+	if (mode && !strcmp(mode, "sva"))
+		under_test = LACCEL_MODE_SVA;
+	bench_steady_ratio();
+	open_mode(under_test);
+	copy(fresh(), HUGE, LACCEL_OK);
+	cpu = touch_cpu();
+	touch_singly(cpu);
+	touch_around(cpu);
+	if (under_test == LACCEL_MODE_SVA) {
+		touch_row("prefetch-%", "ratio", "lite-accel", prefetch_half() / (PAGES / 2) / cpu);
+	} else {
+		touch_row("prefetch", "ratio", "lite-accel", prefetch_half() / prefetch_floor());
+		bench_invalidate_mirror();
+	}
+	laccel_close(dev);
+}

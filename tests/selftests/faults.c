@@ -1,0 +1,764 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Faults instead of registrations, in SVA and MIRROR: how many there are, what they
+ * bring in, what they are refused; and in MIRROR, what the device page tables hold and
+ * what belongs to registrations all the same (B14, B23).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "accel.h"
+#include "host.h"
+#include "kselftest_harness.h"
+#include "swap.h"
+#include "vm.h"
+
+#define PAGES		512	/* of a segment */
+
+FIXTURE(faults) {
+	int fd;
+	struct accel_queue q;
+	uint8_t *memory;	/* a segment of small pages, never touched */
+	uint64_t faults;
+	bool sva;
+};
+
+FIXTURE_SETUP(faults)
+{
+	struct laccel_info info;
+
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, accel_info(self->fd, &info));
+	if (info.mode != LACCEL_MODE_MIRROR && info.mode != LACCEL_MODE_SVA)
+		SKIP(return, "neither SVA nor MIRROR");
+	self->sva = info.mode == LACCEL_MODE_SVA;
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
+	self->memory = accel_backed_by(SMALL, -1, HUGE);
+	self->faults = accel_counter("faults");
+}
+
+FIXTURE_TEARDOWN(faults)
+{
+	accel_queue_exit(&self->q);
+	close(self->fd);
+}
+
+static uint64_t new_faults(FIXTURE_DATA(faults) *self)
+{
+	uint64_t before = self->faults;
+
+	self->faults = accel_counter("faults");
+	return self->faults - before;
+}
+
+static int fill(FIXTURE_DATA(faults) *self, uint8_t *p, uint8_t value, size_t length)
+{
+	return accel_command(&self->q, accel_fill(p, 0x0101010101010101 * value, length));
+}
+
+/* What the device has met it knows, and what it can write it can read. */
+TEST_F(faults, once_is_enough)
+{
+	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 1, 16 * PAGE));
+	EXPECT_EQ(1, new_faults(self));
+	for (int i = 2; i < 10; i++) {
+		ASSERT_EQ(LACCEL_OK, fill(self, self->memory, i, 16 * PAGE));
+		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(self->memory, 16 * PAGE)));
+	}
+	EXPECT_EQ(0, new_faults(self));
+	EXPECT_TRUE(accel_is_all(self->memory, 16 * PAGE, 9));
+}
+
+/* 64 KiB, 128 KiB, ...: the first segment takes six faults, the next one each. */
+TEST_F(faults, faults_around_in_sequence)
+{
+	uint8_t *p = accel_backed_by(SMALL, -1, 4 * HUGE);
+
+	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, 4 * HUGE));
+	EXPECT_EQ(6 + 3, new_faults(self));
+	EXPECT_TRUE(accel_is_all(p, 4 * HUGE, 1));
+}
+
+/* The same from the end to the start, as COPY goes where it overlaps. */
+TEST_F(faults, faults_around_backwards)
+{
+	uint8_t *p = accel_backed_by(SMALL, -1, 2 * HUGE);
+
+	/* What is there can be written from the first time it is read. */
+	memset(p, 1, 2 * HUGE);
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_copy(p + 64, p, 2 * HUGE - 64)));
+	EXPECT_LE(new_faults(self), 6 + 2);
+}
+
+static int resident(uint8_t *p)
+{
+	unsigned char there[PAGES];
+	int count = 0;
+
+	if (mincore(p, HUGE, there))
+		return -1;
+	for (int i = 0; i < PAGES; i++)
+		count += there[i] & 1;
+	return count;
+}
+
+/* Who goes here and there gets less and less of what he does not ask for. */
+TEST_F(faults, faults_around_scattered)
+{
+	for (int i = 0; i < 16; i++)
+		ASSERT_EQ(LACCEL_OK, fill(self, self->memory + (i * 7 % 16 * 32 + 5) * PAGE, 1, 8));
+	EXPECT_EQ(16, new_faults(self));
+	EXPECT_LE(resident(self->memory), (self->sva ? 3 * 16 : 16) + 8 + 4 + 2 + 12);
+}
+
+/* A leaf of 2 MiB where the process has one, and only as long. */
+TEST_F(faults, huge_leaves)
+{
+	uint8_t *p = accel_huge_pages(2 * HUGE);
+	uint64_t huge = accel_counter("huge_translations");
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+		SKIP(return, "no CONFIG_TRANSPARENT_HUGEPAGE");
+	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, 2 * HUGE));
+	EXPECT_EQ(self->sva ? 0 : 2, new_faults(self));
+	EXPECT_GT(accel_counter("huge_translations"), huge);
+	/* One page is taken away: the leaf goes as a whole. */
+	ASSERT_EQ(0, mprotect(p + 7 * PAGE, PAGE, PROT_READ));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, p + 7 * PAGE, 2, 8));
+	EXPECT_EQ(LACCEL_OK, fill(self, p + 8 * PAGE, 2, 8));
+	EXPECT_EQ(LACCEL_OK, fill(self, p + HUGE - PAGE, 2, 8));
+	EXPECT_EQ(0x0202020202020202, *(uint64_t *)(p + HUGE - PAGE));
+	EXPECT_EQ(0x0101010101010101, *(uint64_t *)(p + 7 * PAGE));
+	/* The neighbour's is still there. */
+	new_faults(self);
+	EXPECT_EQ(LACCEL_OK, fill(self, p + HUGE, 3, HUGE));
+	EXPECT_EQ(0, new_faults(self));
+}
+
+/* After a fork the device writes to a copy, as the CPU would (B23). */
+TEST_F(faults, copy_on_write)
+{
+	int status, go[2];
+	pid_t child;
+	char byte;
+
+	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 1, 8 * PAGE));
+	child = fork();
+	if (!child) {
+		close(go[1]);
+		_exit(read(go[0], &byte, 1) != 0 || !accel_is_all(self->memory, 8 * PAGE, 1));
+	}
+	close(go[0]);
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(self->memory, PAGE)));
+	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 2, 8 * PAGE));
+	EXPECT_TRUE(accel_is_all(self->memory, 8 * PAGE, 2));
+	close(go[1]);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	/* Read only to the device, as to us, until one of us writes. */
+	child = fork();
+	if (!child)
+		_exit(0);
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(self->memory, PAGE)));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 3, 8 * PAGE));
+	EXPECT_TRUE(accel_is_all(self->memory, 8 * PAGE, 3));
+}
+
+/* What was read as zeros is written, by one and by the other. */
+TEST_F(faults, zero_page)
+{
+	uint8_t *p = self->memory;
+
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_copy(p + HUGE / 2, p, 16 * PAGE)));
+	EXPECT_TRUE(accel_is_all(p + HUGE / 2, 16 * PAGE, 0));
+	p[3 * PAGE] = 7;
+	ASSERT_EQ(LACCEL_OK, fill(self, p + 4 * PAGE, 5, PAGE));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_copy(p + HUGE / 2, p, 16 * PAGE)));
+	EXPECT_EQ(0, memcmp(p + HUGE / 2, p, 16 * PAGE));
+	EXPECT_EQ(7, p[HUGE / 2 + 3 * PAGE]);
+	EXPECT_TRUE(accel_is_all(p + HUGE / 2 + 4 * PAGE, PAGE, 5));
+}
+
+/* The device writes what the processor has only read, and it survives being paged out. */
+static bool survives(FIXTURE_DATA(faults) *self, uint8_t *p, uint8_t before, uint8_t after)
+{
+	return accel_is_all(p, 16 * PAGE, before) &&
+	       fill(self, p, after, 16 * PAGE) == LACCEL_OK &&
+	       !madvise(p, 16 * PAGE, MADV_PAGEOUT) && accel_is_all(p, 16 * PAGE, after);
+}
+
+/*
+ * Read by the processor a page may be writable and clean, because swap still has it, or
+ * because it is shared and zeros; what the device writes must not be lost for that.
+ */
+TEST_F_TIMEOUT(faults, written_pages_are_dirty, 60)
+{
+	int memfd = memfd_create("shared", MFD_CLOEXEC);
+	uint8_t *p = accel_pages(16 * PAGE), *shared;
+	const char *lacking = swap_on();
+
+	if (lacking)
+		SKIP(return, "%s", lacking);
+	memset(p, 1, 16 * PAGE);
+	ASSERT_EQ(0, madvise(p, 16 * PAGE, MADV_PAGEOUT));
+	EXPECT_TRUE(survives(self, p, 1, 2));
+	EXPECT_TRUE(survives(self, p, 2, 3));
+	ASSERT_EQ(0, ftruncate(memfd, 16 * PAGE));
+	shared = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	EXPECT_TRUE(survives(self, shared, 0, 1));
+	EXPECT_TRUE(survives(self, shared, 1, 2));
+	munmap(p, 16 * PAGE);
+	munmap(shared, 16 * PAGE);
+	close(memfd);
+	swap_off();
+}
+
+/* What would be SIGSEGV for the process is PAGE_FAULT for the command. */
+TEST_F(faults, what_is_not_ours)
+{
+	const uint64_t bad[] = {
+		0, 4096, 1ull << 46 | 4096, (1ull << 47) - PAGE, 1ull << 47, (1ull << 48) - PAGE,
+		1ull << 48, 0x0001000000000000, 0x7fffffffffffffff, 0x8000000000000000,
+		0xffff800000000000, 0xffff888000000000, 0xffffffff81000000, 0xfffffffffffff000,
+	};
+	struct laccel_cqe cqe;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct laccel_sqe sqe[2] = { accel_read((void *)bad[i], 8),
+					     accel_fill((void *)bad[i], 0, 8) };
+
+		for (int j = 0; j < 2; j++) {
+			ASSERT_EQ(0, accel_run(&self->q, &sqe[j], &cqe));
+			EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status)
+				TH_LOG("%#llx", (unsigned long long)bad[i]);
+			EXPECT_EQ(0, cqe.result);
+			EXPECT_EQ(bad[i], cqe.fault_addr);
+		}
+	}
+	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->q));
+}
+
+/*
+ * What the core maps for the process is no memory to the mirror.  In SVA the device
+ * finds it where the processor does, and reaches memory, but no register.
+ */
+TEST_F(faults, what_is_mapped_by_the_core)
+{
+	int ring = self->sva ? LACCEL_OK : LACCEL_PAGE_FAULT;
+	int doorbell = self->sva ? LACCEL_DEVICE_ERROR : LACCEL_PAGE_FAULT;
+	uint64_t rung;
+
+	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 1, PAGE));
+	EXPECT_EQ(ring, accel_command(&self->q, accel_read(self->q.sq, 8)));
+	EXPECT_EQ(ring, accel_command(&self->q, accel_read(self->q.cq, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_fill(self->q.state, 0, 8)));
+	rung = accel_counter("doorbells");
+	EXPECT_EQ(doorbell, accel_command(&self->q, accel_fill(self->q.doorbell, 0, 8)));
+	EXPECT_EQ(doorbell, accel_command(&self->q, accel_read(self->q.doorbell, 8)));
+	/* One for each command. */
+	EXPECT_EQ(rung + 2, accel_counter("doorbells"));
+	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->q));
+	EXPECT_EQ(LACCEL_OK, fill(self, self->memory, 2, PAGE));
+}
+
+/* To the IOMMU these stand for interrupts, but in requests without a PASID only. */
+TEST_F(faults, where_interrupts_go)
+{
+	uint8_t *p = mmap((void *)0xfee00000, 2 * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, (uint8_t *)0xfeefe000, 1, 8));
+	ASSERT_EQ((void *)0xfee00000, p);
+	EXPECT_EQ(LACCEL_OK, fill(self, p, 1, 2 * PAGE));
+	EXPECT_TRUE(accel_is_all(p, 2 * PAGE, 1));
+	munmap(p, 2 * PAGE);
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, p, 1, 8));
+}
+
+/* Rights that the process does not have; and the stack grows for the CPU only. */
+TEST_F(faults, rights)
+{
+	uint8_t *p = self->memory, *below;
+	uint8_t local[64];
+
+	below = (uint8_t *)((accel_va(local) & -PAGE) - 64 * HUGE / 16);
+	ASSERT_EQ(0, mprotect(p + PAGE, PAGE, PROT_READ));
+	ASSERT_EQ(0, mprotect(p + 2 * PAGE, PAGE, PROT_NONE));
+	EXPECT_EQ(LACCEL_OK, fill(self, p, 1, PAGE));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, p + PAGE, 1, 8));
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(p + PAGE, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, p + PAGE, 1, 8));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_read(p + 2 * PAGE, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_fill((void *)fill, 0, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_fill(below, 0, 8)));
+	EXPECT_TRUE(accel_is_all(p, PAGE, 1));
+	EXPECT_EQ(0, p[PAGE]);
+}
+
+/* A range that is registered keeps its rights, whatever is mirrored around it. */
+TEST_F(faults, beside_registrations)
+{
+	uint8_t *p = self->memory, *r = p + 100 * PAGE;
+	struct laccel_sqe sqe = accel_fill(p, ~0ull, HUGE);
+	struct laccel_cqe cqe;
+	uint32_t id;
+
+	NEEDS(ACCEL_TABLES);
+	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, HUGE));
+	ASSERT_EQ(0, accel_register(self->fd, r, 5 * PAGE, 0, &id));
+	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+	EXPECT_EQ(100 * PAGE, cqe.result);
+	EXPECT_EQ(accel_va(r), cqe.fault_addr);
+	EXPECT_TRUE(accel_is_all(r, 5 * PAGE, 1));
+	EXPECT_EQ(LACCEL_OK, fill(self, r + 5 * PAGE, 2, 100 * PAGE));
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(r - PAGE, 7 * PAGE)));
+	ASSERT_EQ(0, accel_destroy(self->fd, id));
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
+	EXPECT_TRUE(accel_is_all(p, HUGE, 0xff));
+}
+
+/* The same where there is one leaf of 2 MiB, or could be. */
+TEST_F(faults, inside_a_huge_page)
+{
+	uint8_t *p = accel_huge_pages(HUGE), *r = p + 100 * PAGE;
+	uint32_t id, all;
+
+	NEEDS(ACCEL_TABLES);
+	for (int i = 1; i <= 3; i++) {
+		ASSERT_EQ(LACCEL_OK, fill(self, p, i, HUGE));
+		ASSERT_EQ(0, accel_register(self->fd, r, 5 * PAGE, 0, &id));
+		EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, r, 0x77, 8));
+		EXPECT_EQ(LACCEL_OK, fill(self, r - PAGE, 0x10 + i, PAGE));
+		EXPECT_EQ(LACCEL_OK, fill(self, r + 5 * PAGE, 0x20 + i, PAGE));
+		EXPECT_TRUE(accel_is_all(r, 5 * PAGE, i));
+		ASSERT_EQ(0, accel_destroy(self->fd, id));
+		ASSERT_EQ(LACCEL_OK, fill(self, p, i, HUGE));
+		/* All of it, as one leaf of the registration's. */
+		ASSERT_EQ(0, accel_register(self->fd, p, HUGE, LACCEL_MEM_WRITE, &all));
+		ASSERT_EQ(LACCEL_OK, fill(self, p, 0x30 + i, HUGE));
+		EXPECT_TRUE(accel_is_all(p, HUGE, 0x30 + i));
+		ASSERT_EQ(0, accel_destroy(self->fd, all));
+	}
+}
+
+/* Registers and unregisters, all of it and a part, until it is told to end; a thread. */
+struct registrar {
+	int fd;
+	uint8_t *memory;
+	bool end;
+	int rounds;
+};
+
+static void *register_often(void *arg)
+{
+	struct registrar *r = arg;
+
+	while (!__atomic_load_n(&r->end, __ATOMIC_RELAXED)) {
+		size_t length = r->rounds % 3 ? HUGE : 5 * PAGE;
+		uint32_t id;
+
+		if (accel_register(r->fd, r->memory + HUGE - length, length, LACCEL_MEM_WRITE,
+				   &id) || accel_destroy(r->fd, id))
+			return NULL;
+		r->rounds++;
+	}
+	return arg;
+}
+
+/* Faults of one who does not know what is registered at that moment. */
+TEST_F_TIMEOUT(faults, while_registering, 120)
+{
+	struct registrar r = { .fd = self->fd, .memory = accel_huge_pages(HUGE) };
+	pthread_t thread;
+	void *result;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, register_often, &r));
+	for (int i = 0; i < 400; i++) {
+		uint8_t *p = r.memory + host_below(PAGES) * PAGE;
+
+		if (i % 8 == 0)
+			madvise(r.memory, HUGE, i % 16 ? MADV_DONTNEED : 25 /* MADV_COLLAPSE */);
+		ASSERT_EQ(LACCEL_OK, fill(self, p, i, PAGE));
+		ASSERT_TRUE(accel_is_all(p, PAGE, i));
+		if (i % 5 == 0)
+			ASSERT_EQ(0, accel_prefetch(self->fd, r.memory, HUGE, 0));
+	}
+	__atomic_store_n(&r.end, true, __ATOMIC_RELAXED);
+	pthread_join(thread, &result);
+	EXPECT_EQ(&r, result);
+	EXPECT_LT(20, r.rounds);
+}
+
+/* What is prefetched is there, for reading or for writing as it was said. */
+TEST_F(faults, prefetch)
+{
+	uint8_t *p = self->memory, *huge = accel_huge_pages(2 * HUGE);
+	uint32_t id;
+
+	ASSERT_EQ(0, accel_prefetch(self->fd, p, HUGE, LACCEL_MEM_WRITE));
+	EXPECT_EQ(PAGES, resident(p));
+	ASSERT_EQ(0, accel_prefetch(self->fd, huge + PAGE, 2 * HUGE - PAGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, HUGE));
+	ASSERT_EQ(LACCEL_OK, fill(self, huge, 1, 2 * HUGE));
+	EXPECT_EQ(0, new_faults(self));
+	/* What is registered is there already. */
+	ASSERT_EQ(0, accel_register(self->fd, p + 7 * PAGE, 3 * PAGE, 0, &id));
+	ASSERT_EQ(0, accel_prefetch(self->fd, p, HUGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(0, accel_prefetch(self->fd, p + 8 * PAGE, PAGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(0, accel_destroy(self->fd, id));
+	/* For reading, of memory that nobody has touched, it is zeros. */
+	ASSERT_EQ(0, madvise(p, HUGE, MADV_DONTNEED));
+	ASSERT_EQ(0, accel_prefetch(self->fd, p, HUGE, 0));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(p, HUGE)));
+	EXPECT_EQ(0, new_faults(self));
+	ASSERT_EQ(LACCEL_OK, fill(self, p, 2, PAGE));
+	EXPECT_LT(0, new_faults(self));
+	EXPECT_TRUE(accel_is_all(p, PAGE, 2));
+}
+
+TEST_F(faults, prefetch_of_a_file)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	uint8_t *p;
+
+	ASSERT_EQ(0, ftruncate(fd, HUGE));
+	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, accel_prefetch(self->fd, p, HUGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, HUGE));
+	EXPECT_EQ(0, new_faults(self));
+	EXPECT_TRUE(accel_is_all(p, HUGE, 1));
+	/* Beyond its end there is nothing. */
+	ASSERT_EQ(0, ftruncate(fd, HUGE / 2));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, HUGE, 0));
+	EXPECT_EQ(0, accel_prefetch(self->fd, p, HUGE / 2, 0));
+	close(fd);
+}
+
+TEST_F(faults, prefetch_refused)
+{
+	uint8_t *p = self->memory;
+
+	EXPECT_EQ(-EINVAL, accel_prefetch(self->fd, p + 1, PAGE, 0));
+	EXPECT_EQ(-EINVAL, accel_prefetch(self->fd, p, PAGE - 1, 0));
+	EXPECT_EQ(-EINVAL, accel_prefetch(self->fd, p, 0, 0));
+	EXPECT_EQ(-EOPNOTSUPP, accel_prefetch(self->fd, p, PAGE, 2));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, NULL, PAGE, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, (void *)-PAGE, PAGE, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, -PAGE, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, 1ul << 47, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, (void *)0xffff888000000000, PAGE, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, self->q.sq, PAGE, 0));
+	ASSERT_EQ(0, mprotect(p + 3 * PAGE, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, 8 * PAGE, LACCEL_MEM_WRITE));
+	EXPECT_EQ(0, accel_prefetch(self->fd, p, 8 * PAGE, 0));
+	ASSERT_EQ(0, munmap(p + 3 * PAGE, PAGE));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, 8 * PAGE, 0));
+}
+
+/* Memory that is here today and gone tomorrow leaves nothing to pay for. */
+TEST_F_TIMEOUT(faults, many_places, 120)
+{
+	for (int i = 0; i < 300; i++) {
+		uint8_t *p = accel_backed_by(SMALL, -1, HUGE);
+
+		ASSERT_EQ(LACCEL_OK, fill(self, p + i * PAGE, i, 2 * PAGE));
+		ASSERT_TRUE(accel_is_all(p + i * PAGE, 2 * PAGE, i));
+		if (i % 3)
+			ASSERT_EQ(0, madvise(p, HUGE, MADV_DONTNEED));
+	}
+}
+
+/* From the process's page tables: the page's frame, 0 for none. */
+static uint64_t frame_of(int pagemap, uint64_t addr)
+{
+	uint64_t entry = 0;
+
+	if (pread(pagemap, &entry, sizeof(entry), addr / PAGE * 8) != sizeof(entry) ||
+	    !(entry >> 63))
+		return 0;
+	return entry & ((1ull << 55) - 1);
+}
+
+struct leaf {
+	uint64_t addr, dma;
+	char size[4], rights[4], source[16];
+};
+
+/* One line of debugfs; false if it is none of a leaf. */
+static bool parse_leaf(const char *line, struct leaf *leaf)
+{
+	return sscanf(line, "%lx %lx %3s %3s %15s", &leaf->addr, &leaf->dma, leaf->size,
+		      leaf->rights, leaf->source) == 5;
+}
+
+/* Behind an IOMMU it is only known that there has to be a page. */
+static bool agrees(const struct leaf *leaf, int pagemap, bool behind_iommu)
+{
+	size_t bytes = strcmp(leaf->size, "2M") ? PAGE : HUGE;
+
+	for (size_t at = 0; at < bytes; at += PAGE) {
+		uint64_t frame = frame_of(pagemap, leaf->addr + at);
+
+		if (!frame || (!behind_iommu && frame * PAGE != leaf->dma + at))
+			return false;
+	}
+	return true;
+}
+
+/* Changes of all kinds, so that tables disagree if they can. */
+static void stir(FIXTURE_DATA(faults) *self, uint8_t *p)
+{
+	for (int i = 0; i < 300; i++) {
+		uint8_t *at = p + host_below(4 * PAGES) * PAGE;
+
+		switch (host_below(5)) {
+		case 0:
+			madvise(at, PAGE, MADV_DONTNEED);
+			break;
+		case 1:
+			mmap(at, PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			break;
+		case 2:
+			accel_command(&self->q, accel_read(at, 8));
+			break;
+		default:
+			fill(self, at, i, 8);
+		}
+	}
+}
+
+/* Device page tables and the process's, leaf by leaf. */
+TEST_F(faults, tables_agree)
+{
+	bool behind_iommu = !access("/sys/class/iommu/dmar0", F_OK);
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), leaves = 0;
+	uint8_t *p = accel_huge_pages(4 * HUGE);
+	char path[96], line[160];
+	struct leaf leaf;
+	uint32_t id;
+	FILE *file;
+
+	NEEDS(ACCEL_TABLES);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/lite_accel/%s",
+		 strrchr(accel_path(), '/') + 1);
+	file = fopen(path, "re");
+	if (!file)
+		SKIP(return, "not root, or no debugfs");
+	ASSERT_EQ(0, accel_register(self->fd, p, 3 * PAGE, LACCEL_MEM_WRITE, &id));
+	stir(self, p);
+	ASSERT_EQ(LACCEL_OK, fill(self, p + 3 * HUGE, 9, HUGE));
+	while (fgets(line, sizeof(line), file)) {
+		if (!parse_leaf(line, &leaf))
+			continue;
+		leaves++;
+		EXPECT_TRUE(agrees(&leaf, pagemap, behind_iommu))
+			TH_LOG("%s", line);
+		EXPECT_EQ(leaf.addr >= accel_va(p) && leaf.addr < accel_va(p) + 3 * PAGE,
+			  !strcmp(leaf.source, "registered"));
+	}
+	EXPECT_LT(10, leaves);
+	fclose(file);
+	close(pagemap);
+}
+
+/* As many queues as there are, each of which meets nothing but missing pages. */
+TEST_F(faults, all_queues_fault)
+{
+	struct accel_queue q[64];
+	const size_t bytes = 64 * PAGE;
+	struct laccel_cqe cqe;
+	uint8_t *p[64];
+	int n = 0;
+
+	while (n < 63 && !accel_queue_init(&q[n], self->fd, 4))
+		n++;
+	ASSERT_LT(30, n);
+	for (int i = 0; i < n; i++) {
+		struct laccel_sqe sqe = accel_fill(p[i] = accel_pages(bytes), ~0ull, bytes);
+
+		accel_push(&q[i], &sqe);
+	}
+	for (int i = 0; i < n; i++)
+		accel_ring(&q[i]);
+	for (int i = 0; i < n; i++) {
+		ASSERT_EQ(0, accel_wait(&q[i], &cqe));
+		EXPECT_EQ(LACCEL_OK, cqe.status);
+		EXPECT_TRUE(accel_is_all(p[i], bytes, 0xff));
+		accel_queue_exit(&q[i]);
+	}
+}
+
+/* Commands that a process with one queue has done in a second. */
+static int done_in_a_second(struct accel_queue *q, const struct laccel_sqe *sqe)
+{
+	uint64_t end = accel_ms() + 1000;
+	struct laccel_cqe cqe;
+	int done = 0;
+
+	while (accel_ms() < end && !accel_run(q, sqe, &cqe))
+		done++;
+	return done;
+}
+
+#define BUSY 4
+
+/* Queues that do nothing but fault, until the process is killed. */
+static void be_faulting(void)
+{
+	uint8_t *p = accel_pages(BUSY * 16 * PAGE);
+	struct accel_queue q[BUSY];
+	struct laccel_cqe cqe;
+	int fd = accel_open();
+
+	for (int i = 0; i < BUSY; i++)
+		if (accel_queue_init(&q[i], fd, 4))
+			_exit(1);
+	for (;;) {
+		madvise(p, BUSY * 16 * PAGE, MADV_DONTNEED);
+		for (int i = 0; i < BUSY; i++) {
+			struct laccel_sqe sqe = accel_fill(p + i * 16 * PAGE, 0, 16 * PAGE);
+
+			accel_push(&q[i], &sqe);
+			accel_ring(&q[i]);
+		}
+		for (int i = 0; i < BUSY; i++)
+			if (accel_wait(&q[i], &cqe))
+				_exit(1);
+	}
+}
+
+/* Of what the device can do, who does not fault keeps half his share at least. */
+TEST_F(faults, neighbour_keeps_his_share)
+{
+	struct laccel_sqe sqe = accel_fill(self->memory, 0, 64 * PAGE);
+	int alone, beside;
+	pid_t child;
+
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
+	alone = done_in_a_second(&self->q, &sqe);
+	new_faults(self);
+	child = fork();
+	if (!child)
+		be_faulting();
+	/* The fork has made it read-only. */
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
+	usleep(200000);
+	beside = done_in_a_second(&self->q, &sqe);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	TH_LOG("%d commands alone, %d beside %llu faults", alone, beside,
+	       (unsigned long long)new_faults(self));
+	EXPECT_LT(alone, 2 * (BUSY + 1) * beside);
+}
+
+/* Memory that is watched, and never comes; the descriptor by which, or -1. */
+static int watch(uint8_t *p, size_t length)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .range = { accel_va(p), length },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	return ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg) ? -1 : fd;
+}
+
+/* All queues wait for a page when the device goes, and when the file does (B12). */
+static void lose_device(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
+			bool page_comes)
+{
+	uint8_t *p = accel_pages(64 * PAGE);
+	struct accel_queue q[64];
+	char bdf[VM_BDF];
+	int n = 0, watcher;
+
+	if (geteuid() || !vm_present())
+		SKIP(return, "not root, or no line to the host");
+	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
+	watcher = watch(p, 64 * PAGE);
+	if (watcher < 0)
+		SKIP(return, "no CONFIG_USERFAULTFD");
+	for (; n < 63 && !accel_queue_init(&q[n], self->fd, 4); n++) {
+		struct laccel_sqe sqe = accel_read(p + n * PAGE, PAGE);
+
+		accel_push(&q[n], &sqe);
+	}
+	ASSERT_LT(30, n);
+	for (int i = 0; i < n; i++)
+		accel_ring(&q[i]);
+	for (int i = 0; i < 10000 && accel_counter("faults") < self->faults + n; i++)
+		usleep(1000);
+	EXPECT_EQ(self->faults + n, accel_counter("faults"));
+	ASSERT_EQ(0, vm_unplug());
+	for (int i = 0; i < n; i++)
+		EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&q[i]));
+	for (int i = 0; i < n; i++)
+		accel_queue_unmap(&q[i]);
+	if (page_comes) {
+		close(watcher);
+		/* For the worker, to whom the file is there, and the device is not. */
+		usleep(300000);
+	}
+	EXPECT_EQ(0, close(self->fd));
+	if (!page_comes)
+		close(watcher);
+	ASSERT_EQ(0, vm_plug());
+	self->fd = accel_open();
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 4));
+	EXPECT_EQ(LACCEL_OK, fill(self, self->memory, 1, PAGE));
+}
+
+TEST_F_TIMEOUT(faults, device_goes_meanwhile, 60)
+{
+	lose_device(_metadata, self, false);
+}
+
+/* The page comes when the device has gone, but before the file does. */
+TEST_F_TIMEOUT(faults, device_goes_first, 60)
+{
+	lose_device(_metadata, self, true);
+}
+
+/* What BIND says to whom. */
+TEST(modes)
+{
+	int fd = accel_open_unbound();
+	struct laccel_info info;
+
+	ASSERT_EQ(0, accel_info(fd, &info));
+	for (uint32_t mode = LACCEL_MODE_SVA; mode < 2 * LACCEL_MODES; mode++)
+		if (mode >= LACCEL_MODES || info.reasons[mode])
+			EXPECT_EQ(-EOPNOTSUPP, accel_bind_mode(fd, mode));
+	EXPECT_EQ(-EOPNOTSUPP, accel_bind_mode(fd, ~0u));
+	EXPECT_EQ(LACCEL_REASON_HAS_QUEUES, info.reasons[LACCEL_MODE_MEDIATED]);
+	EXPECT_EQ(info.mode, accel_bind_mode(fd, LACCEL_MODE_AUTO));
+	EXPECT_EQ(info.mode, accel_bind_mode(fd, LACCEL_MODE_AUTO));
+	EXPECT_EQ(info.mode, accel_bind_mode(fd, info.mode));
+	EXPECT_EQ(-EBUSY, accel_bind_mode(fd, LACCEL_MODE_PINNED));
+	EXPECT_EQ(-EOPNOTSUPP, accel_bind_mode(fd, ~0u));
+	close(fd);
+	fd = accel_open_unbound();
+	EXPECT_EQ(LACCEL_MODE_PINNED, accel_bind_mode(fd, LACCEL_MODE_PINNED));
+	EXPECT_EQ(-EBUSY, accel_bind_mode(fd, LACCEL_MODE_MIRROR));
+	ASSERT_EQ(0, accel_info(fd, &info));
+	EXPECT_EQ(LACCEL_MODE_PINNED, info.mode);
+	EXPECT_EQ(0, accel_prefetch(fd, accel_pages(PAGE), PAGE, 0));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The bond of SVA: one PASID for a process, whichever file it is seen by, and nobody
+ * else's as long as a device may use it (B8 to B11).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "accel.h"
+#include "host.h"
+#include "kselftest_harness.h"
+
+#define FILES	64
+
+/* What debugfs knows of the open files, the last one first. */
+struct pasids {
+	int n;
+	unsigned int of[FILES];
+};
+
+static bool read_pasids(struct pasids *p)
+{
+	char path[96], line[160];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/lite_accel/%s",
+		 strrchr(accel_path(), '/') + 1);
+	file = fopen(path, "re");
+	p->n = 0;
+	while (file && fgets(line, sizeof(line), file))
+		if (p->n < FILES && sscanf(line, "PASID %u", &p->of[p->n]) == 1)
+			p->n++;
+	if (file)
+		fclose(file);
+	return file;
+}
+
+/* Of the file bound last, 0 if there is none. */
+static unsigned int last_pasid(void)
+{
+	struct pasids p;
+
+	return read_pasids(&p) && p.n ? p.of[0] : 0;
+}
+
+FIXTURE(sva) {
+	int fd;
+	unsigned int pasid;
+};
+
+FIXTURE_SETUP(sva)
+{
+	struct laccel_info info;
+	struct pasids p;
+
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, accel_info(self->fd, &info));
+	if (info.mode != LACCEL_MODE_SVA)
+		SKIP(return, "not in SVA mode");
+	if (!read_pasids(&p))
+		SKIP(return, "not root, or no debugfs");
+	self->pasid = last_pasid();
+	ASSERT_LT(0, self->pasid);
+}
+
+FIXTURE_TEARDOWN(sva)
+{
+	close(self->fd);
+}
+
+/* A file of one's own that works; what is wrong, or 0. */
+static int use_device(void)
+{
+	uint8_t *p = accel_pages(PAGE);
+	int fd = accel_open(), ret;
+	struct accel_queue q;
+
+	if (fd < 0)
+		return 1;
+	ret = accel_queue_init(&q, fd, 4) || accel_command(&q, accel_fill(p, ~0ull, PAGE)) ||
+	      !accel_is_all(p, PAGE, 0xff) || accel_queue_exit(&q);
+	close(fd);
+	munmap(p, PAGE);
+	return ret;
+}
+
+static int in_child(int (*what)(void *arg), void *arg)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(what(arg));
+	return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(sva, one_for_a_process)
+{
+	int other = accel_open();
+	struct pasids p;
+
+	ASSERT_TRUE(read_pasids(&p));
+	ASSERT_EQ(2, p.n);
+	EXPECT_EQ(p.of[0], p.of[1]);
+	close(other);
+	/* The bond of one file ends, the other's does not. */
+	EXPECT_EQ(0, use_device());
+	EXPECT_EQ(self->pasid, last_pasid());
+}
+
+static int has_another(void *arg)
+{
+	unsigned int parents = *(unsigned int *)arg;
+	int fd = accel_open(), ret;
+
+	ret = fd < 0 || !last_pasid() || last_pasid() == parents;
+	close(fd);
+	return ret;
+}
+
+/* A child does not inherit it, whatever else it inherits (B8). */
+TEST_F(sva, another_for_a_child)
+{
+	EXPECT_EQ(0, in_child(has_another, &self->pasid));
+	EXPECT_EQ(self->pasid, last_pasid());
+}
+
+/* A file that others have too, and the PASID that it was bound to. */
+struct bound {
+	int fd;
+	unsigned int pasid;
+};
+
+/* Binds it, and is gone. */
+static int bind_and_go(void *arg)
+{
+	struct bound *bound = arg;
+	struct accel_queue q;
+	uint8_t *p = accel_pages(PAGE);
+
+	if (accel_bind(bound->fd) != LACCEL_MODE_SVA || accel_queue_init(&q, bound->fd, 4) ||
+	    accel_command(&q, accel_fill(p, ~0ull, PAGE)))
+		return 1;
+	bound->pasid = last_pasid();
+	return 0;
+}
+
+/*
+ * The process has gone, its file has not: neither the bond's memory (B9) nor its PASID
+ * (B11) may be given to anybody else before that is closed.
+ */
+TEST_F_TIMEOUT(sva, not_used_again, 120)
+{
+	struct bound *bound = mmap(NULL, sizeof(*bound), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, bound);
+	bound->fd = accel_open_unbound();
+	ASSERT_EQ(0, in_child(bind_and_go, bound));
+	ASSERT_LT(0, bound->pasid);
+	for (int i = 0; i < 20; i++)
+		ASSERT_EQ(0, in_child(has_another, &bound->pasid));
+	EXPECT_EQ(-EPERM, accel_bind(bound->fd));
+	close(bound->fd);
+	EXPECT_EQ(0, use_device());
+}
+
+/* The last bond of a process, and of a device, again and again (B10). */
+TEST_F_TIMEOUT(sva, made_and_ended, 120)
+{
+	for (int i = 0; i < 200; i++)
+		ASSERT_EQ(0, use_device());
+	close(self->fd);
+	for (int i = 0; i < 200; i++)
+		ASSERT_EQ(0, use_device());
+	EXPECT_EQ(0, last_pasid());
+	self->fd = accel_open();
+}
+
+/* What only asks for the modes leaves no bond behind. */
+TEST_F_TIMEOUT(sva, asking_is_not_binding, 120)
+{
+	struct laccel_info info;
+	struct pasids p;
+	int fd = accel_open_unbound();
+
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, accel_info(fd, &info));
+		ASSERT_EQ(LACCEL_REASON_NONE, info.reasons[LACCEL_MODE_SVA]);
+	}
+	ASSERT_TRUE(read_pasids(&p));
+	EXPECT_EQ(1, p.n);
+	/* Other modes stay what they are beside it. */
+	EXPECT_EQ(LACCEL_MODE_PINNED, accel_bind_mode(fd, LACCEL_MODE_PINNED));
+	close(fd);
+}
+
+/*
+ * A registration pins, so that the pages stay where they are; the rights are those of
+ * the process.
+ */
+TEST_F(sva, registered)
+{
+	uint8_t *p = accel_pages(4 * PAGE);
+	struct accel_queue q;
+	uint32_t id;
+
+	memset(p, 1, 4 * PAGE);
+	ASSERT_EQ(0, accel_queue_init(&q, self->fd, 4));
+	ASSERT_EQ(0, accel_register(self->fd, p, 2 * PAGE, 0, &id));
+	EXPECT_EQ(8, accel_fd_pinned_kb(self->fd));
+	EXPECT_EQ(LACCEL_OK, accel_command(&q, accel_fill(p, ~0ull, 4 * PAGE)));
+	EXPECT_TRUE(accel_is_all(p, 4 * PAGE, 0xff));
+	ASSERT_EQ(0, mprotect(p, PAGE, PROT_READ));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&q, accel_fill(p, 0, PAGE)));
+	ASSERT_EQ(0, madvise(p + PAGE, PAGE, MADV_DONTNEED));
+	EXPECT_EQ(LACCEL_OK, accel_command(&q, accel_fill(p + PAGE, 0, PAGE)));
+	EXPECT_TRUE(accel_is_all(p, PAGE, 0xff) && accel_is_all(p + PAGE, PAGE, 0));
+	EXPECT_EQ(0, accel_destroy(self->fd, id));
+	EXPECT_EQ(0, accel_queue_exit(&q));
+}
+
+TEST_HARNESS_MAIN

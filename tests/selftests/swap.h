@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A swap device in compressed memory.
+ */
+#ifndef SWAP_H
+#define SWAP_H
+
+/* Returns what is missing for it, or NULL. */
+const char *swap_on(void);
+void swap_off(void);
+
+#endif /* SWAP_H */
