@@ -82,7 +82,7 @@ static int map_owner(struct laccel_device *dev)
 	return 0;
 }
 
-static int read_info(struct laccel_device *dev)
+int laccel_read_info(struct laccel_device *dev)
 {
 	dev->info.size = sizeof(dev->info);
 	if (!ioctl(dev->fd, LACCEL_IOC_INFO, &dev->info))
@@ -150,8 +150,6 @@ static int open_path(const char *path, uint32_t mode, struct laccel_device **res
 	ret = open_node(dev);
 	if (!ret)
 		ret = map_owner(dev);
-	if (!ret)
-		ret = read_info(dev);
 	if (!ret)
 		ret = laccel_mode_bind(dev, mode);
 	if (ret) {

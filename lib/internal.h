@@ -92,7 +92,10 @@ int laccel_check_owner(struct laccel_device *dev);
 /* The mode that the environment asks for, where the program leaves it open */
 int laccel_mode_wanted(uint32_t *mode);
 
-/* Make the open file this process's, in a mode. */
+/* What the device can do, and why not more, into dev->info */
+int laccel_read_info(struct laccel_device *dev);
+
+/* Make the open file this process's, in a mode; read what the device can do then. */
 int laccel_mode_bind(struct laccel_device *dev, uint32_t mode);
 
 /* Does the device find memory that is not registered by itself? */

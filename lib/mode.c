@@ -98,8 +98,9 @@ int laccel_mode_bind(struct laccel_device *dev, uint32_t mode)
 {
 	struct laccel_bind bind = { .size = sizeof(bind), .mode = mode };
 
-	if (ioctl(dev->fd, LACCEL_IOC_BIND, &bind))
-		return fail_mode(dev, mode, errno);
-	dev->info.mode = bind.mode;
-	return 0;
+	int err = ioctl(dev->fd, LACCEL_IOC_BIND, &bind) ? errno : 0;
+	/* Of what is bound already the kernel has nothing to try. */
+	int ret = laccel_read_info(dev);
+
+	return ret || !err ? ret : fail_mode(dev, mode, err);
 }
