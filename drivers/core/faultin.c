@@ -31,7 +31,8 @@ void laccel_around_adapt(struct laccel_around *around, unsigned long addr)
  */
 static int laccel_fill_wait(struct laccel_fill *fill)
 {
-	unsigned int flags = fill->write ? FAULT_FLAG_WRITE : 0;
+	/* Remote: protection keys are a thread's, who may be the caller. */
+	unsigned int flags = FAULT_FLAG_REMOTE | (fill->write ? FAULT_FLAG_WRITE : 0);
 	bool unlocked = false;
 	unsigned long addr;
 	int ret;

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory of every kind that a program can have, as the operands of every command:
- * where the CPU has not touched it before, the device is the first.
+ * where the CPU has not touched it before, the device is the first.  And memory that
+ * is out of somebody's reach in an unusual way.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "accel.h"
@@ -17,6 +23,9 @@
 #define LENGTH	(64 * PAGE)
 #define INSIDE	(3 * PAGE + 123)	/* where a command begins */
 #define BYTES	(50 * PAGE + 77)	/* how much it works on */
+
+#define MADV_GUARD	102	/* MADV_GUARD_INSTALL */
+#define MADV_UNGUARD	103	/* MADV_GUARD_REMOVE */
 
 /* LENGTH bytes that nobody has touched; what is in them, if that is not zero, in @model. */
 typedef uint8_t *map_fn(uint8_t *model);
@@ -323,6 +332,161 @@ TEST(stack)
 	EXPECT_EQ(LACCEL_OK, fill_stack(&q, fd));
 	accel_queue_exit(&q);
 	close(fd);
+}
+
+FIXTURE(unusual) {
+	int fd;
+	struct accel_queue q;
+	bool finds;		/* nothing need be registered, nor pinned */
+};
+
+FIXTURE_SETUP(unusual)
+{
+	struct laccel_info info;
+
+	self->fd = accel_open();
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
+	ASSERT_EQ(0, accel_info(self->fd, &info));
+	self->finds = info.mode == LACCEL_MODE_SVA || info.mode == LACCEL_MODE_MIRROR;
+}
+
+FIXTURE_TEARDOWN(unusual)
+{
+	accel_queue_exit(&self->q);
+	close(self->fd);
+}
+
+/* What the kernel itself has no address of cannot be pinned, but the process has it. */
+TEST_F(unusual, secret_memory)
+{
+	int fd = syscall(SYS_memfd_secret, O_CLOEXEC);
+	int status = self->finds ? LACCEL_OK : LACCEL_PAGE_FAULT;
+	uint8_t *p;
+
+	if (fd < 0)
+		SKIP(return, "no CONFIG_SECRETMEM");
+	ASSERT_EQ(0, ftruncate(fd, 4 * PAGE));
+	p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	close(fd);
+	memset(p, 1, 3 * PAGE);
+	EXPECT_EQ(-EFAULT, accel_register(self->fd, p, PAGE, LACCEL_MEM_WRITE, NULL));
+	EXPECT_EQ(status, accel_command(&self->q, accel_read(p, PAGE)));
+	EXPECT_EQ(status, accel_command(&self->q, accel_write(p + PAGE, ~0ull, 3 * PAGE)));
+	EXPECT_TRUE(accel_is_all(p, PAGE, 1));
+	EXPECT_TRUE(accel_is_all(p + PAGE, 2 * PAGE, self->finds ? 0xff : 1));
+	EXPECT_TRUE(accel_is_all(p + 3 * PAGE, PAGE, self->finds ? 0xff : 0));
+	munmap(p, 4 * PAGE);
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_read(p, PAGE)));
+}
+
+/* A page at which the process would have died ends the command. */
+TEST_F(unusual, guard_regions)
+{
+	uint8_t *p = accel_pages(18 * PAGE);
+	struct laccel_sqe sqe = accel_write(p, ~0ull, 16 * PAGE);
+	struct laccel_cqe cqe;
+
+	ASSERT_EQ(0, accel_reach(self->fd, p, 16 * PAGE, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p, 0, 16 * PAGE)));
+	if (madvise(p + 5 * PAGE, PAGE, MADV_GUARD))
+		SKIP(return, "no guard regions (Linux 6.13)");
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+		EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+		EXPECT_EQ(5 * PAGE, cqe.result);
+		EXPECT_EQ(accel_va(p + 5 * PAGE), cqe.fault_addr);
+	}
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p + 6 * PAGE, 1, 10 * PAGE)));
+	ASSERT_EQ(0, madvise(p + 17 * PAGE, PAGE, MADV_GUARD));
+	EXPECT_EQ(-EFAULT, accel_register(self->fd, p + 16 * PAGE, 2 * PAGE, 0, NULL));
+	ASSERT_EQ(0, madvise(p + 5 * PAGE, PAGE, MADV_UNGUARD));
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
+	EXPECT_TRUE(accel_is_all(p, 16 * PAGE, 0xff));
+}
+
+/* Keys are a thread's, for what it does by itself: the device knows none. */
+TEST_F(unusual, protection_keys)
+{
+	int key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
+	int memfd = memfd_create("keys", MFD_CLOEXEC);
+	uint8_t *p[2] = { accel_pages(4 * PAGE) };
+
+	if (key < 0)
+		SKIP(return, "the processor, or the kernel, has no protection keys");
+	ASSERT_EQ(0, ftruncate(memfd, 4 * PAGE));
+	p[1] = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, accel_reach(self->fd, p[i], 2 * PAGE, LACCEL_MEM_WRITE, NULL));
+		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p[i], 0, PAGE)));
+		ASSERT_EQ(0, pkey_mprotect(p[i], 4 * PAGE, PROT_READ | PROT_WRITE, key));
+		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p[i], ~0ull, 2 * PAGE)));
+		EXPECT_EQ(0, accel_prefetch(self->fd, p[i], 4 * PAGE, LACCEL_MEM_WRITE));
+		EXPECT_EQ(-EFAULT, accel_register(self->fd, p[i] + 2 * PAGE, PAGE, 0, NULL));
+		ASSERT_EQ(0, pkey_set(key, 0));
+		EXPECT_TRUE(accel_is_all(p[i], 2 * PAGE, 0xff));
+		ASSERT_EQ(0, pkey_set(key, PKEY_DISABLE_ACCESS));
+	}
+	munmap(p[0], 4 * PAGE);
+	munmap(p[1], 4 * PAGE);
+	pkey_free(key);
+	close(memfd);
+}
+
+/* Writes are to be told of by the descriptor, or -1. */
+static int watch_writes(uint8_t *p, size_t length)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_register reg = { .range = { accel_va(p), length },
+				       .mode = UFFDIO_REGISTER_MODE_WP };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	return ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg) ? -1 : fd;
+}
+
+static int hold_writes(int fd, uint8_t *p, size_t length, bool hold)
+{
+	struct uffdio_writeprotect wp = { .range = { accel_va(p), length },
+					  .mode = hold ? UFFDIO_WRITEPROTECT_MODE_WP : 0 };
+
+	return ioctl(fd, UFFDIO_WRITEPROTECT, &wp);
+}
+
+/* Who watches writes, a collector of garbage say, is told of the device's as well. */
+TEST_F_TIMEOUT(unusual, watched_for_writes, 60)
+{
+	uint8_t *p = accel_pages(4 * PAGE);
+	struct laccel_sqe sqe = accel_write(p, ~0ull, 4 * PAGE);
+	struct pollfd poll_fd = { .events = POLLIN };
+	struct uffd_msg msg;
+	struct laccel_cqe cqe;
+
+	if (geteuid())
+		SKIP(return, "not root");
+	ASSERT_EQ(0, accel_reach(self->fd, p, 4 * PAGE, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p, 0, 4 * PAGE)));
+	poll_fd.fd = watch_writes(p, 4 * PAGE);
+	if (poll_fd.fd < 0)
+		SKIP(return, "no CONFIG_USERFAULTFD");
+	ASSERT_EQ(0, hold_writes(poll_fd.fd, p + PAGE, PAGE, true));
+	/* What is registered to be written is pinned for that, whoever comes. */
+	if (self->finds)
+		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(p, 4 * PAGE)));
+	accel_push(&self->q, &sqe);
+	accel_ring(&self->q);
+	ASSERT_EQ(1, poll(&poll_fd, 1, ACCEL_WAIT_MS));
+	ASSERT_EQ(sizeof(msg), read(poll_fd.fd, &msg, sizeof(msg)));
+	EXPECT_EQ(UFFD_EVENT_PAGEFAULT, msg.event);
+	EXPECT_TRUE(msg.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP);
+	EXPECT_EQ(accel_va(p + PAGE), msg.arg.pagefault.address);
+	EXPECT_TRUE(accel_is_all(p + PAGE, PAGE, 0));
+	EXPECT_FALSE(accel_poll(&self->q, &cqe));
+	ASSERT_EQ(0, hold_writes(poll_fd.fd, p + PAGE, PAGE, false));
+	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+	EXPECT_EQ(LACCEL_OK, cqe.status);
+	EXPECT_TRUE(accel_is_all(p, 4 * PAGE, 0xff));
+	close(poll_fd.fd);
 }
 
 TEST_HARNESS_MAIN
