@@ -12,6 +12,7 @@
 
 #include "host.h"
 #include "kselftest_harness.h"
+#include "ksm.h"
 #include "scene.h"
 #include "vm.h"
 
@@ -121,10 +122,10 @@ static bool merge(struct scene *s)
 
 	if (madvise(s->memory, 2 * HUGE, MADV_MERGEABLE))
 		return false;
-	started = !vm_write("/sys/kernel/mm/ksm/pages_to_scan", "4096") &&
-		  !vm_write("/sys/kernel/mm/ksm/run", "1");
+	started = !ksm_on();
 	usleep(300000);
-	return !vm_write("/sys/kernel/mm/ksm/run", "2") && started;
+	ksm_off();
+	return started;
 }
 
 FIXTURE(event) {

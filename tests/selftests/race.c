@@ -9,6 +9,7 @@
 #include "race.h"
 
 #include "kselftest_harness.h"
+#include "ksm.h"
 #include "swap.h"
 
 FIXTURE(race) {
@@ -37,6 +38,7 @@ RACE(thp_collapse, BIG, way_collapse, KEEPS | DROPS | COUNTS);
 RACE(migration, SMALL, way_migrate, KEEPS | DROPS | COUNTS, .prepare = need_nodes);
 RACE(reclaim, SHARED, way_page_out, KEEPS | DROPS);
 RACE(swap, SMALL, way_swap_out, KEEPS | DROPS | COUNTS, .prepare = swap_on, .undo = swap_off);
+RACE(ksm, SMALL, way_merge, KEEPS | DROPS | COUNTS, .prepare = ksm_on, .undo = ksm_off);
 
 FIXTURE_SETUP(race)
 {

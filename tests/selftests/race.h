@@ -94,6 +94,7 @@ bool way_collapse(struct race *r, int n);
 bool way_migrate(struct race *r, int n);
 bool way_page_out(struct race *r, int n);
 bool way_swap_out(struct race *r, int n);
+bool way_merge(struct race *r, int n);
 const char *need_nodes(void);
 
 #endif /* RACE_H */

@@ -10,10 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ksm.h"
 
 #define MADV_TO_HUGE	25	/* MADV_COLLAPSE */
 
 #define CANARY 0xc5
+#define MERGE_MS 40	/* in which the kernel has mostly come round twice */
 
 /* Memory mapped anew gets, more often than not, the page that was just freed. */
 static bool canary_lives(struct race *r)
@@ -218,4 +220,26 @@ bool way_swap_out(struct race *r, int n)
 		return false;
 	r->special += !(resident & 1);
 	return true;
+}
+
+/* The page and one outside become one, which each of them gets its own copy of. */
+bool way_merge(struct race *r, int n)
+{
+	uint8_t *alike = r->side, before[PAGE];
+	bool lives;
+
+	if (madvise(r->memory, HUGE, MADV_MERGEABLE) || madvise(alike, PAGE, MADV_MERGEABLE))
+		return false;
+	let_go(r);
+	if (!drop(r))
+		return false;
+	memcpy(alike, address(r, n), PAGE);
+	memcpy(before, alike, PAGE);
+	for (int ms = 0; ms < MERGE_MS && !ksm_are_one(alike, address(r, n)); ms++)
+		usleep(1000);
+	r->special += ksm_are_one(alike, address(r, n));
+	go_on(r);
+	usleep(500);
+	lives = !memcmp(before, alike, PAGE);
+	return lives || wrong(r, "a page that was merged with one of the device's was written");
 }
