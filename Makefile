@@ -31,13 +31,13 @@ help:
 	@echo 'make tests        the test programs'
 	@echo 'make qemu         QEMU with the accelerator, in the cache'
 	@echo 'make demo         hash a file with an accelerator in software (FILE=path: yours)'
-	@echo '                  (DEVICE=pci: with ours in QEMU; DEVICE=edu: copy one with edu)'
+	@echo '                  (DEVICE=pci or sva: with ours in QEMU; edu: copy one with edu)'
 	@echo 'make shell        a shell in the virtual machine'
 	@echo 'make test         run all tests in the virtual machine, on $(KERNELS)'
 	@echo '                  (DEVICE=pci, mirror, sva, loop or edu: only with it;'
 	@echo '                  DEVICE=all: with all of them in one machine)'
 	@echo 'make check        static checks'
-	@echo 'make check-fresh  demos and .ci/run in a new, minimal Debian 12'
+	@echo 'make check-fresh  demos and .ci/run in a new, minimal Debian 12 (RELEASE=trixie: 13)'
 	@echo 'make bench        measure, print a table, write build/bench.tsv'
 	@echo 'make stress       run the long campaigns, on $(KERNEL)'
 	@echo 'make clean        remove build/; the cache stays'
@@ -93,7 +93,7 @@ check:
 	@tests/check/run
 
 check-fresh:
-	@tests/vm/check-fresh
+	@tests/vm/check-fresh $(RELEASE)
 
 bench: modules lib tools bench-programs qemu
 	@tests/bench/run
