@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -484,6 +486,35 @@ bool accel_pins_become(long pins)
 		usleep(10000);
 	}
 	return false;
+}
+
+/*
+ * Have userfaultfd tell of what is missing, or written, by UFFDIO_REGISTER_MODE_...;
+ * returns its descriptor, or -1.
+ */
+int accel_watch(const void *p, size_t length, uint64_t mode)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .range = { accel_va(p), length }, .mode = mode };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (!ioctl(fd, UFFDIO_API, &api) && !ioctl(fd, UFFDIO_REGISTER, &reg))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* The frame of a page, by an open /proc/self/pagemap; 0 if the page is not there. */
+uint64_t accel_frame(int pagemap, uint64_t addr)
+{
+	uint64_t entry = 0;
+
+	if (pread(pagemap, &entry, sizeof(entry), addr / PAGE * 8) != sizeof(entry) ||
+	    !(entry >> 63))
+		return 0;
+	return entry & ((1ull << 55) - 1);
 }
 
 /* Private memory in small pages, or NULL. */

@@ -100,6 +100,8 @@ uint64_t accel_numa_updates(void);
 long accel_pins(void);
 bool accel_pins_become(long pins);
 uint64_t accel_ms(void);
+int accel_watch(const void *p, size_t length, uint64_t mode);
+uint64_t accel_frame(int pagemap, uint64_t addr);
 void *accel_pages(size_t length);
 void *accel_huge_pages(size_t length);
 void *accel_backed_by(enum backing kind, int memfd, size_t length);

@@ -434,17 +434,6 @@ TEST_F(unusual, protection_keys)
 	close(memfd);
 }
 
-/* Writes are to be told of by the descriptor, or -1. */
-static int watch_writes(uint8_t *p, size_t length)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	struct uffdio_register reg = { .range = { accel_va(p), length },
-				       .mode = UFFDIO_REGISTER_MODE_WP };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	return ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg) ? -1 : fd;
-}
-
 static int hold_writes(int fd, uint8_t *p, size_t length, bool hold)
 {
 	struct uffdio_writeprotect wp = { .range = { accel_va(p), length },
@@ -466,9 +455,10 @@ TEST_F_TIMEOUT(unusual, watched_for_writes, 60)
 		SKIP(return, "not root");
 	ASSERT_EQ(0, accel_reach(self->fd, p, 4 * PAGE, LACCEL_MEM_WRITE, NULL));
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p, 0, 4 * PAGE)));
-	poll_fd.fd = watch_writes(p, 4 * PAGE);
+	poll_fd.fd = accel_watch(p, 4 * PAGE, UFFDIO_REGISTER_MODE_WP);
 	if (poll_fd.fd < 0)
 		SKIP(return, "no CONFIG_USERFAULTFD");
+	ASSERT_EQ(0, fcntl(poll_fd.fd, F_SETFL, O_NONBLOCK));
 	ASSERT_EQ(0, hold_writes(poll_fd.fd, p + PAGE, PAGE, true));
 	/* What is registered to be written is pinned for that, whoever comes. */
 	if (self->finds)

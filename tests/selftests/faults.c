@@ -11,9 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -483,17 +481,6 @@ TEST_F_TIMEOUT(faults, many_places, 120)
 	}
 }
 
-/* From the process's page tables: the page's frame, 0 for none. */
-static uint64_t frame_of(int pagemap, uint64_t addr)
-{
-	uint64_t entry = 0;
-
-	if (pread(pagemap, &entry, sizeof(entry), addr / PAGE * 8) != sizeof(entry) ||
-	    !(entry >> 63))
-		return 0;
-	return entry & ((1ull << 55) - 1);
-}
-
 struct leaf {
 	uint64_t addr, dma;
 	char size[4], rights[4], source[16];
@@ -512,7 +499,7 @@ static bool agrees(const struct leaf *leaf, int pagemap, bool behind_iommu)
 	size_t bytes = strcmp(leaf->size, "2M") ? PAGE : HUGE;
 
 	for (size_t at = 0; at < bytes; at += PAGE) {
-		uint64_t frame = frame_of(pagemap, leaf->addr + at);
+		uint64_t frame = accel_frame(pagemap, leaf->addr + at);
 
 		if (!frame || (!behind_iommu && frame * PAGE != leaf->dma + at))
 			return false;
@@ -667,17 +654,6 @@ TEST_F(faults, neighbour_keeps_his_share)
 	EXPECT_LT(alone, 2 * (BUSY + 1) * beside);
 }
 
-/* Memory that is watched, and never comes; the descriptor by which, or -1. */
-static int watch(uint8_t *p, size_t length)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range = { accel_va(p), length },
-				       .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	return ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg) ? -1 : fd;
-}
-
 /* All queues wait for a page when the device goes, and when the file does (B12). */
 static void lose_device(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
 			bool page_comes)
@@ -690,7 +666,8 @@ static void lose_device(struct __test_metadata *_metadata, FIXTURE_DATA(faults) 
 	if (geteuid() || !vm_present())
 		SKIP(return, "not root, or no line to the host");
 	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
-	watcher = watch(p, 64 * PAGE);
+	/* It never comes by itself. */
+	watcher = accel_watch(p, 64 * PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	if (watcher < 0)
 		SKIP(return, "no CONFIG_USERFAULTFD");
 	for (; n < 63 && !accel_queue_init(&q[n], self->fd, 4); n++) {

@@ -28,21 +28,11 @@ void ksm_off(void)
 	vm_write(KSM "run", "2");
 }
 
-/* What pagemap has of a page that is there, else 0. */
-static uint64_t frame_of(int pagemap, const void *p)
-{
-	uint64_t entry = 0;
-
-	if (pread(pagemap, &entry, sizeof(entry), accel_va(p) / PAGE * 8) != sizeof(entry))
-		return 0;
-	return entry >> 63 ? entry & ((1ull << 55) - 1) : 0;
-}
-
 bool ksm_are_one(const void *p, const void *q)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t frame = frame_of(pagemap, p);
-	bool one = frame && frame == frame_of(pagemap, q);
+	uint64_t frame = accel_frame(pagemap, accel_va(p));
+	bool one = frame && frame == accel_frame(pagemap, accel_va(q));
 
 	close(pagemap);
 	return one;

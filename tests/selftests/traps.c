@@ -9,7 +9,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -38,14 +37,8 @@ static bool prepare_userfaultfd(struct victim *v)
 
 static bool hook_userfaultfd(struct victim *v)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range = { accel_va(v->memory) + PAGE, PAGE },
-				       .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	v->server = syscall(SYS_userfaultfd, O_CLOEXEC);
-	return v->server >= 0 && !ioctl(v->server, UFFDIO_API, &api) &&
-	       !ioctl(v->server, UFFDIO_REGISTER, &reg) &&
-	       !madvise(v->memory + PAGE, PAGE, MADV_DONTNEED);
+	v->server = accel_watch(v->memory + PAGE, PAGE, UFFDIO_REGISTER_MODE_MISSING);
+	return v->server >= 0 && !madvise(v->memory + PAGE, PAGE, MADV_DONTNEED);
 }
 
 static bool asked_userfaultfd(struct victim *v)
