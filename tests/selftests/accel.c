@@ -567,6 +567,14 @@ bool accel_readable(int fd)
 	return poll(&pfd, 1, 0) == 1 && read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
+/* Whether an eventfd is signalled within some seconds; takes the signal. */
+bool accel_signalled(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 5000) == 1 && accel_readable(fd);
+}
+
 /* Whether memory consists of one byte's value. */
 bool accel_is_all(const uint8_t *p, size_t length, uint8_t value)
 {

@@ -24,14 +24,6 @@ static bool has_error(int fd)
 	return poll(&pfd, 1, 0) == 1 && pfd.revents == POLLERR;
 }
 
-/* Whether an eventfd is signalled within a second; takes the signal. */
-static bool is_signalled(int fd)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-
-	return poll(&pfd, 1, 1000) == 1 && accel_readable(fd);
-}
-
 FIXTURE(mistake) {
 	int fd;
 	int other_fd;
@@ -148,7 +140,7 @@ TEST_F(mistake, fails_this_queue_alone)
 	if (variant->error == LACCEL_ERROR_ACCESS && accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
 	store(&self->q, variant->offset, variant->bytes, variant->value);
-	ASSERT_TRUE(is_signalled(self->event));
+	ASSERT_TRUE(accel_signalled(self->event));
 	EXPECT_EQ(LACCEL_STATE_FAILED, accel_state(&self->q));
 	EXPECT_TRUE(has_error(self->fd));
 	ASSERT_EQ(0, accel_status(&self->q, &status));
@@ -210,7 +202,7 @@ TEST_F(doorbell, armed_before_completion)
 	usleep(20000);
 	EXPECT_FALSE(accel_readable(self->event));
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
-	EXPECT_TRUE(is_signalled(self->event));
+	EXPECT_TRUE(accel_signalled(self->event));
 	if (!accel_lacks(ACCEL_MODEL))
 		EXPECT_EQ(interrupts + 1, accel_counter("interrupts"));
 }
@@ -219,7 +211,7 @@ TEST_F(doorbell, armed_after_completion)
 {
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	accel_arm(&self->q, 0);
-	EXPECT_TRUE(is_signalled(self->event));
+	EXPECT_TRUE(accel_signalled(self->event));
 	accel_arm(&self->q, 1);
 	usleep(20000);
 	EXPECT_FALSE(accel_readable(self->event));
@@ -229,7 +221,7 @@ TEST_F(doorbell, armed_for_once)
 {
 	accel_arm(&self->q, 0);
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
-	ASSERT_TRUE(is_signalled(self->event));
+	ASSERT_TRUE(accel_signalled(self->event));
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	usleep(20000);
 	EXPECT_FALSE(accel_readable(self->event));
@@ -244,7 +236,7 @@ TEST_F(doorbell, thousand_sleeps)
 		accel_push(&self->q, &(struct laccel_sqe){ .user_data = i });
 		accel_ring(&self->q);
 		accel_arm(&self->q, self->q.head);
-		ASSERT_TRUE(is_signalled(self->event));
+		ASSERT_TRUE(accel_signalled(self->event));
 		ASSERT_TRUE(accel_poll(&self->q, &cqe));
 		ASSERT_EQ(i, cqe.user_data);
 	}
