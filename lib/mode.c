@@ -97,7 +97,6 @@ static int fail_mode(const struct laccel_device *dev, uint32_t mode, int err)
 int laccel_mode_bind(struct laccel_device *dev, uint32_t mode)
 {
 	struct laccel_bind bind = { .size = sizeof(bind), .mode = mode };
-
 	int err = ioctl(dev->fd, LACCEL_IOC_BIND, &bind) ? errno : 0;
 	/* Of what is bound already the kernel has nothing to try. */
 	int ret = laccel_read_info(dev);
