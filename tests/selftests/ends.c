@@ -121,7 +121,7 @@ static bool becomes_another(pid_t owner)
 	char path[64], name[16] = "";
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", owner);
-	for (int i = 0; i < 1000 && strcmp(name, "sleep\n"); i++) {
+	for (int i = 0; i < 10000 && strcmp(name, "sleep\n"); i++) {
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 		memset(name, 0, sizeof(name));
@@ -152,7 +152,7 @@ static bool goes_on(const uint8_t *memory)
 {
 	uint64_t before = *(volatile const uint64_t *)memory;
 
-	for (int i = 0; i < 5000 && *(volatile const uint64_t *)memory == before; i++)
+	for (int i = 0; i < 10000 && *(volatile const uint64_t *)memory == before; i++)
 		usleep(1000);
 	return *(volatile const uint64_t *)memory != before;
 }
