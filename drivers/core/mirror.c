@@ -335,18 +335,22 @@ static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *
 	const unsigned long *pfn = fill->pfns;
 	unsigned long addr = fill->around_start;
 	unsigned int i = laccel_leaf_index(segment, addr);
-	int ret = 0;
+	int ret;
 
-	for (; addr < fill->around_end && !ret; addr += PAGE_SIZE, i++, pfn++) {
+	for (; addr < fill->around_end; addr += PAGE_SIZE, i++, pfn++) {
 		if (!(*pfn & HMM_PFN_VALID) ||
 		    (crowded && laccel_mem_overlaps(segment->file, addr, addr)))
 			continue;
 		if (laccel_leaf_is_weak(segment, i, pte[i], *pfn))
 			laccel_segment_drop(segment, ops, addr, fill->around_end - 1);
-		if (!test_bit(i, segment->leaves))
-			ret = laccel_leaf_map(segment, i, &pte[i], *pfn);
+		if (test_bit(i, segment->leaves))
+			continue;
+		ret = laccel_leaf_map(segment, i, &pte[i], *pfn);
+		/* What is around is filled as far as it can be. */
+		if (ret && addr >= fill->start && addr < fill->end)
+			return ret;
 	}
-	return ret;
+	return 0;
 }
 
 /* Let the device at it, unless the addresses changed meanwhile. */
