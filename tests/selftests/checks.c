@@ -223,7 +223,7 @@ bool check_fence(void)
 
 bool check_completions(void)
 {
-	uint64_t end = accel_ms() + ACCEL_WAIT_MS, seen = 0;
+	uint64_t end = accel_ms() + 5000, seen = 0;
 	struct laccel_cqe cqe;
 	struct trial s;
 
