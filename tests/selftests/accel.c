@@ -475,10 +475,10 @@ uint64_t accel_ms(void)
 	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 }
 
-/* Whether the pages pinned come to be @pins before long, or cannot be asked for. */
+/* Whether the pages pinned come to be @pins, or cannot be asked for, within a second. */
 bool accel_pins_become(long pins)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 100; i++) {
 		long now = accel_pins();
 
 		if (now == pins || now < 0)
@@ -572,7 +572,7 @@ bool accel_signalled(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-	return poll(&pfd, 1, ACCEL_WAIT_MS) == 1 && accel_readable(fd);
+	return poll(&pfd, 1, 5000) == 1 && accel_readable(fd);
 }
 
 /* Whether memory consists of one byte's value. */

@@ -152,7 +152,7 @@ static bool goes_on(const uint8_t *memory)
 {
 	uint64_t before = *(volatile const uint64_t *)memory;
 
-	for (int i = 0; i < 10000 && *(volatile const uint64_t *)memory == before; i++)
+	for (int i = 0; i < 5000 && *(volatile const uint64_t *)memory == before; i++)
 		usleep(1000);
 	return *(volatile const uint64_t *)memory != before;
 }

@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(kill)
 	EXPECT_EQ(self->dma_after_stop, accel_counter("dma_after_stop"));
 	EXPECT_TRUE(accel_pins_become(self->pins));
 	/* The last of the process may go with a worker that was at its memory. */
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 100; i++) {
 		ASSERT_EQ(0, accel_limits(self->fd, &limits));
 		if (!limits.queues)
 			break;
@@ -183,7 +183,7 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 	close(fd);
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));	/* mappings hold it too */
 	accel_queue_unmap(&q);
-	for (int i = 0; i < 1000 && vm_unload("lite_accel"); i++)
+	for (int i = 0; i < 100 && vm_unload("lite_accel"); i++)
 		usleep(10000);
 	ASSERT_EQ(0, vm_load("core/lite_accel"));
 	ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));

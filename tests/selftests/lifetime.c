@@ -437,7 +437,7 @@ TEST_F_TIMEOUT(unconfirmed, hangs, 60)
 	ASSERT_EQ(0, vm_switch("hang", true));
 	start = accel_ms();
 	EXPECT_EQ(0, variant->call(&u));
-	EXPECT_LT(accel_ms() - start, ACCEL_WAIT_MS);
+	EXPECT_LT(accel_ms() - start, 5000);
 	for (int i = 0; i < 1000 && accel_state(&other.q) != LACCEL_STATE_LOST; i++)
 		usleep(10000);
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&other.q));

@@ -250,7 +250,6 @@ static uint8_t *map_gib(void)
 	return base;
 }
 
-/* The host may take the CPU from the monitor, too: not each time. */
 TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 {
 	struct laccel_sha256 *state = accel_pages(PAGE);
@@ -258,7 +257,7 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 	struct accel_queue other;
 	struct laccel_sqe sqe;
 	struct laccel_cqe cqe;
-	int nops = 0, late = 0;
+	int nops = 0, slowest = 0;
 	uint64_t start;
 
 	if (geteuid())
@@ -277,14 +276,14 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 		ASSERT_EQ(LACCEL_OK, accel_command(&other, accel_nop(0)));
 		if (accel_poll(&self->q, &cqe))
 			break;
-		late += ms >= 100;
+		slowest = ms > slowest ? ms : slowest;
 		EXPECT_GE(ms, 0);
 	}
 	EXPECT_EQ(10, nops);
-	EXPECT_LE(late, 2);
+	EXPECT_LT(slowest, 100);
 	while (nops == 10 && !accel_poll(&self->q, &cqe))
 		usleep(1000);
-	TH_LOG("the monitor took more than 100 ms %d times, the hash %llu ms", late,
+	TH_LOG("the monitor took at most %d ms, the hash %llu ms", slowest,
 	       (unsigned long long)(accel_ms() - start));
 	EXPECT_EQ(LACCEL_OK, cqe.status);
 	EXPECT_EQ(0, memcmp(state->hash, gib_of_zeros, 32));

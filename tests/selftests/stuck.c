@@ -364,7 +364,7 @@ TEST_F_TIMEOUT(stuck, module_stays, 60)
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
 	kill(self->child, SIGKILL);
 	EXPECT_TRUE(is_reaped(&self->child, &status));
-	for (int i = 0; i < 1000 && vm_unload("lite_accel"); i++)
+	for (int i = 0; i < 100 && vm_unload("lite_accel"); i++)
 		usleep(10000);
 	ASSERT_EQ(0, vm_load("core/lite_accel"));
 	ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));
