@@ -153,14 +153,18 @@ int inject_within(const char *function)
 	return ret;
 }
 
-int inject_once(unsigned int percent)
+static unsigned int some;
+
+int inject_some(unsigned int percent, unsigned int times)
 {
-	char probability[16];
+	char probability[16], limit[16];
 	int ret = 0;
 
+	some = times;
 	snprintf(probability, sizeof(probability), "%u", percent);
+	snprintf(limit, sizeof(limit), "%u", times);
 	for (int i = 0; !ret && i < 2; i++)
-		ret = set(kinds[i], "times", "1") ?: set(kinds[i], "probability", probability);
+		ret = set(kinds[i], "times", limit) ?: set(kinds[i], "probability", probability);
 	return ret;
 }
 
@@ -172,7 +176,7 @@ bool inject_never(void)
 	for (int i = 0; i < 2; i++) {
 		set(kinds[i], "probability", "0");
 		attribute_path(path, kinds[i], "times");
-		fired = fired || !accel_number_in(path, "");
+		fired = fired || accel_number_in(path, "") < some;
 	}
 	return fired;
 }

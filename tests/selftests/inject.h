@@ -22,8 +22,8 @@ void inject_nth(unsigned int nth);
 /* No more of that; whether that place had been reached. */
 bool inject_end(void);
 
-/* At most one allocation of each kind fails, with this probability, in any thread. */
-int inject_once(unsigned int percent);
+/* So many allocations of each kind fail, with this probability, in any thread. */
+int inject_some(unsigned int percent, unsigned int times);
 /* No more of that; whether any has failed. */
 bool inject_never(void);
 

@@ -202,11 +202,15 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 		uint8_t *p = memory + page * PAGE;
 
 		ASSERT_EQ(0, madvise(p, PAGE, MADV_DONTNEED));
-		/* In SVA the device would find what the processor brings in. */
-		if (!accel_lacks(ACCEL_REFILLS))
+		/*
+		 * Half of the pages are there.  In SVA the device would find what the
+		 * processor brings in.
+		 */
+		if (i % 2 && !accel_lacks(ACCEL_REFILLS))
 			memset(p, i, PAGE);
 		ASSERT_EQ(0, madvise(memory + host_below(PAGES) * PAGE, PAGE, MADV_DONTNEED));
-		ASSERT_EQ(0, inject_once(10));
+		/* One of them, or all. */
+		ASSERT_EQ(0, i / 2 % 2 ? inject_some(10, 1) : inject_some(100, 1000));
 		status = accel_command(&s->q, accel_fill(p, 0x0101010101010101 * page, PAGE));
 		fired += inject_never();
 		ASSERT_TRUE(status == LACCEL_OK || status == LACCEL_PAGE_FAULT);
@@ -217,10 +221,7 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 			ASSERT_TRUE(device_writes(s, memory + j * PAGE));
 	}
 	TH_LOG("%d failures, %d commands failed", fired, faults);
-	/* A mirror that lacks memory for what is around a page tries without. */
-	if (!accel_lacks(ACCEL_PINS))
-		EXPECT_GT(faults, 0);
-	EXPECT_GT(fired, 0);
+	EXPECT_GT(faults, 0);
 	EXPECT_GE(fired, faults);
 }
 
