@@ -423,9 +423,15 @@ void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
 	if (ops && queue)
 		ops->queue_status(ldev, slot, &status);
-	if (status.error && laccel_queue_set_state(queue, LACCEL_STATE_FAILED)) {
-		atomic_inc(&queue->obj.file->nr_failed);
-		wake_up_all(&queue->obj.file->wait);
+	if (status.error) {
+		struct laccel_file *file = queue->obj.file;
+
+		/* Counted first: who hears of it asks the file next. */
+		atomic_inc(&file->nr_failed);
+		if (laccel_queue_set_state(queue, LACCEL_STATE_FAILED))
+			wake_up_all(&file->wait);
+		else
+			atomic_dec(&file->nr_failed);
 	}
 	laccel_leave(ldev, idx);
 }

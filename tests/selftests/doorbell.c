@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
@@ -302,6 +304,45 @@ TEST_F(doorbell, error_ends_with_the_queue)
 	EXPECT_EQ(0, accel_queue_exit(&bad));
 	EXPECT_FALSE(has_error(self->fd));
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+}
+
+/* Makes signalling an eventfd take its time. */
+static bool is_watched(int event)
+{
+	struct epoll_event in = { .events = EPOLLIN };
+
+	for (int i = 0; i < 64; i++)
+		if (epoll_ctl(epoll_create1(EPOLL_CLOEXEC), EPOLL_CTL_ADD, event, &in))
+			return false;
+	return true;
+}
+
+static bool stay_on_cpu(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	return !sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* Whoever sees a queue failed sees that the file has an error, whichever CPU tells it. */
+TEST_F_TIMEOUT(doorbell, error_is_there_with_the_state, 120)
+{
+	ASSERT_TRUE(is_watched(self->event));
+	for (int i = 0; i < 100; i++) {
+		struct accel_queue bad = { .fd = self->fd };
+
+		ASSERT_TRUE(stay_on_cpu(i % sysconf(_SC_NPROCESSORS_ONLN)));
+		ASSERT_EQ(0, accel_create(self->fd, 4, 4, self->event, &bad.info));
+		ASSERT_EQ(0, accel_queue_map(&bad));
+		accel_store(&bad, 77, 0);
+		while (accel_state(&bad) == LACCEL_STATE_RUNNING)
+			;
+		ASSERT_TRUE(has_error(self->fd));
+		ASSERT_EQ(0, accel_queue_exit(&bad));
+		ASSERT_FALSE(has_error(self->fd));
+	}
 }
 
 static void *ring_wildly(void *arg)
