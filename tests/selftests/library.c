@@ -237,14 +237,18 @@ TEST_F(library, submit_keeps_errno)
 	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
 }
 
-TEST_F(library, rings_of_every_size)
+/*
+ * With a short CQ each command is one step of the program's and one of the device's.  If the
+ * device is a worker on another CPU, each step may wait until a busy host has run that one.
+ */
+TEST_F_TIMEOUT(library, rings_of_every_size, 240)
 {
 	for (uint32_t sq = 1; sq <= 4096; sq *= 4) {
 		for (uint32_t cq = 1; cq <= 4096; cq *= 8) {
 			struct laccel_queue *q;
 
 			ASSERT_EQ(0, laccel_queue_create(self->dev, sq, cq, &q));
-			EXPECT_EQ(0, run_nops(q, 3 * sq + 1));
+			EXPECT_EQ(0, run_nops(q, 2 * sq + 1));
 			ASSERT_EQ(0, laccel_queue_destroy(q));
 		}
 	}
