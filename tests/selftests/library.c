@@ -248,7 +248,7 @@ TEST_F_TIMEOUT(library, rings_of_every_size, 240)
 			struct laccel_queue *q;
 
 			ASSERT_EQ(0, laccel_queue_create(self->dev, sq, cq, &q));
-			EXPECT_EQ(0, run_nops(q, 2 * sq + 1));
+			EXPECT_EQ(0, run_nops(q, 3 * sq + 1));
 			ASSERT_EQ(0, laccel_queue_destroy(q));
 		}
 	}
