@@ -306,8 +306,8 @@ TEST_F(doorbell, error_ends_with_the_queue)
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 }
 
-/* Makes signalling an eventfd take its time. */
-static bool is_watched(int event)
+/* Signalling the eventfd takes its time from here on. */
+static bool watch_by_many(int event)
 {
 	struct epoll_event in = { .events = EPOLLIN };
 
@@ -329,7 +329,7 @@ static bool stay_on_cpu(int cpu)
 /* Whoever sees a queue failed sees that the file has an error, whichever CPU tells it. */
 TEST_F_TIMEOUT(doorbell, error_is_there_with_the_state, 120)
 {
-	ASSERT_TRUE(is_watched(self->event));
+	ASSERT_TRUE(watch_by_many(self->event));
 	for (int i = 0; i < 100; i++) {
 		struct accel_queue bad = { .fd = self->fd };
 

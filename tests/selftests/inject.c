@@ -153,14 +153,15 @@ int inject_within(const char *function)
 	return ret;
 }
 
-static unsigned int some;
+/* How many inject_some() has ordered of each kind. */
+static unsigned int ordered;
 
 int inject_some(unsigned int percent, unsigned int times)
 {
 	char probability[16], limit[16];
 	int ret = 0;
 
-	some = times;
+	ordered = times;
 	snprintf(probability, sizeof(probability), "%u", percent);
 	snprintf(limit, sizeof(limit), "%u", times);
 	for (int i = 0; !ret && i < 2; i++)
@@ -176,7 +177,7 @@ bool inject_never(void)
 	for (int i = 0; i < 2; i++) {
 		set(kinds[i], "probability", "0");
 		attribute_path(path, kinds[i], "times");
-		fired = fired || accel_number_in(path, "") < some;
+		fired = fired || accel_number_in(path, "") < ordered;
 	}
 	return fired;
 }
