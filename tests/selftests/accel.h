@@ -12,11 +12,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 #include <uapi/lite_accel.h>
 
 #define PAGE		4096ul
 #define HUGE		(2ul << 20)
-#define ACCEL_WAIT_MS	20000	/* longer than any command here takes under TCG */
+#define ACCEL_WAIT_MS	20000	/* longer than anything here takes under TCG */
 
 /* What not every device has.  A test that needs it is skipped without. */
 enum accel_need {
@@ -38,6 +39,21 @@ enum accel_need {
 	if (lack_)							\
 		SKIP(return, "%s", lack_);				\
 } while (0)
+
+/*
+ * Waits until @condition holds, which is false if it did not in ACCEL_WAIT_MS.  The host
+ * may be too busy: see accel_late().
+ */
+#define accel_until(condition) ({					\
+	uint64_t end_ = accel_ms() + ACCEL_WAIT_MS;			\
+	bool holds_;							\
+									\
+	while (!(holds_ = (condition)) && accel_ms() < end_)		\
+		usleep(1000);						\
+	if (!holds_)							\
+		accel_late(#condition);					\
+	holds_;								\
+})
 
 /* What memory is made of: private small pages, large pages, or those of a file. */
 enum backing { SMALL, BIG, SHARED };
@@ -100,6 +116,7 @@ uint64_t accel_numa_updates(void);
 long accel_pins(void);
 bool accel_pins_become(long pins);
 uint64_t accel_ms(void);
+void accel_late(const char *what);
 int accel_watch(const void *p, size_t length, uint64_t mode);
 uint64_t accel_frame(int pagemap, uint64_t addr);
 void *accel_pages(size_t length);

@@ -100,9 +100,7 @@ FIXTURE_SETUP(ends)
 	if (!self->owner)
 		variant->way == LEADER ? lead(self->board, self->fd) :
 					 (void)own(self->board, self->fd, variant->way);
-	for (int i = 0; i < 10000 && !*(volatile uint64_t *)self->board->memory; i++)
-		usleep(1000);
-	ASSERT_NE(0, *(volatile uint64_t *)self->board->memory);
+	ASSERT_TRUE(accel_until(*(volatile uint64_t *)self->board->memory));
 }
 
 FIXTURE_TEARDOWN(ends)
@@ -115,21 +113,17 @@ FIXTURE_TEARDOWN(ends)
 		close(self->fd);
 }
 
-/* A program of its own in the place of the owner's. */
-static bool becomes_another(pid_t owner)
+/* A program of its own is in the place of the owner's. */
+static bool is_another(pid_t owner)
 {
 	char path[64], name[16] = "";
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", owner);
-	for (int i = 0; i < 10000 && strcmp(name, "sleep\n"); i++) {
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-		memset(name, 0, sizeof(name));
-		if (read(fd, name, sizeof(name) - 1) < 0)
-			return false;
-		close(fd);
-		usleep(1000);
-	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (read(fd, name, sizeof(name) - 1) < 0)
+		name[0] = 0;
+	close(fd);
 	return !strcmp(name, "sleep\n");
 }
 
@@ -143,7 +137,7 @@ static bool end_owner(FIXTURE_DATA(ends) *self, enum way way)
 	else
 		__atomic_store_n(&self->board->end, true, __ATOMIC_RELAXED);
 	if (way == EXEC)
-		return becomes_another(owner);
+		return accel_until(is_another(owner));
 	self->owner = 0;
 	return waitpid(owner, &status, 0) == owner && (way == KILL || !status);
 }
@@ -152,9 +146,7 @@ static bool goes_on(const uint8_t *memory)
 {
 	uint64_t before = *(volatile const uint64_t *)memory;
 
-	for (int i = 0; i < 5000 && *(volatile const uint64_t *)memory == before; i++)
-		usleep(1000);
-	return *(volatile const uint64_t *)memory != before;
+	return accel_until(*(volatile const uint64_t *)memory != before);
 }
 
 TEST_F(ends, while_running)

@@ -45,13 +45,8 @@ FIXTURE_TEARDOWN(kill)
 	EXPECT_EQ(self->dma_after_stop, accel_counter("dma_after_stop"));
 	EXPECT_TRUE(accel_pins_become(self->pins));
 	/* The last of the process may go with a worker that was at its memory. */
-	for (int i = 0; i < 100; i++) {
-		ASSERT_EQ(0, accel_limits(self->fd, &limits));
-		if (!limits.queues)
-			break;
-		usleep(10000);
-	}
-	EXPECT_EQ(0, limits.queues);
+	EXPECT_TRUE(accel_until(accel_limits(self->fd, &limits) || !limits.queues));
+	EXPECT_EQ(0, accel_limits(self->fd, &limits));
 	close(self->fd);
 }
 
@@ -183,8 +178,7 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 	close(fd);
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));	/* mappings hold it too */
 	accel_queue_unmap(&q);
-	for (int i = 0; i < 100 && vm_unload("lite_accel"); i++)
-		usleep(10000);
+	ASSERT_TRUE(accel_until(!vm_unload("lite_accel")));
 	ASSERT_EQ(0, vm_load("core/lite_accel"));
 	ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));
 	ASSERT_EQ(0, vm_await_node());

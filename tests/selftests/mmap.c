@@ -261,6 +261,7 @@ static int touch_all_in_child(const FIXTURE_DATA(mapping) *self)
 TEST_F(mapping, fork)
 {
 	int status, pipes[2];
+	pid_t parent;
 	char byte;
 
 	for (int i = 0; i < REGIONS; i++)
@@ -272,9 +273,10 @@ TEST_F(mapping, fork)
 	EXPECT_EQ(REGIONS, WEXITSTATUS(status));
 	if (!fork()) {
 		/* A grandchild that outlives its parent. */
+		parent = getpid();
 		if (fork())
 			_exit(0);
-		usleep(50000);
+		accel_until(getppid() != parent);
 		byte = touch_all_in_child(self);
 		_exit(write(pipes[1], &byte, 1) != 1);
 	}

@@ -342,13 +342,8 @@ TEST_F(owner, left_in_flight)
 
 	ASSERT_EQ(0, accel_limits(self->fd, &before));
 	EXPECT_EQ(0, IN_CHILD(leave_in_flight()));
-	for (int i = 0; i < 100; i++) {
-		ASSERT_EQ(0, accel_limits(self->fd, &after));
-		if (after.queues == before.queues)
-			break;
-		usleep(10000);
-	}
-	EXPECT_EQ(before.queues, after.queues);
+	EXPECT_TRUE(accel_until(!accel_limits(self->fd, &after) &&
+				after.queues == before.queues));
 }
 
 /* The mappings need no descriptor; where there is no doorbell, submitting does. */
@@ -379,14 +374,19 @@ static int use_up_memlock(void)
 
 TEST_F(owner, limits_are_ones_own)
 {
-	pid_t child = fork();
+	int pipes[2];
+	pid_t child;
+	char done;
 
+	ASSERT_EQ(0, pipe(pipes));
+	child = fork();
 	if (!child) {
-		use_up_memlock();
-		pause();
+		done = use_up_memlock();
+		if (write(pipes[1], &done, 1) == 1)
+			pause();
 		_exit(0);
 	}
-	usleep(200000);
+	ASSERT_EQ(1, read(pipes[0], &done, 1));
 	EXPECT_EQ(0, accel_register(self->fd, accel_pages(PAGE), PAGE, 0, NULL));
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);

@@ -39,15 +39,10 @@ static void print_ledger(const char *name, const struct ledger *l)
 /* What is undone by a worker may take a moment. */
 bool becomes(const struct ledger *want)
 {
-	uint64_t end = accel_ms() + ACCEL_WAIT_MS;
 	struct ledger is;
 
-	do {
-		read_ledger(&is);
-		if (is_as(&is, want))
-			return true;
-		usleep(1000);
-	} while (accel_ms() < end);
+	if (accel_until((read_ledger(&is), is_as(&is, want))))
+		return true;
 	print_ledger("should be", want);
 	print_ledger("is", &is);
 	return false;

@@ -17,8 +17,6 @@
 #include "traps.h"
 #include "vm.h"
 
-#define PATIENCE_MS	15000	/* who waits for the page waits for ever */
-
 /* What we and the victim tell each other, in memory shared by both. */
 struct board {
 	bool stuck;
@@ -105,9 +103,8 @@ static int use_another_queue(struct victim *v)
 
 static bool faults_become(uint64_t faults)
 {
-	for (int i = 0; i < 5000 && accel_counter("faults") < faults; i++)
-		usleep(1000);
-	return accel_counter("faults") == faults;
+	return accel_until(accel_counter("faults") >= faults) &&
+	       accel_counter("faults") == faults;
 }
 
 /* However many commands of a queue meet missing pages, it has one fault outstanding. */
@@ -201,9 +198,7 @@ FIXTURE_SETUP(stuck)
 	self->child = fork();
 	if (!self->child)
 		be_victim(self->board, variant->trap);
-	for (int i = 0; i < 10000 && !__atomic_load_n(&self->board->stuck, __ATOMIC_ACQUIRE) &&
-	     !self->board->failed; i++)
-		usleep(1000);
+	accel_until(__atomic_load_n(&self->board->stuck, __ATOMIC_ACQUIRE) || self->board->failed);
 	ASSERT_TRUE(self->board->stuck);
 }
 
@@ -220,20 +215,16 @@ FIXTURE_TEARDOWN(stuck)
 static bool obey(struct board *board, int (*order)(struct victim *v))
 {
 	__atomic_store_n(&board->order, order, __ATOMIC_RELEASE);
-	for (uint64_t end = accel_ms() + PATIENCE_MS; accel_ms() < end; usleep(1000))
-		if (__atomic_load_n(&board->done, __ATOMIC_ACQUIRE))
-			return !board->result;
-	return false;
+	return accel_until(__atomic_load_n(&board->done, __ATOMIC_ACQUIRE)) && !board->result;
 }
 
 /* It is gone, by itself or not, before long. */
 static bool is_reaped(pid_t *child, int *status)
 {
-	uint64_t start = accel_ms();
 	pid_t pid = *child;
 
 	*child = 0;
-	return waitpid(pid, status, 0) == pid && accel_ms() - start < PATIENCE_MS;
+	return accel_until(waitpid(pid, status, WNOHANG) == pid);
 }
 
 static int take_descriptor(pid_t process, int fd)
@@ -339,13 +330,11 @@ TEST_F_TIMEOUT(stuck, descriptors_outlive_the_owner, 60)
 TEST_F_TIMEOUT(stuck, device_can_go, 60)
 {
 	char bdf[VM_BDF];
-	uint64_t start = accel_ms();
 
 	if (geteuid())
 		SKIP(return, "not root");
 	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
 	ASSERT_EQ(0, vm_unbind(bdf));
-	EXPECT_LT(accel_ms() - start, PATIENCE_MS);
 	ASSERT_EQ(0, vm_bind(bdf));
 	EXPECT_EQ(0, use_another_file(NULL));
 	EXPECT_TRUE(obey(self->board, close_file));
@@ -364,8 +353,7 @@ TEST_F_TIMEOUT(stuck, module_stays, 60)
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
 	kill(self->child, SIGKILL);
 	EXPECT_TRUE(is_reaped(&self->child, &status));
-	for (int i = 0; i < 100 && vm_unload("lite_accel"); i++)
-		usleep(10000);
+	ASSERT_TRUE(accel_until(!vm_unload("lite_accel")));
 	ASSERT_EQ(0, vm_load("core/lite_accel"));
 	ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));
 	ASSERT_EQ(0, vm_await_node());

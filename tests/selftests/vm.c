@@ -82,13 +82,10 @@ int vm_switch(const char *property, bool on)
 	return ask(request);
 }
 
-/* How long QEMU's monitor takes to answer. */
-int vm_monitor_latency_ms(void)
+/* QEMU's monitor answers. */
+int vm_ask_monitor(void)
 {
-	char answer[256];
-	int ret = vm_ask("monitor-latency", answer, sizeof(answer));
-
-	return ret ? ret : atoi(answer);
+	return ask("query-status");
 }
 
 /* Returns when the guest has let the device go. */

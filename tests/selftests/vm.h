@@ -15,7 +15,7 @@ bool vm_present(void);
 int vm_ask(const char *request, char *answer, size_t room);
 int vm_set(const char *property, uint64_t value);
 int vm_switch(const char *property, bool on);
-int vm_monitor_latency_ms(void);
+int vm_ask_monitor(void);
 int vm_unplug(void);
 int vm_plug(void);
 int vm_await_node(void);
