@@ -65,6 +65,11 @@ check_rst()
 	return $status
 }
 
+check_python()
+{
+	pyflakes3 "$@"
+}
+
 check_man()
 {
 	mandoc -T lint -W warning "$@"

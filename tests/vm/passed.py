@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which suites have passed on the same inputs, so that RESUME=1 can leave them out."""
+
+import functools
+import hashlib
+import json
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+from plan import BUILD, HERE, TOP
+
+# What a suite's verdict depends on beside the machine's own parts and its program.
+HARNESS = ["suite", "plan.py", "verdict.py", "run", "control", "ctl", "as-user", "guest-suite",
+           "init-guest", "init-initramfs", "log-whitelist"]
+
+
+@functools.cache
+def file_hash(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@functools.cache
+def printed(kernel, *command):
+    return subprocess.run(command, env=dict(os.environ, KERNEL=kernel), check=True,
+                          stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+class Passed:
+    """A file of the hashes under which suites have passed."""
+
+    def __init__(self, table, path=BUILD / "vm" / "passed.json"):
+        self.table, self.path, self.lock = table, path, threading.Lock()
+        try:
+            self.known = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            self.known = {}
+
+    def inputs(self, machine, entry):
+        """Modules, program, kernel, QEMU, harness, and the suite's own stanza, by hash."""
+        qemu = os.environ.get("QEMU") or "/usr/bin/qemu-system-x86_64"
+        if entry.device.mode or "lite-accel" in machine.options:
+            qemu = printed("", TOP / "qemu/build", "--print")
+        vmlinuz = printed(machine.kernel, HERE / "kernel", "--print", "vmlinuz")
+        files = [*sorted((BUILD / "modules" / machine.kernel).rglob("*.ko")), vmlinuz, qemu,
+                 *(HERE / name for name in HARNESS), entry.program,
+                 BUILD / "lib/liblite-accel.so.0", BUILD / "tools/lite-accel"]
+        words = [file_hash(str(file)) for file in files]
+        words += [str(machine.options), str(entry), str(sorted(self.table.stanzas[entry.suite].items()))]
+        return hashlib.sha256(" ".join(words).encode()).hexdigest()
+
+    def key(self, machine, entry):
+        return f"{machine.place} {entry.name}"
+
+    def has(self, machine, entry):
+        return machine.place != "host" and \
+            self.known.get(self.key(machine, entry)) == self.inputs(machine, entry)
+
+    def add(self, machine, entry):
+        if machine.place == "host":
+            return
+        with self.lock:
+            self.known[self.key(machine, entry)] = self.inputs(machine, entry)
+            new = self.path.with_suffix(".new")
+            new.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
+            new.replace(self.path)

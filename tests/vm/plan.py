@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is to run where: reads ./suites, makes the machines and their plans."""
+
+import configparser
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+BUILD = TOP / "build"
+
+# The places of ./suites that are machines: the kernel, and options of ./run.
+PLACES = {
+    "stock": ("stock", ()),
+    "noiommu": ("stock", ("--no-iommu",)),
+    "newest": ("newest", ()),
+    "debug": ("debug", ()),
+}
+KERNELS = {kernel for kernel, _ in PLACES.values()}
+# Under KASAN, lockdep and the rest everything takes longer.
+SLOWER = {"debug": 6}
+STRESS = 30
+# Two NUMA nodes, between which pages can move; but only when a test has them moved.
+NODES = ("--append", "numa=fake=2 numa_balancing=disable")
+
+
+class Wrong(Exception):
+    """What was asked for cannot be done; says why."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A column of the table: a device under test, in a mode."""
+
+    name: str
+    options: tuple = ()
+    mode: str = ""
+    slower: int = 1
+    # Reasons for skipping that are true of it, as regular expressions; None: any.
+    lacks: tuple | None = None
+
+    def may_skip(self, reason):
+        return self.lacks is None or any(re.fullmatch(what, reason) for what in self.lacks)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A suite on a device as one user, and the seconds it may take there."""
+
+    device: Device
+    suite: str
+    user: str
+    seconds: int
+    program: str
+
+    @property
+    def name(self):
+        """Of its files, and in the plan."""
+        return f"{self.device.name}-{self.suite}-{self.user}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One configuration of the virtual machine, or the host itself, and its plan."""
+
+    place: str
+    options: tuple
+    entries: tuple
+    last_try: bool = False
+
+    @property
+    def name(self):
+        devices = dict.fromkeys(entry.device.name for entry in self.entries)
+        return f"{'+'.join(devices)}/{self.place}"
+
+    @property
+    def kernel(self):
+        return PLACES[self.place][0]
+
+    @property
+    def out(self):
+        again = "-late" if self.last_try else ""
+        return BUILD / "vm" / f"suites-{self.name.replace('/', '-')}{again}"
+
+    @property
+    def limit(self):
+        """Seconds after which it counts as hung."""
+        limit = sum(entry.seconds + 30 for entry in self.entries) + 300
+        # There the guest's seconds are short.
+        return limit // 10 + 300 if "--icount" in self.options else limit
+
+
+class Table:
+    """The stanzas of ./suites."""
+
+    def __init__(self, stress=False):
+        self.stress = stress
+        self.stanzas = configparser.ConfigParser(interpolation=None, delimiters="=")
+        with open(HERE / "suites", encoding="utf-8") as file:
+            self.stanzas.read_file(file)
+        names = self.stanzas.sections()
+        self.suites = [name for name in names if " " not in name]
+        self.devices = [name.split()[1] for name in names if name.startswith("device ")]
+
+    def device(self, name):
+        """That of a stanza, or a new driver's, which is tested as loop is."""
+        if name in self.devices:
+            stanza = self.stanzas[f"device {name}"]
+            lacks = (stanza.get("lacks", "") + self.stanzas["any device"]["lacks"]).splitlines()
+            return Device(name, tuple(stanza.get("run", "").split()), stanza.get("mode", ""),
+                          stanza.getint("slower", 1), tuple(filter(None, lacks)))
+        if not any((TOP / part / "devices" / f"{name}.c").exists() for part in ("drivers", "tests")):
+            raise Wrong(f"no device is called '{name}' (there are {', '.join(self.devices)}, "
+                        "and any file of drivers/devices)")
+        return Device(name, ("--driver", name, "--device",
+                             os.environ.get("LITE_ACCEL_QEMU_DEVICE", name)))
+
+    def places(self, suite, device):
+        """Where the suite runs with this device, as pairs of place and user."""
+        column = device if device in self.devices else "loop"
+        for word in self.stanzas[suite].get(column, "").split():
+            place, _, user = word.partition("/")
+            if place not in PLACES and place != "host":
+                raise Wrong(f"suites: [{suite}] {column}: no place is called '{place}'")
+            yield place, user or "root"
+
+    def entry(self, device, suite, place, user):
+        stanza = self.stanzas[suite]
+        kernel = PLACES[place][0] if place in PLACES else place
+        seconds = stanza.getint("seconds") * device.slower * SLOWER.get(kernel, 1)
+        seconds *= STRESS if self.stress else 1
+        program = stanza.get("command", f"build/tests/selftests/{suite}")
+        return Entry(device, suite, user, seconds, str(TOP / program))
+
+    def options(self, device, place):
+        return NODES + device.options + PLACES[place][1]
+
+    def kernels(self, suite, place):
+        """Those that must be there; on the host a suite may boot machines of its own."""
+        if place == "host":
+            return set(self.stanzas[suite].get("kernels", "").split())
+        return {PLACES[place][0]}
+
+    def machines(self, devices, kernels, wanted):
+        """The fewest that have something to do, those first that may take longest."""
+        for suite in wanted:
+            if suite not in self.suites:
+                raise Wrong(f"no suite is called '{suite}' (see tests/vm/suites)")
+
+        found, devices = {}, [self.device(name) for name in devices]
+        for suite in [suite for suite in self.suites if not wanted or suite in wanted]:
+            for device in devices:
+                for place, user in self.places(suite, device.name):
+                    if self.kernels(suite, place) <= set(kernels):
+                        # What runs on the host may run beside the others there.
+                        key = (place, suite if place == "host" else self.options(device, place))
+                        entry = self.entry(device, suite, place, user)
+                        found.setdefault(key, []).append(entry)
+        machines = [Machine(place, options, tuple(entries))
+                    for (place, options), entries in found.items()]
+        return sorted(machines, key=lambda machine: -machine.limit)

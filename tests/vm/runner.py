@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots the machines, and has each suite judged when it ends."""
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import groupby
+
+from plan import HERE, Entry
+from verdict import Verdict, complaints, judge, read
+
+
+class Runner:
+    """Runs machines until all of their entries have verdicts, which go to a report."""
+
+    def __init__(self, report, passed=None, stress=""):
+        self.report, self.passed, self.stress = report, passed, stress
+        self.late = []
+        self.children = set()
+        self.lock = threading.Lock()
+        self.stopping = False
+
+    def run_all(self, machines, jobs):
+        """So many side by side."""
+        with ThreadPoolExecutor(jobs) as pool:
+            for future in [pool.submit(self.run, machine) for machine in machines]:
+                future.result()
+
+    def run_late(self):
+        """What ran out of time, one machine after the other, with nothing beside it."""
+        late, self.late = sorted(self.late, key=lambda pair: pair[0].name), []
+        for _, pairs in groupby(late, key=lambda pair: pair[0].name):
+            pairs = list(pairs)
+            self.run(replace(pairs[0][0], last_try=True, entries=[entry for _, entry in pairs]))
+
+    def stop(self, *_):
+        """For signal handlers: the children end their machines."""
+        self.stopping = True
+        for child in list(self.children):
+            child.terminate()
+
+    def run(self, machine):
+        if machine.place == "host":
+            for entry in machine.entries:
+                self.run_on_host(machine, entry)
+            return
+
+        shutil.rmtree(machine.out, ignore_errors=True)
+        machine.out.mkdir(parents=True)
+        waiting = machine.entries
+        while waiting and not self.stopping:
+            self.report.say(f"  BOOT    {machine.name}")
+            done = self.boot(replace(machine, entries=waiting))
+            waiting = [entry for entry in waiting if entry not in done]
+
+    def boot(self, machine):
+        """One boot; returns the entries that have a verdict now, which is one at least."""
+        taken, out = Taken(), machine.out
+        for name in "results", "running":
+            (out / name).write_text("")
+        (out / "plan").write_text("".join(
+            f"{e.name} {e.user} {e.seconds} {e.device.mode or '-'} {e.program}\n"
+            for e in machine.entries))
+
+        with open(out / "run.log", "w", encoding="utf-8") as log:
+            command = [HERE / "run", "--out", out, "--time-limit", str(machine.limit),
+                       *machine.options, "--",
+                       "env", f"LITE_ACCEL_STRESS={self.stress}", HERE / "guest-suite"]
+            child = self.start(command, log, dict(os.environ, KERNEL=machine.kernel))
+            for _ in child.stdout:
+                self.take_results(machine, taken)
+            status = self.finish(child)
+
+        self.take_results(machine, taken)
+        if status or not taken.done:
+            self.blame(machine, taken.done)
+        return taken.done
+
+    def start(self, command, log, env):
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=env, text=True,
+                                 errors="replace", stdout=subprocess.PIPE, stderr=log)
+        self.children.add(child)
+        return child
+
+    def finish(self, child):
+        status = child.wait()
+        self.children.discard(child)
+        return status
+
+    def take_results(self, machine, taken):
+        """What the guest has added to "results"; a line is whole when it has its end."""
+        lines = read(machine.out / "results").split("\n")[:-1]
+        for line in lines[taken.lines:]:
+            taken.lines += 1
+            name, status = line.split()
+            tap, log, left = (read(machine.out / f"{name}.{part}")
+                              for part in ("tap", "dmesg", "left"))
+            seconds = taken.lap()
+            if name == "modules":
+                self.take_loading(machine, complaints(name, log))
+                continue
+            entry = next(e for e in machine.entries if e.name == name)
+            verdict = judge(entry.suite, int(status), tap, log, left.strip())
+            verdict.seconds = seconds
+            taken.done.append(entry)
+            self.settle(machine, entry, verdict)
+
+    def take_loading(self, machine, splats):
+        """Loading the modules has to be clean as well."""
+        if splats:
+            entry = Entry(machine.entries[0].device, "modules", "root", 0, "")
+            self.settle(machine, entry, Verdict(
+                reasons=["complaints in the kernel's log"], details=splats))
+
+    def blame(self, machine, done):
+        """The machine went down: the suite that ran then has failed."""
+        waiting = [entry for entry in machine.entries if entry not in done]
+        if not waiting:
+            return
+        running = read(machine.out / "running").strip()
+        entry = next((e for e in waiting if e.name == running), waiting[0])
+        lines = read(machine.out / "run.log").splitlines() or ["the harness failed"]
+        reason = re.sub(r"^tests/vm/run: ", "", lines[0])
+        late = reason.startswith("the guest did not finish")
+        done.append(entry)
+        self.settle(machine, entry, Verdict(reasons=[reason], details=lines[1:], late=late))
+
+    def run_on_host(self, machine, entry):
+        start, out = time.monotonic(), machine.out
+        out.mkdir(parents=True, exist_ok=True)
+        with open(out / f"{entry.suite}.log", "w", encoding="utf-8") as log:
+            child = self.start(["timeout", "-k", "5", str(entry.seconds), *entry.program.split()],
+                               log, os.environ)
+            text = child.stdout.read()
+            status = self.finish(child)
+
+        (out / f"{entry.suite}.tap").write_text(text, encoding="utf-8")
+        verdict = judge(entry.suite, status, text)
+        verdict.seconds = time.monotonic() - start
+        self.settle(machine, entry, verdict)
+
+    def settle(self, machine, entry, verdict):
+        """Counts a verdict, or puts it off."""
+        if self.stopping:
+            return
+        for reason in verdict.skips:
+            if not entry.device.may_skip(reason):
+                verdict.reasons.append(f"must not be skipped on {entry.device.name}: {reason}")
+                verdict.late = False
+
+        late = verdict.late and not machine.last_try
+        self.report.take(machine, entry, verdict, late)
+        if late:
+            self.late.append((machine, entry))
+        elif self.passed and not verdict.failures:
+            self.passed.add(machine, entry)
+
+
+class Taken:
+    """How much of "results" has been read, whose they were, and when the last one came."""
+
+    def __init__(self):
+        self.lines, self.done, self.last = 0, [], time.monotonic()
+
+    def lap(self):
+        """Seconds since the last result; the guest's may be longer or shorter."""
+        self.last, before = time.monotonic(), self.last
+        return self.last - before
