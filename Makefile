@@ -49,7 +49,7 @@ modules: kernel
 	@cp -asf $(CURDIR)/Kbuild $(CURDIR)/include $(CURDIR)/drivers $(MODULES)
 	@cp -asf $(CURDIR)/tests/vm/selftest $(MODULES)/tests/vm
 	@cp -asf $(CURDIR)/tests/bench/floor $(MODULES)/tests/bench
-	@cp -asf $(CURDIR)/tests/kunit $(MODULES)/tests
+	@cp -asf $(CURDIR)/tests/kunit $(CURDIR)/tests/devices $(MODULES)/tests
 	@$(MAKE) --no-print-directory -C $$(tests/vm/kernel --print kdir) \
 		M=$(MODULES) CONFIG_DEBUG_INFO_BTF_MODULES= modules
 
