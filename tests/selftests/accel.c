@@ -94,18 +94,42 @@ static bool is_slow(void)
 	return slow;
 }
 
+static const char *lacks_command(uint64_t commands, unsigned int needs)
+{
+	static const char *const lacks[] = {
+		[LACCEL_OP_NOP] = "the device has no NOP",
+		[LACCEL_OP_COPY] = "the device has no COPY",
+		[LACCEL_OP_FILL] = "the device has no FILL",
+		[LACCEL_OP_COMPARE] = "the device has no COMPARE",
+		[LACCEL_OP_CRC32C] = "the device has no CRC32C",
+		[LACCEL_OP_SHA256] = "the device has no SHA256",
+		[LACCEL_OP_DUALCAST] = "the device has no DUALCAST",
+	};
+
+	for (unsigned int i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++)
+		if (needs & ACCEL_COMMAND(i) && !(commands >> i & 1))
+			return lacks[i];
+	return NULL;
+}
+
 /* The first of @needs (enum accel_need) that the device does not have, or NULL. */
 const char *accel_lacks(unsigned int needs)
 {
-	struct laccel_info info = { 0 };
+	/* A device that is gone, or that may not be asked any more, is what it was. */
+	static struct laccel_info info;
+	struct laccel_info now;
 	/* A file that is bound asks something of the device when it is closed. */
 	int fd = accel_open_unbound();
-	bool there = !accel_info(fd, &info);
-	uint32_t mode = wanted_mode() == LACCEL_MODE_AUTO ? info.mode : wanted_mode();
+	uint32_t mode;
+	bool there;
 
+	if (!accel_info(fd, &now))
+		info = now;
 	close(fd);
-	if (needs & ACCEL_ALL_COMMANDS && there && ~info.commands & 0x7f)
-		return "the device has not all commands";
+	there = info.size;
+	mode = wanted_mode() == LACCEL_MODE_AUTO ? info.mode : wanted_mode();
+	if (there && lacks_command(info.commands, needs))
+		return lacks_command(info.commands, needs);
 	if (needs & ACCEL_DOORBELL && mode == LACCEL_MODE_MEDIATED)
 		return "the device has no doorbell pages";
 	if (needs & ACCEL_WALLS && there && mode != LACCEL_MODE_PINNED)
@@ -355,7 +379,7 @@ struct laccel_sqe accel_write(void *dst, uint64_t pattern, uint32_t length)
 {
 	uint8_t *src;
 
-	if (!accel_lacks(ACCEL_ALL_COMMANDS))
+	if (!accel_lacks(ACCEL_FILL))
 		return accel_fill(dst, pattern, length);
 	src = accel_pages(length);
 	for (uint32_t i = 0; i < length; i++)
@@ -366,7 +390,7 @@ struct laccel_sqe accel_write(void *dst, uint64_t pattern, uint32_t length)
 /* The device reads, by CRC32C, or without it by COPY. */
 struct laccel_sqe accel_read(const void *src, uint32_t length)
 {
-	if (!accel_lacks(ACCEL_ALL_COMMANDS))
+	if (!accel_lacks(ACCEL_CRC32C))
 		return accel_crc32c(src, length, 0);
 	return accel_copy(accel_pages(length), src, length);
 }

@@ -19,17 +19,24 @@
 #define HUGE		(2ul << 20)
 #define ACCEL_WAIT_MS	20000	/* longer than anything here takes under TCG */
 
+/* The need of a command, by its opcode; NOP and COPY are what every device has. */
+#define ACCEL_COMMAND(opcode)	(0x10000u << (opcode))
+
 /* What not every device has.  A test that needs it is skipped without. */
 enum accel_need {
 	ACCEL_DOORBELL = 1,	/* a doorbell page for each queue */
 	ACCEL_WALLS = 2,	/* memory that is not registered is out of reach */
 	ACCEL_MODEL = 4,	/* ours: it counts, and can be set and broken from here */
-	ACCEL_ALL_COMMANDS = 8,	/* not only some */
 	ACCEL_SPEED = 16,	/* some MiB/s at least; edu has 20 KiB/s */
 	ACCEL_MMU = 32,		/* it translates by itself, and reports faults */
 	ACCEL_PINS = 64,	/* what accel_reach() registers */
 	ACCEL_TABLES = 128,	/* page tables by the core, in which registered rights count */
 	ACCEL_REFILLS = 256,	/* faults, whoever has touched the memory before */
+	ACCEL_FILL = ACCEL_COMMAND(LACCEL_OP_FILL),
+	ACCEL_COMPARE = ACCEL_COMMAND(LACCEL_OP_COMPARE),
+	ACCEL_CRC32C = ACCEL_COMMAND(LACCEL_OP_CRC32C),
+	ACCEL_SHA256 = ACCEL_COMMAND(LACCEL_OP_SHA256),
+	ACCEL_DUALCAST = ACCEL_COMMAND(LACCEL_OP_DUALCAST),
 };
 
 /* Skips a test on devices that do not have it. */

@@ -29,7 +29,7 @@ FIXTURE(limits) {
 
 FIXTURE_SETUP(limits)
 {
-	NEEDS(ACCEL_ALL_COMMANDS);
+	NEEDS(ACCEL_SPEED | USES_NEED);
 	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
 }
 

@@ -61,6 +61,8 @@ NOTICE(page_fault, read_by_copy, way_unmap, 0, ": status");
 FIXTURE_SETUP(oracle)
 {
 	NEEDS(ACCEL_SPEED);
+	if (variant->read == read_by_sha256)
+		NEEDS(ACCEL_SHA256);
 	ASSERT_EQ(0, open_race(&self->r, &variant->way));
 	self->r.read = variant->read;
 }

@@ -83,6 +83,7 @@ TEST_F_TIMEOUT(race, copy, 3600)
 
 TEST_F_TIMEOUT(race, sha256, 3600)
 {
+	NEEDS(ACCEL_SHA256);
 	self->r.read = read_by_sha256;
 	run(_metadata, &self->r);
 }

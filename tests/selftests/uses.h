@@ -11,6 +11,9 @@
 
 struct laccel_device;
 
+/* What the device must have for all of them. */
+#define USES_NEED (ACCEL_FILL | ACCEL_COMPARE | ACCEL_CRC32C | ACCEL_SHA256)
+
 /* The device sees what the CPU has written: some parts of it, and all of it. */
 bool reads(struct laccel_device *dev, const uint8_t *p, size_t n);
 bool hashes(struct laccel_device *dev, const uint8_t *p, size_t n);
