@@ -151,13 +151,16 @@ TEST_F_TIMEOUT(kill, thousand_processes, 3600)
 }
 
 FIXTURE(modules) {
+	char driver[VM_BDF];
+	char path[VM_BDF + 16];		/* of its file */
 };
 
 FIXTURE_SETUP(modules)
 {
 	if (geteuid())
 		SKIP(return, "not root");
-	NEEDS(ACCEL_MODEL);
+	ASSERT_EQ(0, vm_module(self->driver, sizeof(self->driver)));
+	snprintf(self->path, sizeof(self->path), "devices/%s", self->driver);
 }
 
 FIXTURE_TEARDOWN(modules)
@@ -172,7 +175,7 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 
 	ASSERT_EQ(0, accel_queue_init(&q, fd, 4));
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
-	ASSERT_EQ(0, vm_unload("lite_accel_pci"));
+	ASSERT_EQ(0, vm_unload(self->driver));
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&q));
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
 	close(fd);
@@ -180,7 +183,7 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 	accel_queue_unmap(&q);
 	ASSERT_TRUE(accel_until(!vm_unload("lite_accel")));
 	ASSERT_EQ(0, vm_load("core/lite_accel"));
-	ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));
+	ASSERT_EQ(0, vm_load(self->path));
 	ASSERT_EQ(0, vm_await_node());
 }
 
@@ -188,10 +191,10 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 TEST_F_TIMEOUT(modules, modules_come_and_go, 600)
 {
 	for (int i = 0; i < 30; i++) {
-		ASSERT_EQ(0, vm_unload("lite_accel_pci"));
+		ASSERT_EQ(0, vm_unload(self->driver));
 		ASSERT_EQ(0, vm_unload("lite_accel"));
 		ASSERT_EQ(0, vm_load("core/lite_accel"));
-		ASSERT_EQ(0, vm_load("devices/lite_accel_pci"));
+		ASSERT_EQ(0, vm_load(self->path));
 	}
 	ASSERT_EQ(0, vm_await_node());
 }

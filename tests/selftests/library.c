@@ -430,7 +430,6 @@ TEST_F(library, lost_device)
 
 	if (geteuid())
 		SKIP(return, "not root");
-	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
 	ASSERT_EQ(0, vm_unbind(bdf));
 	EXPECT_EQ(-ENODEV, laccel_wait(self->q, -1));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,31 +141,36 @@ static int name_behind(const char *link, char *name, size_t room)
 	return 0;
 }
 
-/* The driver of the device found last. */
-static char driver[64];
+/*
+ * In sysfs, the driver of the device found last; empty if it is on no bus: such a device
+ * comes and goes with its module.
+ */
+static char driver[PATH_MAX];
 
 /* Works only while the device has its driver. */
 int vm_find(char *bdf, size_t room)
 {
-	name_behind("device/driver", driver, sizeof(driver));
-	return name_behind("device", bdf, room);
+	char path[160];
+
+	accel_sysfs(path, sizeof(path), "device/driver");
+	if (realpath(path, driver))
+		return name_behind("device", bdf, room);
+	driver[0] = 0;
+	return name_behind("device/module", bdf, room);
 }
 
-/* A device that is on no bus comes and goes with its module. */
-static bool is_module(const char *bdf)
+static int tell_driver(const char *attribute, const char *bdf)
 {
-	return !strncmp(bdf, "lite_accel_", strlen("lite_accel_"));
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", driver, attribute);
+	return vm_write(path, bdf);
 }
 
 /* Of the device found last, to which that bdf belongs. */
 int vm_unbind(const char *bdf)
 {
-	char path[128];
-
-	if (is_module(bdf))
-		return vm_unload(bdf);
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/unbind", driver);
-	return vm_write(path, bdf);
+	return driver[0] ? tell_driver("unbind", bdf) : vm_unload(bdf);
 }
 
 /* Its driver comes back; the node may take a moment. */
@@ -172,12 +178,17 @@ int vm_attach(const char *bdf)
 {
 	char path[128];
 
-	if (is_module(bdf)) {
-		snprintf(path, sizeof(path), "devices/%s", bdf);
-		return vm_load(path);
-	}
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/bind", driver);
-	return vm_write(path, bdf);
+	if (driver[0])
+		return tell_driver("bind", bdf);
+	snprintf(path, sizeof(path), "devices/%s", bdf);
+	return vm_load(path);
+}
+
+/* The module of the device's driver; works only while it has one. */
+int vm_module(char *name, size_t room)
+{
+	return name_behind("device/driver/module", name, room) ?
+	       name_behind("device/module", name, room) : 0;
 }
 
 int vm_bind(const char *bdf)
@@ -187,7 +198,7 @@ int vm_bind(const char *bdf)
 	return ret ? ret : vm_await_node();
 }
 
-/* A module of ours, by the path that its source has below drivers/. */
+/* A module of ours, by the path that it has below drivers/ or tests/. */
 int vm_load(const char *module)
 {
 	return vm_load_with(module, "");
@@ -195,17 +206,20 @@ int vm_load(const char *module)
 
 int vm_load_with(const char *module, const char *parameters)
 {
+	static const char *const trees[] = { "drivers", "tests" };
 	char path[512] = "", file[640];
 	const char *kernel = getenv("LITE_ACCEL_KERNEL");
-	int fd, ret;
+	int fd = -1, ret;
 
 	/* This program is in build/tests/selftests. */
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
 		return -errno;
 	strstr(path, "/tests/selftests/")[0] = 0;
-	snprintf(file, sizeof(file), "%s/modules/%s/drivers/%s.ko", path, kernel ? kernel : "stock",
-		 module);
-	fd = open(file, O_RDONLY | O_CLOEXEC);
+	for (int i = 0; i < 2 && fd < 0; i++) {
+		snprintf(file, sizeof(file), "%s/modules/%s/%s/%s.ko", path,
+			 kernel ? kernel : "stock", trees[i], module);
+		fd = open(file, O_RDONLY | O_CLOEXEC);
+	}
 	ret = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
 	close(fd);
 	return ret;

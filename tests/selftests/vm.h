@@ -20,14 +20,15 @@ int vm_unplug(void);
 int vm_plug(void);
 int vm_await_node(void);
 
-/* The device's address on its bus, or its module, and what root can do by it. */
-#define VM_BDF 32
+/* The device's name on its bus, or its module's, and what root can do by it. */
+#define VM_BDF 64
 
 int vm_write(const char *path, const char *text);
 int vm_find(char *bdf, size_t room);
 int vm_unbind(const char *bdf);
 int vm_attach(const char *bdf);
 int vm_bind(const char *bdf);
+int vm_module(char *name, size_t room);
 int vm_load(const char *module);
 int vm_load_with(const char *module, const char *parameters);
 int vm_modprobe(const char *module);
