@@ -11,11 +11,12 @@ kbuild()
 	local step=$1 options=$2 dir=$work/${3%%/*}/modules kdir n
 	shift 2
 	kdir=$(tests/vm/kernel --print kdir) || return
-	mkdir -p "$dir"
+	mkdir -p "$dir/tests"
 	case $1 in
 	drivers/*)
 		cp -ru drivers include "$dir"
-		echo "obj-m := drivers/core/ drivers/devices/" >"$dir/Kbuild"
+		cp -ru tests/devices "$dir/tests"
+		echo "obj-m := drivers/core/ drivers/devices/ tests/devices/" >"$dir/Kbuild"
 		;;
 	*)
 		cp -ru "${1%/*}"/* "$dir"
