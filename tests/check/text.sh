@@ -27,10 +27,10 @@ licence()
 {
 	case $1 in
 	LICENSE) ;;
-	include/uapi/*) echo "GPL-2.0 WITH Linux-syscall-note" ;;
+	include/uapi/* | tests/compat/*/lite_accel.h) echo "GPL-2.0 WITH Linux-syscall-note" ;;
 	include/lite_accel/pci_regs.h | qemu/*.[ch] | qemu/Kconfig | qemu/meson.build | \
 		qemu/trace-events | qemu/patches/*) echo "GPL-2.0-or-later" ;;
-	lib/*) echo "LGPL-2.1-or-later OR MIT" ;;
+	lib/* | tests/compat/*/liblite-accel.*) echo "LGPL-2.1-or-later OR MIT" ;;
 	*) echo "GPL-2.0-only" ;;
 	esac
 }
