@@ -216,7 +216,7 @@ int laccel_get_info(struct laccel_device *dev, struct laccel_info *info)
 
 	if (ret)
 		return ret;
-	*info = (struct laccel_info){ .size = sizeof(*info) };
+	info->size = laccel_clear_0(info, &info->reasons + 1);
 	return laccel_ioctl(dev, LACCEL_IOC_INFO, info, "read what it can do");
 }
 
@@ -226,7 +226,7 @@ int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits)
 
 	if (ret)
 		return ret;
-	*limits = (struct laccel_limits){ .size = sizeof(*limits) };
+	limits->size = laccel_clear_0(limits, &limits->refused_needed + 1);
 	return laccel_ioctl(dev, LACCEL_IOC_LIMITS, limits, "read its limits");
 }
 

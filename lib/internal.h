@@ -82,6 +82,18 @@ struct queue {
 	size_t cq_bytes;
 };
 
+/*
+ * Structs grow, but a program that was linked against LITE_ACCEL_0 has allocated what they
+ * had then, up to the @end of a member; nothing behind that is the library's to write.
+ */
+static inline uint32_t laccel_clear_0(void *p, const void *end)
+{
+	uint32_t size = (uint32_t)((const char *)end - (const char *)p);
+
+	memset(p, 0, size);
+	return size;
+}
+
 /* Keep the sentence for laccel_last_error() and return -@err. */
 int laccel_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3), cold));

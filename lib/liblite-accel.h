@@ -53,8 +53,9 @@ struct laccel_device;
  * @cq_base: position of @cqes in this pass over the CQ
  * @phase: phase of a CQE at @cqe that is new
  *
- * Only laccel_queue_create() makes one.  Use the functions: the members may
- * change with every version of this header.
+ * Only laccel_queue_create() makes one.  Use the functions: there may be more members with
+ * every version of this header.  These stay, and where they are, as the inline functions
+ * are part of the programs that use them.
  */
 struct laccel_queue {
 	struct laccel_sqe *sqe;
