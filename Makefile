@@ -26,6 +26,7 @@ all: modules lib tools tests qemu
 help:
 	@echo 'make all          everything below up to qemu (the default)'
 	@echo 'make modules      the kernel modules, for KERNEL=$(KERNEL)'
+	@echo 'make grown        the modules and liblite-accel with longer structs, for tests/compat/run'
 	@echo 'make lib          liblite-accel'
 	@echo 'make tools        the command lite-accel'
 	@echo 'make tests        the test programs'
@@ -51,8 +52,16 @@ modules: kernel
 	@cp -asf $(CURDIR)/tests/vm/selftest $(MODULES)/tests/vm
 	@cp -asf $(CURDIR)/tests/bench/floor $(MODULES)/tests/bench
 	@cp -asf $(CURDIR)/tests/kunit $(CURDIR)/tests/devices $(MODULES)/tests
+	@$(PREPARE)
 	@$(MAKE) --no-print-directory -C $$(tests/vm/kernel --print kdir) \
 		M=$(MODULES) CONFIG_DEBUG_INFO_BTF_MODULES= modules
+
+# Modules and library of a later version, in which every struct that an ioctl takes is longer.
+grown:
+	@$(MAKE) --no-print-directory modules KERNEL=stock MODULES=$(O)/modules/grown \
+		PREPARE='tests/compat/grow include/uapi/lite_accel.h >$(O)/grown.h && \
+		ln -sf $(O)/grown.h $(O)/modules/grown/include/uapi/lite_accel.h'
+	@$(MAKE) --no-print-directory -C lib O=$(O)/grown UAPI=$(O)/modules/grown/include/uapi
 
 all-modules:
 	@set -e; for kernel in $(KERNELS) $(if $(filter newest,$(KERNELS)),bare); do \
@@ -107,5 +116,5 @@ stress: all-modules lib tools tests qemu
 clean:
 	rm -rf $(O)
 
-.PHONY: all help modules all-modules kernel qemu lib tools tests bench-programs
+.PHONY: all help modules grown all-modules kernel qemu lib tools tests bench-programs
 .PHONY: demo test shell check check-fresh bench stress clean
