@@ -200,8 +200,8 @@ static void absorb_neighbours(struct laccel_device *dev, struct laccel_range *ga
 {
 	size_t i = laccel_range_find(dev, gap->start);
 
-	if (i < dev->nranges && dev->ranges[i].start == gap->end &&
-	    merges(dev, &dev->ranges[i], gap)) {
+	while (i < dev->nranges && dev->ranges[i].start == gap->end &&
+	       merges(dev, &dev->ranges[i], gap)) {
 		gap->end = dev->ranges[i].end;
 		laccel_range_drop(dev, i);
 	}
