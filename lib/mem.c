@@ -62,7 +62,8 @@ static int get_ranges(struct laccel_device *dev, uintptr_t start, uintptr_t end,
 	laccel_cache_drop(dev, start, end);
 	while (at < end && !ret)
 		ret = get_range(dev, &at, end, flags);
-	if (ret)
+	/* Before @at all are counted; what @start lies in is not if that failed. */
+	if (ret && at > start)
 		put_ranges(dev, start, at);
 	return ret;
 }
