@@ -128,7 +128,8 @@ static inline uint32_t laccel_cq_head(const struct laccel_queue *q)
 
 /*
  * The end of the SQ is reached, or the SQ looks full: the CQE reaped last knows
- * what the device has fetched.  Before the first one that entry is zero.
+ * what the device has fetched, and so does a newer one that has taken its place.
+ * Before the first one that entry is zero.
  */
 static inline bool laccel_sq_refill(struct laccel_queue *q)
 {
@@ -142,8 +143,11 @@ static inline bool laccel_sq_refill(struct laccel_queue *q)
 	}
 	space = last->sq_head + q->sq_entries - laccel_sq_tail(q);
 	room = (uint32_t)(q->sqes_end - q->sqe);
+	/* We may have used what a newer CQE said, which was in the place before this one's. */
+	if (space > q->sq_entries)
+		room = 0;
 	q->sqe_stop = q->sqe + (space < room ? space : room);
-	return space != 0;
+	return q->sqe_stop != q->sqe;
 }
 
 /**
