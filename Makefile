@@ -30,6 +30,7 @@ help:
 	@echo 'make lib          liblite-accel'
 	@echo 'make tools        the command lite-accel'
 	@echo 'make tests        the test programs'
+	@echo 'make unit         unit tests of liblite-accel, for x86_64, arm64 and riscv64'
 	@echo 'make qemu         QEMU with the accelerator, in the cache'
 	@echo 'make demo         hash a file with an accelerator in software (FILE=path: yours)'
 	@echo '                  (DEVICE=pci or sva: with ours in QEMU; edu: copy one with edu)'
@@ -84,6 +85,10 @@ tests: lib
 		KSELFTEST=$$(tests/vm/kernel --sources)/tools/testing/selftests
 	@install -m 755 tests/kunit/run $(O)/tests/selftests/kunit
 
+unit:
+	@tests/vm/need build cross
+	@set -e; for arch in x86_64 arm64 riscv64; do tests/unit/run $$arch; done
+
 bench-programs: lib
 	@$(MAKE) --no-print-directory -C tests/bench O=$(O)
 
@@ -116,5 +121,5 @@ stress: all-modules lib tools tests qemu
 clean:
 	rm -rf $(O)
 
-.PHONY: all help modules grown all-modules kernel qemu lib tools tests bench-programs
+.PHONY: all help modules grown all-modules kernel qemu lib tools tests unit bench-programs
 .PHONY: demo test shell check check-fresh bench stress clean

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "fake.h"
+
+/* Where in the memfd things are: at multiples of the largest page there is. */
+#define STATE_OFFSET	0x00000
+#define SQ_OFFSET	0x10000
+#define CQ_OFFSET	0x50000
+#define DOORBELL_OFFSET	0x70000
+#define MEMORY_BYTES	0x80000
+#define ENTRIES_MAX	4096
+#define NOT_ARMED	UINT64_MAX
+
+struct fake fake;
+
+long __wrap_sysconf(int name)
+{
+	if (name == _SC_PAGESIZE)
+		return fake.page_size;
+	if (name == _SC_PHYS_PAGES)
+		return (1l << 40) / fake.page_size;
+	return __real_sysconf(name);
+}
+
+int __wrap_getrlimit(int resource, struct rlimit *limit)
+{
+	*limit = (struct rlimit){ fake.memlock, fake.memlock };
+	return resource == RLIMIT_MEMLOCK ? 0 : -1;
+}
+
+void fake_init(void)
+{
+	fake = (struct fake){
+		.page_size = 4096,
+		.memlock = 1ull << 40,
+		.pinned_max = 1ull << 40,
+		.max_memories = FAKE_RANGES,
+		.mode = LACCEL_MODE_PINNED,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.memfd = memfd_create("accel", 0),
+	};
+	if (fake.memfd < 0 || ftruncate(fake.memfd, MEMORY_BYTES))
+		abort();
+	fake.memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fake.memfd, 0);
+	if (fake.memory == MAP_FAILED)
+		abort();
+	snprintf(fake.path, sizeof(fake.path), "/proc/self/fd/%d", fake.memfd);
+}
+
+static int fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+static int refuse(int err, uint32_t limit, uint64_t in_use, uint64_t needed)
+{
+	fake.refusal = (struct laccel_limits){
+		.refused = limit,
+		.refused_limit =
+			limit == LACCEL_LIMIT_MEMLOCK ? fake.pinned_max : fake.max_memories,
+		.refused_in_use = in_use,
+		.refused_needed = needed,
+	};
+	return fail(err);
+}
+
+static int info(struct laccel_info *arg)
+{
+	arg->commands = 0x7f;
+	arg->mode = fake.mode;
+	arg->modes = 1u << fake.mode;
+	arg->max_queues = 1;
+	arg->max_entries = ENTRIES_MAX;
+	arg->max_length = 1u << 30;
+	arg->va_bits = 48;
+	for (uint32_t i = 0; i < LACCEL_MODES; i++)
+		arg->reasons[i] = i == fake.mode ? LACCEL_REASON_NONE : LACCEL_REASON_NO_PASID;
+	return 0;
+}
+
+static int bind_mode(struct laccel_bind *arg)
+{
+	if (arg->mode != LACCEL_MODE_AUTO && arg->mode != fake.mode)
+		return fail(EOPNOTSUPP);
+	arg->mode = fake.mode;
+	return 0;
+}
+
+static int queue_create(struct laccel_queue_create *arg)
+{
+	uint32_t sq = arg->sq_entries, cq = arg->cq_entries;
+
+	if (!sq || sq & (sq - 1) || sq > ENTRIES_MAX || !cq || cq & (cq - 1) || cq > ENTRIES_MAX)
+		return fail(EINVAL);
+	memset(fake.memory, 0, MEMORY_BYTES);
+	*(uint32_t *)(fake.memory + STATE_OFFSET) = LACCEL_STATE_RUNNING;
+	arg->id = ++fake.last_id;
+	arg->sqe_size = sizeof(struct laccel_sqe);
+	arg->cqe_size = sizeof(struct laccel_cqe);
+	arg->state_offset = STATE_OFFSET;
+	arg->sq_offset = SQ_OFFSET;
+	arg->cq_offset = CQ_OFFSET;
+	arg->doorbell_offset = fake.no_doorbell ? 0 : DOORBELL_OFFSET;
+	arg->sq_bytes = sq * sizeof(struct laccel_sqe);
+	arg->cq_bytes = cq * sizeof(struct laccel_cqe);
+	fake.create = *arg;
+	fake.sq = (struct laccel_sqe *)(fake.memory + SQ_OFFSET);
+	fake.cq = (struct laccel_cqe *)(fake.memory + CQ_OFFSET);
+	fake.doorbell = (struct laccel_doorbell *)(fake.memory + DOORBELL_OFFSET);
+	fake.doorbell->arm = NOT_ARMED;
+	fake.head = 0;
+	fake.completed = 0;
+	fake.is_armed = false;
+	return 0;
+}
+
+static int mem_register(struct laccel_mem_register *arg)
+{
+	uint64_t end = arg->addr + arg->length;
+
+	if (arg->addr % 4096 || arg->length % 4096 || !arg->length)
+		return fail(EINVAL);
+	for (size_t i = 0; i < fake.nranges; i++)
+		if (arg->addr < fake.ranges[i].end && fake.ranges[i].start < end)
+			return fail(EEXIST);
+	if (fake.nranges == fake.max_memories)
+		return refuse(EDQUOT, LACCEL_LIMIT_MEMORIES, fake.nranges, 1);
+	if (fake.pinned + arg->length > fake.pinned_max)
+		return refuse(ENOMEM, LACCEL_LIMIT_MEMLOCK, fake.pinned, arg->length);
+	arg->id = ++fake.last_id;
+	fake.ranges[fake.nranges++] = (struct fake_range){
+		.start = arg->addr, .end = end, .id = arg->id,
+		.flags = arg->flags,
+	};
+	fake.pinned += arg->length;
+	fake.registered++;
+	return 0;
+}
+
+static int destroy(uint32_t id)
+{
+	if (id == fake.create.id) {
+		fake.create.id = 0;
+		return 0;
+	}
+	for (size_t i = 0; i < fake.nranges; i++) {
+		if (fake.ranges[i].id != id)
+			continue;
+		fake.pinned -= fake.ranges[i].end - fake.ranges[i].start;
+		fake.ranges[i] = fake.ranges[--fake.nranges];
+		return 0;
+	}
+	return fail(ENOENT);
+}
+
+static int queue_status(struct laccel_queue_status *arg)
+{
+	arg->state = *(uint32_t *)(fake.memory + STATE_OFFSET);
+	arg->error = arg->state == LACCEL_STATE_FAILED ? LACCEL_ERROR_SQ_TAIL : LACCEL_ERROR_NONE;
+	arg->sq_head = fake.head;
+	arg->retired = fake.completed;
+	return 0;
+}
+
+static int limits(struct laccel_limits *arg)
+{
+	uint32_t size = arg->size;
+
+	*arg = fake.refusal;
+	arg->size = size;
+	arg->memlock = fake.memlock;
+	arg->memories = fake.nranges;
+	return 0;
+}
+
+static int kick(const struct laccel_kick *arg)
+{
+	fake.kicks++;
+	if (!fake.no_doorbell)
+		return fail(EOPNOTSUPP);
+	__atomic_store_n((uint64_t *)((uint8_t *)fake.doorbell + arg->offset), arg->value,
+			 __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int answer(unsigned long request, void *arg)
+{
+	switch (request) {
+	case LACCEL_IOC_INFO:
+		return info(arg);
+	case LACCEL_IOC_BIND:
+		return bind_mode(arg);
+	case LACCEL_IOC_LIMITS:
+		return limits(arg);
+	case LACCEL_IOC_DESTROY:
+		return destroy(((struct laccel_destroy *)arg)->id);
+	case LACCEL_IOC_QUEUE_CREATE:
+		return queue_create(arg);
+	case LACCEL_IOC_QUEUE_STATUS:
+		return queue_status(arg);
+	case LACCEL_IOC_MEM_REGISTER:
+		return mem_register(arg);
+	case LACCEL_IOC_PREFETCH:
+		fake.prefetch = *(struct laccel_prefetch *)arg;
+		return 0;
+	case LACCEL_IOC_KICK:
+		return kick(arg);
+	default:
+		return fail(ENOTTY);
+	}
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+	int ret;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	pthread_mutex_lock(&fake.lock);
+	ret = answer(request, arg);
+	pthread_mutex_unlock(&fake.lock);
+	return ret;
+}
+
+static bool reaches(uintptr_t at, uintptr_t end, uint32_t flags)
+{
+	size_t i = 0;
+
+	while (at < end && i < fake.nranges) {
+		const struct fake_range *range = &fake.ranges[i++];
+
+		if (range->start > at || range->end <= at || flags & ~range->flags)
+			continue;
+		at = range->end;
+		i = 0;
+	}
+	return at >= end;
+}
+
+bool fake_reaches(uintptr_t start, uintptr_t end, uint32_t flags)
+{
+	bool ret;
+
+	pthread_mutex_lock(&fake.lock);
+	ret = reaches(start, end, flags);
+	pthread_mutex_unlock(&fake.lock);
+	return ret;
+}
+
+void fake_start_at(struct laccel_queue *q, uint32_t position)
+{
+	q->sq_base = position;
+	q->cq_base = position;
+	fake.cq[fake.create.cq_entries - 1].sq_head = position;
+	fake.head = position;
+	fake.completed = position;
+	fake.doorbell->ring = (uint64_t)position << 32 | position;
+}
+
+/* A store to the real page is heard once. */
+static void hear_arm(void)
+{
+	uint64_t arm = __atomic_exchange_n(&fake.doorbell->arm, NOT_ARMED, __ATOMIC_ACQ_REL);
+	uint64_t one = 1;
+
+	if (arm != NOT_ARMED) {
+		fake.armed = arm;
+		fake.is_armed = true;
+	}
+	if (fake.is_armed && (int32_t)(fake.completed - fake.armed) > 0) {
+		fake.is_armed = false;
+		if (write(fake.create.eventfd, &one, sizeof(one)) != sizeof(one))
+			abort();
+	}
+}
+
+bool fake_fetch(struct laccel_sqe *sqe)
+{
+	uint64_t ring = __atomic_load_n(&fake.doorbell->ring, __ATOMIC_ACQUIRE);
+	uint32_t tail = ring, head = ring >> 32;
+
+	hear_arm();
+	if (fake.head == tail || fake.completed - head == fake.create.cq_entries)
+		return false;
+	*sqe = fake.sq[fake.head++ & (fake.create.sq_entries - 1)];
+	return true;
+}
+
+/* As the real one does: the last 8 bytes, which have the phase, are written last, at once. */
+void fake_complete(struct laccel_cqe cqe)
+{
+	struct laccel_cqe *slot = &fake.cq[fake.completed & (fake.create.cq_entries - 1)];
+	uint64_t last;
+
+	cqe.sq_head = fake.head;
+	cqe.phase = !(fake.completed & fake.create.cq_entries);
+	memcpy(&last, &cqe.sq_head, sizeof(last));
+	memcpy(slot, &cqe, offsetof(struct laccel_cqe, sq_head));
+	__atomic_store_n((uint64_t *)&slot->sq_head, last, __ATOMIC_RELEASE);
+	fake.completed++;
+	hear_arm();
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The fast path, on rings in ordinary memory: what an SQE holds, when the SQ is full, in which
+ * order and when completions are seen, at every size and across the wrap of all counters; and
+ * the barriers, with the device in another thread.
+ */
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "fake.h"
+#include "kselftest_harness.h"
+
+#define ENTRIES_MAX	4096
+#define SLEEPS		300
+
+static uint32_t random_below(uint32_t bound)
+{
+	static uint32_t state = 1;
+
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state % bound;
+}
+
+FIXTURE(ring) {
+	struct laccel_device *dev;
+	struct laccel_queue *q;
+};
+
+FIXTURE_SETUP(ring)
+{
+	fake_init();
+	ASSERT_EQ(0, laccel_open(fake.path, &self->dev));
+}
+
+FIXTURE_TEARDOWN(ring)
+{
+	laccel_close(self->dev);
+}
+
+/* How many SQEs a program has taken and CQEs reaped, and the last one's sq_head. */
+struct model {
+	uint32_t taken;
+	uint32_t reaped;
+	uint32_t free_before;
+};
+
+/*
+ * Take up to @count SQEs; false if one is not the next, or has not been fetched yet, or if there
+ * is none although the last CQE said so.
+ */
+static bool take(struct laccel_queue *q, struct model *m, uint32_t count)
+{
+	struct laccel_sqe *sqe;
+
+	while (count--) {
+		sqe = laccel_get_sqe(q);
+		if (sqe ? m->taken - fake.head >= q->sq_entries :
+			  m->taken - m->free_before < q->sq_entries)
+			return false;
+		if (!sqe)
+			return true;
+		if (sqe != &q->sqes[m->taken & (q->sq_entries - 1)])
+			return false;
+		laccel_prep_nop(sqe);
+		sqe->user_data = 7ull * m->taken++;
+	}
+	return true;
+}
+
+static bool run_device(uint32_t count)
+{
+	struct laccel_cqe cqe = { 0 };
+	struct laccel_sqe sqe;
+
+	while (count-- && fake_fetch(&sqe)) {
+		if (sqe.user_data != 7ull * (fake.head - 1))
+			return false;
+		cqe.user_data = sqe.user_data;
+		cqe.result = ~sqe.user_data;
+		fake_complete(cqe);
+	}
+	return true;
+}
+
+static bool reap(struct laccel_queue *q, struct model *m, uint32_t count)
+{
+	struct laccel_cqe cqe;
+	bool there;
+
+	while (count--) {
+		there = m->reaped != fake.completed;
+		if (laccel_ready(q) != there || laccel_reap(q, &cqe) != there)
+			return false;
+		if (!there)
+			return true;
+		if (cqe.user_data != 7ull * m->reaped || cqe.result != ~cqe.user_data)
+			return false;
+		m->reaped++;
+		m->free_before = cqe.sq_head;
+	}
+	return true;
+}
+
+/* Batches of all lengths, until so many commands are done. */
+static bool go_round(struct laccel_queue *q, uint32_t start, uint32_t commands)
+{
+	struct model m = { start, start, start };
+	uint32_t sq = q->sq_entries, cq = q->cq_entries;
+
+	fake_start_at(q, start);
+	while (m.reaped - start < commands) {
+		if (!take(q, &m, random_below(sq + 2)))
+			return false;
+		laccel_submit(q);
+		if (q->doorbell->ring != ((uint64_t)m.reaped << 32 | m.taken))
+			return false;
+		if (!run_device(random_below(cq + 2)) || !reap(q, &m, random_below(cq + 2)))
+			return false;
+	}
+	return true;
+}
+
+/* The first pass, and the passes in which positions go from 2^32 - 1 to 0. */
+TEST_F_TIMEOUT(ring, every_size, 120)
+{
+	for (uint32_t sq = 1; sq <= ENTRIES_MAX; sq *= 2) {
+		for (uint32_t cq = 1; cq <= ENTRIES_MAX; cq *= 2) {
+			uint32_t most = sq > cq ? sq : cq;
+
+			ASSERT_EQ(0, laccel_queue_create(self->dev, sq, cq, &self->q));
+			ASSERT_TRUE(go_round(self->q, 0, 2 * most + 1)) {
+				TH_LOG("%u SQEs, %u CQEs", sq, cq);
+			}
+			ASSERT_EQ(0, laccel_queue_destroy(self->q));
+			ASSERT_EQ(0, laccel_queue_create(self->dev, sq, cq, &self->q));
+			ASSERT_TRUE(go_round(self->q, -2 * most, 4 * most)) {
+				TH_LOG("%u SQEs, %u CQEs, across 2^32", sq, cq);
+			}
+			ASSERT_EQ(0, laccel_queue_destroy(self->q));
+		}
+	}
+}
+
+TEST_F(ring, sizes_refused)
+{
+	const uint32_t bad[] = { 0, 3, 4095, 8192 };
+
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(-EINVAL, laccel_queue_create(self->dev, bad[i], 4, &self->q));
+}
+
+/* Without a doorbell page the same values go by KICK. */
+TEST_F(ring, kicks)
+{
+	fake.no_doorbell = true;
+	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
+	laccel_prep_nop(laccel_get_sqe(self->q));
+	errno = 77;
+	laccel_submit(self->q);
+	EXPECT_EQ(1, fake.kicks);
+	EXPECT_EQ(1, fake.doorbell->ring);
+	laccel_arm(self->q);
+	EXPECT_EQ(2, fake.kicks);
+	EXPECT_EQ(0, fake.doorbell->arm);
+	EXPECT_EQ(77, errno);
+}
+
+TEST_F(ring, wait_says_why_not)
+{
+	uint32_t *state = (uint32_t *)fake.memory;
+
+	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->q));
+	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 0));
+	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1000));
+	*state = LACCEL_STATE_FAILED;
+	EXPECT_EQ(-EIO, laccel_wait(self->q, -1));
+	EXPECT_NE(NULL, strstr(laccel_last_error(), "the SQ tail moved backwards"));
+	*state = LACCEL_STATE_STOPPED;
+	EXPECT_EQ(-ECANCELED, laccel_wait(self->q, -1));
+	*state = LACCEL_STATE_LOST;
+	EXPECT_EQ(-ENODEV, laccel_wait(self->q, -1));
+}
+
+/*
+ * Message passing, both ways: what the program wrote before the doorbell the device finds, and
+ * what the device wrote before the phase the program finds.
+ */
+static struct {
+	uint64_t to_device;
+	uint64_t from_device;
+} words[2 * ENTRIES_MAX];
+
+static bool stop;
+static unsigned int device_saw_old;
+
+static void *device(void *unused)
+{
+	struct laccel_cqe cqe = { 0 };
+	struct laccel_sqe sqe;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		uint64_t n;
+
+		if (!fake_fetch(&sqe)) {
+			sched_yield();
+			continue;
+		}
+		n = sqe.user_data;
+		if (sqe.arg0 != ~n || sqe.src != (uintptr_t)&words[n % (2 * ENTRIES_MAX)] ||
+		    words[n % (2 * ENTRIES_MAX)].to_device != n)
+			device_saw_old++;
+		words[n % (2 * ENTRIES_MAX)].from_device = 3 * n;
+		cqe.user_data = n;
+		cqe.result = 5 * n;
+		cqe.fault_addr = ~n;
+		cqe.status = n;
+		fake_complete(cqe);
+	}
+	return unused;
+}
+
+static bool hand_over(struct laccel_queue *q, uint64_t n)
+{
+	struct laccel_sqe *sqe = laccel_get_sqe(q);
+
+	if (!sqe)
+		return false;
+	words[n % (2 * ENTRIES_MAX)].to_device = n;
+	laccel_prep_nop(sqe);
+	sqe->user_data = n;
+	sqe->arg0 = ~n;
+	sqe->src = (uintptr_t)&words[n % (2 * ENTRIES_MAX)];
+	return true;
+}
+
+static bool is_of(const struct laccel_cqe *cqe, uint64_t n)
+{
+	return cqe->user_data == n && cqe->result == 5 * n && cqe->fault_addr == ~n &&
+	       cqe->status == (uint16_t)n && words[n % (2 * ENTRIES_MAX)].from_device == 3 * n;
+}
+
+/* Returns how many completions came with something old. */
+static unsigned int exchange(struct laccel_queue *q, uint64_t commands)
+{
+	uint64_t taken = 0, reaped = 0;
+	unsigned int old = 0;
+	struct laccel_cqe cqe;
+
+	while (reaped < commands) {
+		while (taken < commands && hand_over(q, taken))
+			taken++;
+		laccel_submit(q);
+		if (!laccel_ready(q))
+			sched_yield();
+		while (laccel_reap(q, &cqe))
+			old += !is_of(&cqe, reaped++);
+	}
+	return old;
+}
+
+TEST_F_TIMEOUT(ring, litmus, 120)
+{
+	const uint32_t sizes[] = { 1, 2, 16, ENTRIES_MAX };
+	const uint32_t commands[] = { 300, 600, 10000, 100000 };
+	pthread_t thread;
+
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, laccel_queue_create(self->dev, sizes[i], sizes[i], &self->q));
+		stop = false;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, device, NULL));
+		EXPECT_EQ(0, exchange(self->q, commands[i]));
+		__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+		pthread_join(thread, NULL);
+		EXPECT_EQ(0, device_saw_old);
+		ASSERT_EQ(0, laccel_queue_destroy(self->q));
+	}
+}
+
+/* No completion is slept through: otherwise this does not end. */
+TEST_F_TIMEOUT(ring, sleeps, 120)
+{
+	struct laccel_cqe cqe;
+	pthread_t thread;
+
+	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->q));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, device, NULL));
+	for (uint64_t n = 0; n < SLEEPS; n++) {
+		ASSERT_TRUE(hand_over(self->q, n));
+		ASSERT_EQ(0, laccel_wait(self->q, -1));
+		ASSERT_TRUE(laccel_reap(self->q, &cqe));
+		ASSERT_TRUE(is_of(&cqe, n));
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+}
+
+/*
+ * An emulator on x86 keeps more order than the processor that it stands for, so that a barrier
+ * could be missing or too weak and nobody would see: these are the instructions.
+ */
+#if defined(__aarch64__)
+#define RELEASE		0xd50333bf	/* dmb osh */
+#define ACQUIRE		0xd50331bf	/* dmb oshld */
+#elif defined(__riscv)
+#define RELEASE		0x0340000f	/* fence rw, o */
+#define ACQUIRE		0x0230000f	/* fence r, rw */
+#endif
+
+#ifdef RELEASE
+#define IN(name) __attribute__((noinline, section(name), used))
+
+IN("submit_section") static void submit_code(struct laccel_queue *q)
+{
+	laccel_submit(q);
+}
+
+IN("arm_section") static void arm_code(struct laccel_queue *q)
+{
+	laccel_arm(q);
+}
+
+IN("reap_section") static bool reap_code(struct laccel_queue *q, struct laccel_cqe *cqe)
+{
+	return laccel_reap(q, cqe);
+}
+
+static int count(const uint8_t *start, const uint8_t *end, uint32_t instruction)
+{
+	int n = 0;
+
+	for (; start + sizeof(instruction) <= end; start += 2)
+		n += !memcmp(start, &instruction, sizeof(instruction));
+	return n;
+}
+
+#define COUNT(name, instruction) ({					\
+	extern const uint8_t __start_##name[], __stop_##name[];		\
+									\
+	count(__start_##name, __stop_##name, instruction);		\
+})
+
+TEST(barriers)
+{
+	EXPECT_EQ(1, COUNT(submit_section, RELEASE));
+	EXPECT_EQ(1, COUNT(arm_section, RELEASE));
+	EXPECT_EQ(1, COUNT(reap_section, ACQUIRE));
+}
+#else
+TEST(barriers)
+{
+	SKIP(return, "x86 needs no instruction");
+}
+#endif
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The bytes that the prep functions write, the words for what went wrong, the names of modes. */
+#include <stdlib.h>
+
+#include "fake.h"
+#include "kselftest_harness.h"
+
+#define SRC	0x1112131415161718
+#define DST	0x2122232425262728
+#define THIRD	0x3132333435363738
+#define VALUE	0x4142434445464748
+#define LENGTH	0x51525354ull
+
+/* The eight words of an entry; a word that is not named is 0. */
+#define IS(...) (!memcmp(&sqe, (const uint64_t[8]){ __VA_ARGS__ }, sizeof(sqe)))
+
+TEST(prepared_bytes)
+{
+	void *const dst = (void *)DST, *const src = (void *)SRC;
+	void *const two[2] = { dst, (void *)THIRD };
+	struct laccel_sqe sqe;
+
+	ASSERT_EQ(64, sizeof(sqe));
+	memset(&sqe, 0xff, sizeof(sqe));
+	laccel_prep_nop(&sqe);
+	EXPECT_TRUE(IS(0));
+	memset(&sqe, 0xff, sizeof(sqe));
+	laccel_prep(&sqe, 48, LENGTH);
+	EXPECT_TRUE(IS(LENGTH << 32 | 48));
+	memset(&sqe, 0xff, sizeof(sqe));
+	laccel_prep_copy(&sqe, dst, src, LENGTH);
+	EXPECT_TRUE(IS(LENGTH << 32 | 1, 0, SRC, DST));
+	memset(&sqe, 0xff, sizeof(sqe));
+	laccel_prep_fill(&sqe, dst, VALUE, LENGTH);
+	EXPECT_TRUE(IS(LENGTH << 32 | 2, 0, 0, DST, VALUE));
+	memset(&sqe, 0xff, sizeof(sqe));
+	laccel_prep_compare(&sqe, src, dst, LENGTH);
+	EXPECT_TRUE(IS(LENGTH << 32 | 3, 0, SRC, DST));
+	memset(&sqe, 0xff, sizeof(sqe));
+	laccel_prep_crc32c(&sqe, src, LENGTH, 0x61626364);
+	EXPECT_TRUE(IS(LENGTH << 32 | 4, 0, SRC, 0, 0x61626364));
+	memset(&sqe, 0xff, sizeof(sqe));
+	laccel_prep_sha256(&sqe, dst, src, LENGTH);
+	EXPECT_TRUE(IS(LENGTH << 32 | 5, 0, SRC, DST));
+	memset(&sqe, 0xff, sizeof(sqe));
+	laccel_prep_dualcast(&sqe, two, src, LENGTH);
+	EXPECT_TRUE(IS(LENGTH << 32 | 6, 0, SRC, DST, THIRD));
+}
+
+TEST(statuses)
+{
+	EXPECT_STREQ("done", laccel_status_str(LACCEL_OK));
+	EXPECT_STREQ("canceled", laccel_status_str(LACCEL_CANCELED));
+	EXPECT_STREQ("unknown status", laccel_status_str(LACCEL_TIMEOUT + 1));
+	EXPECT_STREQ("unknown status", laccel_status_str(UINT32_MAX));
+	for (unsigned int i = 0; i <= LACCEL_TIMEOUT; i++) {
+		EXPECT_NE(0, *laccel_status_str(i));
+		for (unsigned int j = 0; j < i; j++)
+			EXPECT_STRNE(laccel_status_str(i), laccel_status_str(j));
+	}
+}
+
+TEST(opcodes)
+{
+	static const char *const names[] = { "NOP", "COPY", "FILL", "COMPARE", "CRC32C", "SHA256",
+					     "DUALCAST" };
+
+	for (unsigned int i = 0; i < 7; i++)
+		EXPECT_STREQ(names[i], laccel_opcode_str(i));
+	EXPECT_EQ(NULL, laccel_opcode_str(7));
+	EXPECT_EQ(NULL, laccel_opcode_str(UINT32_MAX));
+}
+
+static void *fail_elsewhere(void *sentence)
+{
+	*(bool *)sentence = !*laccel_last_error() && laccel_fail(EIO, "there") == -EIO;
+	return NULL;
+}
+
+/* One a thread, cut where it is too long. */
+TEST(last_error)
+{
+	bool alone = false;
+	pthread_t thread;
+	char text[1000];
+
+	EXPECT_EQ(-EPERM, laccel_fail(EPERM, "%s %d", "here", 7));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, fail_elsewhere, &alone));
+	pthread_join(thread, NULL);
+	EXPECT_TRUE(alone);
+	EXPECT_STREQ("here 7", laccel_last_error());
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = 0;
+	EXPECT_EQ(-EIO, laccel_fail(EIO, "%s", text));
+	EXPECT_EQ(319, strlen(laccel_last_error()));
+}
+
+TEST(mode_by_environment)
+{
+	static const char *const names[] = { "auto", "SVA", "Mirror", "pinned", "MEDIATED" };
+	static const char *const bad[] = { "sv", "svax", " sva", "1", "pinned," };
+	uint32_t mode = LACCEL_MODE_AUTO;
+
+	unsetenv("LITE_ACCEL_MODE");
+	EXPECT_EQ(0, laccel_mode_wanted(&mode));
+	EXPECT_EQ(LACCEL_MODE_AUTO, mode);
+	setenv("LITE_ACCEL_MODE", "", 1);
+	EXPECT_EQ(0, laccel_mode_wanted(&mode));
+	for (uint32_t i = 0; i < 5; i++) {
+		mode = LACCEL_MODE_AUTO;
+		setenv("LITE_ACCEL_MODE", names[i], 1);
+		EXPECT_EQ(0, laccel_mode_wanted(&mode));
+		EXPECT_EQ(i, mode);
+		EXPECT_EQ(0, strcasecmp(names[i], laccel_mode_str(i)));
+	}
+	for (uint32_t i = 0; i < 5; i++) {
+		mode = LACCEL_MODE_AUTO;
+		setenv("LITE_ACCEL_MODE", bad[i], 1);
+		EXPECT_EQ(-EINVAL, laccel_mode_wanted(&mode));
+		/* What the program wants it does not ask for there. */
+		mode = LACCEL_MODE_PINNED;
+		EXPECT_EQ(0, laccel_mode_wanted(&mode));
+		EXPECT_EQ(LACCEL_MODE_PINNED, mode);
+	}
+	EXPECT_EQ(NULL, laccel_mode_str(5));
+}
+
+TEST(reasons)
+{
+	struct laccel_device *dev = calloc(1, sizeof(*dev) + 1);
+	const char *before = "";
+
+	EXPECT_EQ(NULL, laccel_explain(dev, LACCEL_MODE_SVA));
+	for (uint32_t i = 1; i <= LACCEL_REASON_PAGING; i++) {
+		dev->info.reasons[LACCEL_MODE_SVA] = i;
+		ASSERT_NE(NULL, laccel_explain(dev, LACCEL_MODE_SVA));
+		EXPECT_STRNE(before, laccel_explain(dev, LACCEL_MODE_SVA));
+		before = laccel_explain(dev, LACCEL_MODE_SVA);
+	}
+	dev->info.reasons[LACCEL_MODE_SVA] = LACCEL_REASON_PAGING + 1;
+	EXPECT_STREQ("for a reason that is new", laccel_explain(dev, LACCEL_MODE_SVA));
+	EXPECT_NE(NULL, strstr(laccel_explain(dev, LACCEL_MODES), "the driver does not know it"));
+	free(dev);
+}
+
+TEST(open_in_a_mode)
+{
+	struct laccel_device *dev;
+
+	fake_init();
+	unsetenv("LITE_ACCEL_MODE");
+	EXPECT_EQ(-EOPNOTSUPP, laccel_open_mode(fake.path, LACCEL_MODE_SVA, &dev));
+	EXPECT_NE(NULL, strstr(laccel_last_error(), "SVA: the device has no PASID"));
+	ASSERT_EQ(0, laccel_open_mode(fake.path, LACCEL_MODE_PINNED, &dev));
+	EXPECT_STREQ(fake.path, laccel_path(dev));
+	laccel_close(dev);
+}
+
+TEST_HARNESS_MAIN
