@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * liblite-accel's synchronous helpers.  What the commands compute is data.c's
+ * liblite-accel's synchronous helpers.  What the commands compute is commands.c's
  * matter; here windows and pieces fit together, within the memlock limit, and
  * nothing is copied on the way.
  */

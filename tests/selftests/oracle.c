@@ -12,7 +12,7 @@
 #define PATIENCE_MS	60000	/* to notice; a race that is wrong ends at once */
 
 /*
- * What a way must not do.
+ * What a change must not do.
  */
 static bool show_old_data(struct race *r, int n)
 {
@@ -42,28 +42,28 @@ FIXTURE(oracle) {
 };
 
 FIXTURE_VARIANT(oracle) {
-	struct way way;
+	struct page_change change;
 	read_fn *read;
 	const char *notice;	/* part of it */
 };
 
 #define NOTICE(name, how, what, bits, words)					\
 	FIXTURE_VARIANT_ADD(oracle, name) {					\
-		.read = how, .way = { .act = what, .flags = bits }, .notice = words	\
+		.read = how, .change = { .act = what, .flags = bits }, .notice = words	\
 	}
 
 NOTICE(old_data, read_by_copy, show_old_data, 0, ": read 0x5a");
 NOTICE(old_data_hashed, read_by_sha256, show_old_data, 0, "digest");
 NOTICE(lost_data, read_by_copy, lose_data, KEEPS, ": read 0,");
 NOTICE(lost_write, read_by_copy, undo_write, KEEPS, "not there");
-NOTICE(page_fault, read_by_copy, way_unmap, 0, ": status");
+NOTICE(page_fault, read_by_copy, change_unmap, 0, ": status");
 
 FIXTURE_SETUP(oracle)
 {
 	NEEDS(ACCEL_SPEED);
 	if (variant->read == read_by_sha256)
 		NEEDS(ACCEL_SHA256);
-	ASSERT_EQ(0, open_race(&self->r, &variant->way));
+	ASSERT_EQ(0, open_race(&self->r, &variant->change));
 	self->r.read = variant->read;
 }
 
@@ -101,7 +101,7 @@ FIXTURE_VARIANT_ADD(flush, sha256) { .read = read_by_sha256 };
 
 FIXTURE_SETUP(flush)
 {
-	static const struct way exchange = { .act = way_exchange, .kind = SHARED };
+	static const struct page_change exchange = { .act = change_exchange, .kind = SHARED };
 
 	if (!vm_present())
 		SKIP(return, "no line to the host");

@@ -17,43 +17,43 @@ FIXTURE(race) {
 };
 
 FIXTURE_VARIANT(race) {
-	struct way way;
+	struct page_change change;
 };
 
 #define RACE(name, backing, what, bits, ...)					\
 	FIXTURE_VARIANT_ADD(race, name) {					\
-		.way = { .kind = backing, .act = what, .flags = bits, __VA_ARGS__ }	\
+		.change = { .kind = backing, .act = what, .flags = bits, __VA_ARGS__ }	\
 	}
 
-RACE(munmap, SMALL, way_unmap, LOSES | DROPS);
-RACE(mmap_over, SHARED, way_exchange, DROPS);
-RACE(mremap, SMALL, way_move, LOSES | KEEPS | DROPS);
-RACE(mprotect, SMALL, way_protect, LOSES | KEEPS | DROPS);
-RACE(dontneed, SMALL, way_discard, DROPS);
-RACE(madv_free, SMALL, way_free_lazily, DROPS);
-RACE(fork, SMALL, way_fork_and_write, KEEPS);
-RACE(fork_huge, BIG, way_fork_and_write, KEEPS);
-RACE(thp_split, BIG, way_split, KEEPS | DROPS | COUNTS);
-RACE(thp_collapse, BIG, way_collapse, KEEPS | DROPS | COUNTS);
-RACE(migration, SMALL, way_migrate, KEEPS | DROPS | COUNTS, .prepare = need_nodes);
-RACE(reclaim, SHARED, way_page_out, KEEPS | DROPS);
-RACE(swap, SMALL, way_swap_out, KEEPS | DROPS | COUNTS, .prepare = swap_on, .undo = swap_off);
-RACE(ksm, SMALL, way_merge, KEEPS | DROPS | COUNTS, .prepare = ksm_on, .undo = ksm_off);
+RACE(munmap, SMALL, change_unmap, LOSES | DROPS);
+RACE(mmap_over, SHARED, change_exchange, DROPS);
+RACE(mremap, SMALL, change_move, LOSES | KEEPS | DROPS);
+RACE(mprotect, SMALL, change_protect, LOSES | KEEPS | DROPS);
+RACE(dontneed, SMALL, change_discard, DROPS);
+RACE(madv_free, SMALL, change_free_lazily, DROPS);
+RACE(fork, SMALL, change_fork_and_write, KEEPS);
+RACE(fork_huge, BIG, change_fork_and_write, KEEPS);
+RACE(thp_split, BIG, change_split, KEEPS | DROPS | COUNTS);
+RACE(thp_collapse, BIG, change_collapse, KEEPS | DROPS | COUNTS);
+RACE(migration, SMALL, change_migrate, KEEPS | DROPS | COUNTS, .prepare = need_nodes);
+RACE(reclaim, SHARED, change_page_out, KEEPS | DROPS);
+RACE(swap, SMALL, change_swap_out, KEEPS | DROPS | COUNTS, .prepare = swap_on, .undo = swap_off);
+RACE(ksm, SMALL, change_merge, KEEPS | DROPS | COUNTS, .prepare = ksm_on, .undo = ksm_off);
 
 FIXTURE_SETUP(race)
 {
-	const char *lacking = variant->way.prepare ? variant->way.prepare() : NULL;
+	const char *lacking = variant->change.prepare ? variant->change.prepare() : NULL;
 
 	if (lacking)
 		SKIP(return, "%s", lacking);
-	ASSERT_EQ(0, open_race(&self->r, &variant->way));
+	ASSERT_EQ(0, open_race(&self->r, &variant->change));
 }
 
 FIXTURE_TEARDOWN(race)
 {
 	close_race(&self->r);
-	if (variant->way.undo)
-		variant->way.undo();
+	if (variant->change.undo)
+		variant->change.undo();
 }
 
 static void run(struct __test_metadata *_metadata, struct race *r)
@@ -71,7 +71,7 @@ static void run(struct __test_metadata *_metadata, struct race *r)
 	       (unsigned long long)r->renewals, (unsigned long long)r->commands,
 	       (unsigned long long)refills, (unsigned long long)r->special);
 	EXPECT_STREQ("", r->why);
-	if (r->way->flags & DROPS && !accel_lacks(ACCEL_REFILLS))
+	if (r->change->flags & DROPS && !accel_lacks(ACCEL_REFILLS))
 		EXPECT_GT(refills, 0);
 }
 

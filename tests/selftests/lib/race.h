@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A race between a CPU that changes memory and a device at work on it, which
- * another CPU feeds: contest.c runs it, ways.c has the ways in which memory
- * changes, race.c demands that nothing wrong is seen, oracle.c that it would be.
+ * another CPU feeds: race.c beside this runs it, page_changes.c changes the memory.
+ * The suite race demands that nothing wrong is seen, the suite oracle that it would be.
  */
 #ifndef RACE_H
 #define RACE_H
@@ -26,7 +26,7 @@ struct race;
 typedef bool read_fn(struct race *r, int n);
 
 struct race {
-	const struct way *way;
+	const struct page_change *change;
 	read_fn *read;
 	struct page page[PAGES];
 	uint8_t *memory;	/* a chunk of its own */
@@ -40,20 +40,20 @@ struct race {
 	uint64_t stamp;		/* last written by the device */
 	uint64_t commands;
 	uint64_t renewals;
-	uint64_t special;	/* counted by the way itself */
+	uint64_t special;	/* counted by the change itself */
 	bool finishes;		/* the slice under way, as there are no device page tables */
 	bool hold;		/* no commands for a moment */
 	bool over;
 	char why[160];		/* what was wrong first */
 };
 
-#define LOSES	0x1	/* PAGE_FAULT may be seen while the way is at work */
+#define LOSES	0x1	/* PAGE_FAULT may be seen during the change */
 #define KEEPS	0x2	/* what is in the page stays */
 #define DROPS	0x4	/* refills are to be seen */
 #define COUNTS	0x8	/* special things are to be seen */
 
 /* What is done to a page.  @act is true if all went well; the lock is held. */
-struct way {
+struct page_change {
 	enum backing kind;
 	unsigned int flags;
 	bool (*act)(struct race *r, int n);
@@ -72,8 +72,8 @@ static inline uint64_t value(int n, uint32_t generation)
 	return 0x5aull << 56 | (uint64_t)n << 32 | generation;
 }
 
-/* contest.c */
-int open_race(struct race *r, const struct way *way);
+/* race.c */
+int open_race(struct race *r, const struct page_change *change);
 void close_race(struct race *r);
 void run_race(struct race *r, unsigned int ms, uint64_t turns);
 read_fn read_by_copy, read_by_sha256;
@@ -81,20 +81,20 @@ bool wrong(struct race *r, const char *format, ...) __attribute__((format(printf
 void fill(uint8_t *page, int n, uint32_t generation);
 void renew(struct race *r, int n);
 
-/* ways.c: each changes page @n and is true if all went well. */
-bool way_unmap(struct race *r, int n);
-bool way_exchange(struct race *r, int n);
-bool way_move(struct race *r, int n);
-bool way_protect(struct race *r, int n);
-bool way_discard(struct race *r, int n);
-bool way_free_lazily(struct race *r, int n);
-bool way_fork_and_write(struct race *r, int n);
-bool way_split(struct race *r, int n);
-bool way_collapse(struct race *r, int n);
-bool way_migrate(struct race *r, int n);
-bool way_page_out(struct race *r, int n);
-bool way_swap_out(struct race *r, int n);
-bool way_merge(struct race *r, int n);
+/* page_changes.c: each changes page @n and is true if all went well. */
+bool change_unmap(struct race *r, int n);
+bool change_exchange(struct race *r, int n);
+bool change_move(struct race *r, int n);
+bool change_protect(struct race *r, int n);
+bool change_discard(struct race *r, int n);
+bool change_free_lazily(struct race *r, int n);
+bool change_fork_and_write(struct race *r, int n);
+bool change_split(struct race *r, int n);
+bool change_collapse(struct race *r, int n);
+bool change_migrate(struct race *r, int n);
+bool change_page_out(struct race *r, int n);
+bool change_swap_out(struct race *r, int n);
+bool change_merge(struct race *r, int n);
 const char *need_nodes(void);
 
 #endif /* RACE_H */

@@ -124,7 +124,7 @@ static uint8_t *from_swap(uint8_t *model)
 	return resident[10] & 1 ? NULL : p;
 }
 
-FIXTURE(anywhere) {
+FIXTURE(operands) {
 	int fd;
 	struct accel_queue q;
 	uint8_t *model;		/* what is where the device works */
@@ -132,25 +132,25 @@ FIXTURE(anywhere) {
 	uint8_t *other;		/* as much of it */
 };
 
-FIXTURE_VARIANT(anywhere) {
+FIXTURE_VARIANT(operands) {
 	map_fn *map;
 	bool read_only;
 	const char *(*prepare)(void);	/* what is missing for it, NULL: nothing */
 	void (*undo)(void);
 };
 
-FIXTURE_VARIANT_ADD(anywhere, malloc) { .map = from_malloc };
-FIXTURE_VARIANT_ADD(anywhere, bss) { .map = from_bss };
-FIXTURE_VARIANT_ADD(anywhere, small_pages) { .map = from_small_pages };
-FIXTURE_VARIANT_ADD(anywhere, huge_pages) { .map = from_huge_pages };
-FIXTURE_VARIANT_ADD(anywhere, hugetlb) { .map = from_hugetlb };
-FIXTURE_VARIANT_ADD(anywhere, shmem) { .map = from_shmem };
-FIXTURE_VARIANT_ADD(anywhere, file) { .map = from_file };
-FIXTURE_VARIANT_ADD(anywhere, read_only) { .map = from_read_only_pages, .read_only = true };
-FIXTURE_VARIANT_ADD(anywhere, read_only_file) { .map = from_read_only_file, .read_only = true };
-FIXTURE_VARIANT_ADD(anywhere, swap) { .map = from_swap, .prepare = swap_on, .undo = swap_off };
+FIXTURE_VARIANT_ADD(operands, malloc) { .map = from_malloc };
+FIXTURE_VARIANT_ADD(operands, bss) { .map = from_bss };
+FIXTURE_VARIANT_ADD(operands, small_pages) { .map = from_small_pages };
+FIXTURE_VARIANT_ADD(operands, huge_pages) { .map = from_huge_pages };
+FIXTURE_VARIANT_ADD(operands, hugetlb) { .map = from_hugetlb };
+FIXTURE_VARIANT_ADD(operands, shmem) { .map = from_shmem };
+FIXTURE_VARIANT_ADD(operands, file) { .map = from_file };
+FIXTURE_VARIANT_ADD(operands, read_only) { .map = from_read_only_pages, .read_only = true };
+FIXTURE_VARIANT_ADD(operands, read_only_file) { .map = from_read_only_file, .read_only = true };
+FIXTURE_VARIANT_ADD(operands, swap) { .map = from_swap, .prepare = swap_on, .undo = swap_off };
 
-FIXTURE_SETUP(anywhere)
+FIXTURE_SETUP(operands)
 {
 	const char *missing = variant->prepare ? variant->prepare() : NULL;
 
@@ -167,7 +167,7 @@ FIXTURE_SETUP(anywhere)
 	host_randomize(self->plain, LENGTH);
 }
 
-FIXTURE_TEARDOWN(anywhere)
+FIXTURE_TEARDOWN(operands)
 {
 	accel_queue_exit(&self->q);
 	close(self->fd);
@@ -176,7 +176,7 @@ FIXTURE_TEARDOWN(anywhere)
 }
 
 /* New memory that the device can reach, and its model; NULL if it cannot be had. */
-static uint8_t *get(FIXTURE_DATA(anywhere) *self, const FIXTURE_VARIANT(anywhere) *variant)
+static uint8_t *get(FIXTURE_DATA(operands) *self, const FIXTURE_VARIANT(operands) *variant)
 {
 	size_t length = variant->map == from_hugetlb ? HUGE : LENGTH;
 	uint8_t *p, *start;
@@ -192,7 +192,7 @@ static uint8_t *get(FIXTURE_DATA(anywhere) *self, const FIXTURE_VARIANT(anywhere
 	return p;
 }
 
-TEST_F(anywhere, copied_from)
+TEST_F(operands, copied_from)
 {
 	uint8_t *p = get(self, variant);
 
@@ -203,7 +203,7 @@ TEST_F(anywhere, copied_from)
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
 }
 
-TEST_F(anywhere, copied_to)
+TEST_F(operands, copied_to)
 {
 	uint8_t *p = get(self, variant);
 	struct laccel_cqe cqe;
@@ -223,7 +223,7 @@ TEST_F(anywhere, copied_to)
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
 }
 
-TEST_F(anywhere, filled)
+TEST_F(operands, filled)
 {
 	uint8_t *p = get(self, variant);
 
@@ -237,7 +237,7 @@ TEST_F(anywhere, filled)
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
 }
 
-TEST_F(anywhere, compared)
+TEST_F(operands, compared)
 {
 	uint8_t *p = get(self, variant);
 	struct laccel_sqe sqe;
@@ -253,7 +253,7 @@ TEST_F(anywhere, compared)
 	EXPECT_EQ(BYTES - 2, cqe.result);
 }
 
-TEST_F(anywhere, summed)
+TEST_F(operands, summed)
 {
 	uint8_t *p = get(self, variant);
 	struct laccel_sqe sqe;
@@ -268,7 +268,7 @@ TEST_F(anywhere, summed)
 }
 
 /* What is hashed is there, and so is, if it can be written, the state. */
-TEST_F(anywhere, hashed)
+TEST_F(operands, hashed)
 {
 	uint8_t *p = get(self, variant), *state = self->plain, digest[32];
 
@@ -292,7 +292,7 @@ TEST_F(anywhere, hashed)
 	EXPECT_EQ(0, memcmp(p + PAGE - 20, digest, 32));
 }
 
-TEST_F(anywhere, cast_to)
+TEST_F(operands, cast_to)
 {
 	uint8_t *p = get(self, variant);
 

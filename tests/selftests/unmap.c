@@ -2,7 +2,7 @@
 /*
  * Registered memory that goes in the middle of commands: the device has lost it
  * before the call that took it returns, and PAGE_FAULT says how far it came.
- * What the device finds at the address later is for follow.c.
+ * What the device finds at the address later is for invalidate.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,14 +15,14 @@
 
 #define LENGTH accel_capped(2u << 20)
 
-FIXTURE(loss) {
+FIXTURE(unmap) {
 	int fd;
 	struct accel_queue q;
 	uint8_t *memory;	/* LENGTH, registered for writing */
 	uint32_t id;
 };
 
-FIXTURE_SETUP(loss)
+FIXTURE_SETUP(unmap)
 {
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
@@ -31,14 +31,14 @@ FIXTURE_SETUP(loss)
 	ASSERT_EQ(0, accel_register(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE, &self->id));
 }
 
-FIXTURE_TEARDOWN(loss)
+FIXTURE_TEARDOWN(unmap)
 {
 	accel_queue_exit(&self->q);
 	close(self->fd);
 }
 
 /* Queues fills of all memory, each after the other, each with its own byte. */
-static void start_fills(FIXTURE_DATA(loss) *self, int count)
+static void start_fills(FIXTURE_DATA(unmap) *self, int count)
 {
 	for (int i = 1; i <= count; i++) {
 		struct laccel_sqe sqe = accel_write(self->memory, 0x0101010101010101 * i, LENGTH);
@@ -55,7 +55,7 @@ static void start_fills(FIXTURE_DATA(loss) *self, int count)
  * else.  The first that is cut may not be the last that does something, as the
  * device may remember translations until the call is about to return.
  */
-TEST_F(loss, unregister_while_in_use)
+TEST_F(unmap, unregister_while_in_use)
 {
 	uint8_t *expected = accel_pages(LENGTH);
 	struct laccel_cqe cqe;
@@ -88,23 +88,23 @@ TEST_F(loss, unregister_while_in_use)
 	munmap(expected, LENGTH);
 }
 
-TEST_F(loss, unmap_while_in_use)
+TEST_F(unmap, unmap_while_in_use)
 {
 	EXPECT_TRUE(check_unmap());
 }
 
-TEST_F(loss, move_while_in_use)
+TEST_F(unmap, move_while_in_use)
 {
 	EXPECT_TRUE(check_move());
 }
 
-TEST_F(loss, lost_memory)
+TEST_F(unmap, lost_memory)
 {
 	EXPECT_TRUE(check_lost_memory());
 }
 
 /* fork() takes nothing: the parent's pages stay the parent's, and the device's. */
-TEST_F(loss, fork_loses_nothing)
+TEST_F(unmap, fork_loses_nothing)
 {
 	struct laccel_sqe sqe = accel_write(self->memory, ~0ull, LENGTH);
 	int status;
@@ -137,7 +137,7 @@ static void show(uint8_t *p, size_t length)
 }
 
 /* A command goes across registrations that touch, and ends where the last does. */
-TEST_F(loss, across_registrations)
+TEST_F(unmap, across_registrations)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
 	struct laccel_sqe sqe = accel_write(p + 100, ~0ull, 6 * PAGE);
@@ -157,7 +157,7 @@ TEST_F(loss, across_registrations)
 }
 
 /* Forwards it is done from the start, backwards from the end. */
-TEST_F(loss, copy_cut_by_a_hole)
+TEST_F(unmap, copy_cut_by_a_hole)
 {
 	uint8_t *p = self->memory;
 	struct laccel_sqe sqe;
@@ -192,7 +192,7 @@ TEST_F(loss, copy_cut_by_a_hole)
 }
 
 /* The same for both destinations of DUALCAST: they stop at the same byte. */
-TEST_F(loss, dualcast_cut_by_a_hole)
+TEST_F(unmap, dualcast_cut_by_a_hole)
 {
 	uint8_t *p = self->memory, *end = p + LENGTH;
 	struct laccel_sqe sqe = accel_dualcast(p, end - PAGE - 100, p + 64 * PAGE, 2 * PAGE);
@@ -210,7 +210,7 @@ TEST_F(loss, dualcast_cut_by_a_hole)
 }
 
 /* The others are done whole or not at all. */
-TEST_F(loss, all_or_nothing)
+TEST_F(unmap, all_or_nothing)
 {
 	uint8_t *p = self->memory, *end = p + LENGTH;
 	struct laccel_sha256 *state = (struct laccel_sha256 *)p;

@@ -15,14 +15,14 @@
 #define LENGTH	accel_capped(1u << 20)
 #define ROUNDS	(accel_lacks(ACCEL_SPEED) ? 15 : 60)
 
-FIXTURE(data) {
+FIXTURE(commands) {
 	int fd;
 	struct accel_queue q;
 	uint8_t *memory;	/* LENGTH, registered for writing */
 	uint8_t *model;		/* LENGTH, what it should hold */
 };
 
-FIXTURE_SETUP(data)
+FIXTURE_SETUP(commands)
 {
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
@@ -34,7 +34,7 @@ FIXTURE_SETUP(data)
 	memcpy(self->model, self->memory, LENGTH);
 }
 
-FIXTURE_TEARDOWN(data)
+FIXTURE_TEARDOWN(commands)
 {
 	accel_queue_exit(&self->q);
 	close(self->fd);
@@ -52,13 +52,13 @@ static size_t random_place(size_t length)
 }
 
 /* The device did what the model says, and touched nothing else. */
-static bool as_modelled(const FIXTURE_DATA(data) *self)
+static bool as_modelled(const FIXTURE_DATA(commands) *self)
 {
 	return !memcmp(self->memory, self->model, LENGTH);
 }
 
 /* A command that must be OK; its result. */
-static uint64_t result_of(FIXTURE_DATA(data) *self, struct laccel_sqe sqe)
+static uint64_t result_of(FIXTURE_DATA(commands) *self, struct laccel_sqe sqe)
 {
 	struct laccel_cqe cqe;
 
@@ -68,7 +68,7 @@ static uint64_t result_of(FIXTURE_DATA(data) *self, struct laccel_sqe sqe)
 }
 
 /* Any two places, which overlap as they will: COPY is memmove(). */
-TEST_F(data, copy)
+TEST_F(commands, copy)
 {
 	uint8_t *m = self->memory;
 
@@ -83,7 +83,7 @@ TEST_F(data, copy)
 }
 
 /* Overlaps of less than a slice, a page and a word, both ways, over many slices. */
-TEST_F_TIMEOUT(data, copy_overlapping, 240)
+TEST_F_TIMEOUT(commands, copy_overlapping, 240)
 {
 	const size_t shifts[] = { 0, 1, 7, 8, 63, PAGE - 1, PAGE, PAGE + 1, 65535, 65536, 65537,
 				  200001 };
@@ -110,7 +110,7 @@ static void model_fill(uint8_t *p, uint64_t pattern, size_t n)
 }
 
 /* The pattern begins at dst, whatever dst's alignment. */
-TEST_F(data, fill)
+TEST_F(commands, fill)
 {
 	NEEDS(ACCEL_FILL);
 	for (int i = 0; i < ROUNDS; i++) {
@@ -124,7 +124,7 @@ TEST_F(data, fill)
 	}
 }
 
-TEST_F(data, compare)
+TEST_F(commands, compare)
 {
 	uint8_t *m = self->memory;
 
@@ -141,7 +141,7 @@ TEST_F(data, compare)
 	EXPECT_EQ(LENGTH, result_of(self, accel_compare(m, m, LENGTH)));
 }
 
-TEST_F(data, crc32c)
+TEST_F(commands, crc32c)
 {
 	NEEDS(ACCEL_CRC32C);
 	for (int i = 0; i < ROUNDS / 2; i++) {
@@ -155,7 +155,7 @@ TEST_F(data, crc32c)
 }
 
 /* RFC 3720, B.4, and the check value of the polynomial. */
-TEST_F(data, crc32c_vectors)
+TEST_F(commands, crc32c_vectors)
 {
 	static const uint8_t read_pdu[48] = {
 		0x01, 0xc0, [16] = 0x14, [22] = 0x04, [27] = 0x14, [31] = 0x18, [32] = 0x28,
@@ -182,7 +182,7 @@ TEST_F(data, crc32c_vectors)
 }
 
 /* Hashes in one part; the state is at @state, anywhere in memory. */
-static bool hash(FIXTURE_DATA(data) *self, uint8_t *state, const void *p, size_t n)
+static bool hash(FIXTURE_DATA(commands) *self, uint8_t *state, const void *p, size_t n)
 {
 	uint64_t bytes = 0;
 
@@ -194,7 +194,7 @@ static bool hash(FIXTURE_DATA(data) *self, uint8_t *state, const void *p, size_t
 	return bytes == n;
 }
 
-TEST_F(data, sha256)
+TEST_F(commands, sha256)
 {
 	NEEDS(ACCEL_SHA256);
 	for (int i = 0; i < ROUNDS / 3; i++) {
@@ -209,7 +209,7 @@ TEST_F(data, sha256)
 }
 
 /* FIPS 180-4's examples (and nothing, and a million times "a"). */
-TEST_F(data, sha256_vectors)
+TEST_F(commands, sha256_vectors)
 {
 	static const struct {
 		const char *text;
@@ -237,7 +237,7 @@ TEST_F(data, sha256_vectors)
 }
 
 /* Parts of a hash or a CRC, one after the other by LINK, are as good as one piece. */
-TEST_F(data, continued)
+TEST_F(commands, continued)
 {
 	struct laccel_sha256 *state = (struct laccel_sha256 *)self->memory;
 	uint8_t *p = self->memory + PAGE, digest[32];
@@ -276,7 +276,7 @@ TEST_F(data, continued)
 }
 
 /* A state that lies on two pages, and at every place around their boundary. */
-TEST_F(data, sha256_state_straddles_pages)
+TEST_F(commands, sha256_state_straddles_pages)
 {
 	uint8_t *p = self->memory + 4 * PAGE, *state = self->memory + 2 * PAGE, digest[32];
 
@@ -288,7 +288,7 @@ TEST_F(data, sha256_state_straddles_pages)
 	}
 }
 
-TEST_F(data, dualcast)
+TEST_F(commands, dualcast)
 {
 	NEEDS(ACCEL_DUALCAST);
 	for (int i = 0; i < ROUNDS; i++) {
@@ -305,7 +305,7 @@ TEST_F(data, dualcast)
 	}
 }
 
-TEST_F(data, dualcast_overlap)
+TEST_F(commands, dualcast_overlap)
 {
 	uint8_t *p = self->memory;
 	const size_t n = 1000;
@@ -329,12 +329,12 @@ TEST_F(data, dualcast_overlap)
 #define NOWHERE ((void *)0x10000)
 
 /* A length of zero accesses nothing: no address is looked at. */
-TEST_F(data, zero_length_of_copy)
+TEST_F(commands, zero_length_of_copy)
 {
 	EXPECT_EQ(0, result_of(self, accel_copy(NOWHERE, NOWHERE, 0)));
 }
 
-TEST_F(data, zero_length)
+TEST_F(commands, zero_length)
 {
 	struct laccel_sha256 *state = (struct laccel_sha256 *)self->memory;
 	void *nowhere = NOWHERE;
@@ -351,7 +351,7 @@ TEST_F(data, zero_length)
 }
 
 /* The counters are exact: bytes of operands, no more and no less. */
-TEST_F(data, counted)
+TEST_F(commands, counted)
 {
 	uint64_t reads = accel_counter("dma_read_bytes"), writes = accel_counter("dma_write_bytes");
 
@@ -365,7 +365,7 @@ TEST_F(data, counted)
 }
 
 /* DEVICE_ERROR: memory that is registered cannot be accessed. */
-TEST_F(data, device_error)
+TEST_F(commands, device_error)
 {
 	struct laccel_sqe sqe = accel_fill(self->memory, 0, LENGTH);
 	struct laccel_cqe cqe;

@@ -61,7 +61,7 @@ static bool undisturbed(struct race *r, int n, uint32_t since)
 /* PAGE_FAULT needs an excuse. */
 static bool acceptable(struct race *r, int n, uint32_t since, int status)
 {
-	bool excused = r->way->flags & LOSES && !undisturbed(r, n, since);
+	bool excused = r->change->flags & LOSES && !undisturbed(r, n, since);
 
 	return (status == LACCEL_PAGE_FAULT && excused) ||
 	       wrong(r, "page %d: status %d%s", n, status,
@@ -76,7 +76,7 @@ static bool words_are_current(struct race *r, int n, uint32_t since)
 	for (size_t i = 0; i < WORDS; i++) {
 		if (word[i] >= value(n, since) && word[i] <= value(n, until))
 			continue;
-		if (!word[i] && since != until && !(r->way->flags & KEEPS))
+		if (!word[i] && since != until && !(r->change->flags & KEEPS))
 			continue;
 		return wrong(r, "page %d: read %#llx, generation %u to %u", n,
 			     (unsigned long long)word[i], since, until);
@@ -133,7 +133,7 @@ static bool write_by_copy(struct race *r, int n)
 	if (status != LACCEL_OK)
 		return acceptable(r, n, since, status);
 	pthread_mutex_lock(&r->page[n].lock);
-	if (r->way->flags & KEEPS || undisturbed(r, n, since))
+	if (r->change->flags & KEEPS || undisturbed(r, n, since))
 		for (size_t i = 0; i < WORDS; i++)
 			found = found && half[i] == r->stamp;
 	pthread_mutex_unlock(&r->page[n].lock);
@@ -172,7 +172,7 @@ static bool renew_one(struct race *r)
 	pthread_mutex_lock(&page->lock);
 	__atomic_store_n(&page->begun, next, __ATOMIC_SEQ_CST);
 	errno = 0;
-	fine = r->way->act(r, n) || wrong(r, "page %d: %s", n, strerror(errno));
+	fine = r->change->act(r, n) || wrong(r, "page %d: %s", n, strerror(errno));
 	if (fine)
 		renew(r, n);
 	__atomic_store_n(&page->done, next, __ATOMIC_SEQ_CST);
@@ -181,10 +181,10 @@ static bool renew_one(struct race *r)
 	return fine;
 }
 
-/* What makes a way worth its name, and must happen before long. */
+/* What the change is tested for must happen before long. */
 static bool was_special(struct race *r)
 {
-	if (r->special || !(r->way->flags & COUNTS))
+	if (r->special || !(r->change->flags & COUNTS))
 		return true;
 	return r->renewals >= PATIENCE && !wrong(r, "nothing special has happened");
 }
@@ -216,18 +216,18 @@ void run_race(struct race *r, unsigned int ms, uint64_t turns)
 	r->over = false;
 }
 
-int open_race(struct race *r, const struct way *way)
+int open_race(struct race *r, const struct page_change *change)
 {
 	int ret;
 
-	r->way = way;
+	r->change = change;
 	r->finishes = accel_lacks(ACCEL_MMU);
 	r->fd = accel_open();
 	r->memfd = memfd_create("race", MFD_CLOEXEC);
 	if (ftruncate(r->memfd, HUGE))
 		return -errno;
-	r->memory = accel_backed_by(way->kind, r->memfd, HUGE);
-	r->step = way->kind == BIG ? HUGE / PAGES : PAGE;
+	r->memory = accel_backed_by(change->kind, r->memfd, HUGE);
+	r->step = change->kind == BIG ? HUGE / PAGES : PAGE;
 	r->twin = mmap(NULL, 2 * PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0);
 	r->side = accel_pages(2 * PAGE);
 	r->probe = accel_pages(2 * PAGE);

@@ -18,56 +18,56 @@
 #define LENGTH HUGE
 
 /* Shared with the owner: what its commands write to, and a word to it. */
-struct board {
+struct shared_state {
 	uint8_t memory[LENGTH];
 	bool end;
 };
 
-enum way { EXIT, KILL, EXEC, LEADER };
+enum ending { EXIT, KILL, EXEC, LEADER };
 
-FIXTURE(ends) {
-	struct board *board;
+FIXTURE(exit) {
+	struct shared_state *state;
 	int fd;
 	pid_t owner;
 	long pins;
 };
 
-FIXTURE_VARIANT(ends) {
-	enum way way;
+FIXTURE_VARIANT(exit) {
+	enum ending ending;
 };
 
-FIXTURE_VARIANT_ADD(ends, exit) { .way = EXIT };
-FIXTURE_VARIANT_ADD(ends, kill) { .way = KILL };
-FIXTURE_VARIANT_ADD(ends, exec) { .way = EXEC };
+FIXTURE_VARIANT_ADD(exit, exit) { .ending = EXIT };
+FIXTURE_VARIANT_ADD(exit, kill) { .ending = KILL };
+FIXTURE_VARIANT_ADD(exit, exec) { .ending = EXEC };
 /* The first thread has ended long before. */
-FIXTURE_VARIANT_ADD(ends, leader_first) { .way = LEADER };
+FIXTURE_VARIANT_ADD(exit, leader_first) { .ending = LEADER };
 
 /* Keeps the device busy until it is told to end, and longer. */
-static void *own(struct board *board, int fd, enum way way)
+static void *own(struct shared_state *state, int fd, enum ending ending)
 {
 	struct accel_queue q;
 	struct laccel_cqe cqe;
 
 	if (accel_bind(fd) < 0 || accel_queue_init(&q, fd, 64) ||
-	    accel_reach(fd, board->memory, LENGTH, LACCEL_MEM_WRITE, NULL))
+	    accel_reach(fd, state->memory, LENGTH, LACCEL_MEM_WRITE, NULL))
 		_exit(1);
-	for (uint64_t i = 1; !__atomic_load_n(&board->end, __ATOMIC_RELAXED); i++) {
-		struct laccel_sqe sqe = accel_write(board->memory, i, accel_capped(LENGTH));
+	for (uint64_t i = 1; !__atomic_load_n(&state->end, __ATOMIC_RELAXED); i++) {
+		struct laccel_sqe sqe = accel_write(state->memory, i, accel_capped(LENGTH));
 
 		if (q.tail - q.head < 64)
 			accel_push(&q, &sqe);
 		accel_ring(&q);
 		accel_poll(&q, &cqe);
 		/* Where there can be faults, one is pending more often than not. */
-		if (way == LEADER && i % 64 == 0)
-			madvise(board->memory, LENGTH, MADV_DONTNEED);
+		if (ending == LEADER && i % 64 == 0)
+			madvise(state->memory, LENGTH, MADV_DONTNEED);
 	}
-	if (way == EXEC)
+	if (ending == EXEC)
 		execl("/bin/sleep", "sleep", "1000", NULL);
-	_exit(way == KILL ? 1 : 0);
+	_exit(ending == KILL ? 1 : 0);
 }
 
-static struct board *shared;
+static struct shared_state *shared;
 static int shared_fd;
 
 static void *follow_leader(void *unused)
@@ -76,34 +76,34 @@ static void *follow_leader(void *unused)
 }
 
 /* Leaves it to another thread. */
-static void lead(struct board *board, int fd)
+static void lead(struct shared_state *state, int fd)
 {
 	pthread_t thread;
 
-	shared = board;
+	shared = state;
 	shared_fd = fd;
 	if (pthread_create(&thread, NULL, follow_leader, NULL))
 		_exit(1);
 	syscall(SYS_exit, 0);
 }
 
-FIXTURE_SETUP(ends)
+FIXTURE_SETUP(exit)
 {
 	self->pins = accel_pins();
-	self->board = mmap(NULL, sizeof(*self->board), PROT_READ | PROT_WRITE,
+	self->state = mmap(NULL, sizeof(*self->state), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->board);
+	ASSERT_NE(MAP_FAILED, self->state);
 	self->fd = accel_open_unbound();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFD, 0));
 	self->owner = fork();
 	if (!self->owner)
-		variant->way == LEADER ? lead(self->board, self->fd) :
-					 (void)own(self->board, self->fd, variant->way);
-	ASSERT_TRUE(accel_until(*(volatile uint64_t *)self->board->memory));
+		variant->ending == LEADER ? lead(self->state, self->fd) :
+					    (void)own(self->state, self->fd, variant->ending);
+	ASSERT_TRUE(accel_until(*(volatile uint64_t *)self->state->memory));
 }
 
-FIXTURE_TEARDOWN(ends)
+FIXTURE_TEARDOWN(exit)
 {
 	if (self->owner > 0) {
 		kill(self->owner, SIGKILL);
@@ -127,19 +127,19 @@ static bool is_another(pid_t owner)
 	return !strcmp(name, "sleep\n");
 }
 
-static bool end_owner(FIXTURE_DATA(ends) *self, enum way way)
+static bool end_owner(FIXTURE_DATA(exit) *self, enum ending ending)
 {
 	pid_t owner = self->owner;
 	int status;
 
-	if (way == KILL)
+	if (ending == KILL)
 		kill(owner, SIGKILL);
 	else
-		__atomic_store_n(&self->board->end, true, __ATOMIC_RELAXED);
-	if (way == EXEC)
+		__atomic_store_n(&self->state->end, true, __ATOMIC_RELAXED);
+	if (ending == EXEC)
 		return accel_until(is_another(owner));
 	self->owner = 0;
-	return waitpid(owner, &status, 0) == owner && (way == KILL || !status);
+	return waitpid(owner, &status, 0) == owner && (ending == KILL || !status);
 }
 
 static bool goes_on(const uint8_t *memory)
@@ -149,21 +149,21 @@ static bool goes_on(const uint8_t *memory)
 	return accel_until(*(volatile const uint64_t *)memory != before);
 }
 
-TEST_F(ends, while_running)
+TEST_F(exit, while_running)
 {
 	char path[64];
 
-	usleep(variant->way == LEADER ? 100000 : 0);
-	EXPECT_TRUE(goes_on(self->board->memory));
+	usleep(variant->ending == LEADER ? 100000 : 0);
+	EXPECT_TRUE(goes_on(self->state->memory));
 	EXPECT_EQ(accel_lacks(ACCEL_PINS) ? 0 : LENGTH / 1024, accel_fd_pinned_kb(self->fd));
-	ASSERT_TRUE(end_owner(self, variant->way));
+	ASSERT_TRUE(end_owner(self, variant->ending));
 	/* Without device page tables the slice under way is finished. */
 	if (accel_lacks(ACCEL_MMU))
 		usleep(100000);
-	EXPECT_TRUE(accel_is_quiet(self->board->memory, LENGTH));
+	EXPECT_TRUE(accel_is_quiet(self->state->memory, LENGTH));
 	EXPECT_TRUE(accel_pins_become(self->pins));
 	EXPECT_EQ(0, accel_fd_pinned_kb(self->fd));
-	if (variant->way != EXEC)
+	if (variant->ending != EXEC)
 		return;
 	/* Nothing of the old program's is taken from the new one's. */
 	snprintf(path, sizeof(path), "/proc/%d/status", self->owner);

@@ -37,7 +37,7 @@ struct neighbour {
 	int stop;
 };
 
-FIXTURE(hostile) {
+FIXTURE(fuzz) {
 	int fd;
 	struct accel_queue q;
 	struct arena arena;
@@ -87,7 +87,7 @@ static void live_next_door(struct neighbour *me)
 }
 
 /* A device that reaches what is not registered is held to the program's own rights. */
-static void set_rights(const FIXTURE_DATA(hostile) *self, int readable, int canary)
+static void set_rights(const FIXTURE_DATA(fuzz) *self, int readable, int canary)
 {
 	if (self->has_walls)
 		return;
@@ -95,14 +95,14 @@ static void set_rights(const FIXTURE_DATA(hostile) *self, int readable, int cana
 	mprotect(self->arena.canary, self->arena.bytes, canary);
 }
 
-static bool is_unharmed(const FIXTURE_DATA(hostile) *self)
+static bool is_unharmed(const FIXTURE_DATA(fuzz) *self)
 {
 	set_rights(self, PROT_READ, PROT_READ);
 	return accel_is_all(self->arena.canary, self->arena.bytes, 0xca) &&
 	       accel_is_all(self->arena.readable, self->arena.bytes, 0x3e);
 }
 
-FIXTURE_SETUP(hostile)
+FIXTURE_SETUP(fuzz)
 {
 	struct laccel_info info;
 
@@ -132,7 +132,7 @@ FIXTURE_SETUP(hostile)
 	set_rights(self, PROT_READ, PROT_NONE);
 }
 
-FIXTURE_TEARDOWN(hostile)
+FIXTURE_TEARDOWN(fuzz)
 {
 	kill(self->neighbour_pid, SIGKILL);
 	waitpid(self->neighbour_pid, NULL, 0);
@@ -141,7 +141,7 @@ FIXTURE_TEARDOWN(hostile)
 }
 
 /* An address of one of the kinds that an attacker would try. */
-static uint64_t evil_address(const FIXTURE_DATA(hostile) *self)
+static uint64_t evil_address(const FIXTURE_DATA(fuzz) *self)
 {
 	const uint64_t bases[] = {
 		accel_va(self->arena.writable), accel_va(self->arena.writable),
@@ -158,7 +158,7 @@ static uint64_t evil_address(const FIXTURE_DATA(hostile) *self)
 	return bases[host_below(ARRAY_SIZE(bases))] + host_below(self->arena.bytes);
 }
 
-static uint32_t evil_length(const FIXTURE_DATA(hostile) *self)
+static uint32_t evil_length(const FIXTURE_DATA(fuzz) *self)
 {
 	switch (host_below(16)) {
 	case 0:
@@ -172,13 +172,13 @@ static uint32_t evil_length(const FIXTURE_DATA(hostile) *self)
 	}
 }
 
-static bool knows(const FIXTURE_DATA(hostile) *self, uint8_t opcode)
+static bool knows(const FIXTURE_DATA(fuzz) *self, uint8_t opcode)
 {
 	return opcode < 64 && self->commands >> opcode & 1;
 }
 
 /* A command that is right in form, on addresses that need not be. */
-static struct laccel_sqe plausible(const FIXTURE_DATA(hostile) *self)
+static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
 {
 	struct laccel_sqe sqe = { .opcode = host_below(7), .length = evil_length(self) };
 
@@ -215,7 +215,7 @@ static struct laccel_sqe plausible(const FIXTURE_DATA(hostile) *self)
 }
 
 /* Three quarters are plausible, the others mutated, or noise. */
-static struct laccel_sqe evil_sqe(const FIXTURE_DATA(hostile) *self)
+static struct laccel_sqe evil_sqe(const FIXTURE_DATA(fuzz) *self)
 {
 	struct laccel_sqe sqe = plausible(self);
 	uint8_t *bytes = (uint8_t *)&sqe;
@@ -243,7 +243,7 @@ static bool within(uint64_t addr, uint64_t base, uint64_t length)
 }
 
 /* The completion is one that this entry may have. */
-static bool deserved(const FIXTURE_DATA(hostile) *self, const struct laccel_sqe *sqe,
+static bool deserved(const FIXTURE_DATA(fuzz) *self, const struct laccel_sqe *sqe,
 		     const struct laccel_cqe *cqe)
 {
 	bool known = knows(self, sqe->opcode);
@@ -278,7 +278,7 @@ static void print_pair(const struct laccel_sqe *sqe, const struct laccel_cqe *cq
 }
 
 /* Not 0 if a completion is missing or is none that the command deserves. */
-static int run_batch(FIXTURE_DATA(hostile) *self)
+static int run_batch(FIXTURE_DATA(fuzz) *self)
 {
 	struct laccel_sqe batch[BATCH];
 	struct laccel_cqe cqe = { 0 };
@@ -302,7 +302,7 @@ static int run_batch(FIXTURE_DATA(hostile) *self)
 	return 0;
 }
 
-static void print_histogram(const FIXTURE_DATA(hostile) *self, int commands)
+static void print_histogram(const FIXTURE_DATA(fuzz) *self, int commands)
 {
 	static const char *const names[] = { "OK", "BAD_OPCODE", "BAD_FIELD", "PAGE_FAULT",
 					     "CANCELED", "DEVICE_ERROR", "TIMEOUT" };
@@ -313,7 +313,7 @@ static void print_histogram(const FIXTURE_DATA(hostile) *self, int commands)
 	       commands, (unsigned long long)self->neighbour->rounds);
 }
 
-TEST_F_TIMEOUT(hostile, hundred_thousand_commands, 300)
+TEST_F_TIMEOUT(fuzz, hundred_thousand_commands, 300)
 {
 	int commands = accel_lacks(ACCEL_SPEED) ? COMMANDS / 50 : COMMANDS;
 	struct laccel_queue_status status;
@@ -343,7 +343,7 @@ static bool scribbling = true;
 /* B29: SQEs change while the device reads them. */
 static void *scribble(void *arg)
 {
-	FIXTURE_DATA(hostile) *self = arg;
+	FIXTURE_DATA(fuzz) *self = arg;
 
 	while (__atomic_load_n(&scribbling, __ATOMIC_RELAXED)) {
 		struct laccel_sqe *sqe = &self->q.sq[host_below(64)];
@@ -356,7 +356,7 @@ static void *scribble(void *arg)
 	return NULL;
 }
 
-TEST_F(hostile, ring_that_changes)
+TEST_F(fuzz, ring_that_changes)
 {
 	struct laccel_cqe cqe;
 	pthread_t thread;
@@ -380,7 +380,7 @@ TEST_F(hostile, ring_that_changes)
 /* Turns the one entry of the ring this way and that. */
 static void *flip(void *arg)
 {
-	FIXTURE_DATA(hostile) *self = arg;
+	FIXTURE_DATA(fuzz) *self = arg;
 	uint64_t one = accel_va(self->arena.writable), other = one + ARENA / 2;
 	volatile struct laccel_sqe *sqe = self->q.sq;
 
@@ -390,7 +390,7 @@ static void *flip(void *arg)
 }
 
 /* B29: it is read once.  What is filled is one place or the other, never a part of each. */
-TEST_F_TIMEOUT(hostile, entry_is_read_once, 120)
+TEST_F_TIMEOUT(fuzz, entry_is_read_once, 120)
 {
 	uint8_t *one = self->arena.writable, *other = one + ARENA / 2;
 	int went[2] = { 0 };

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An open file, all that it should have, and whether it has that and no more: for
- * sweep.c.
+ * An open file, all that it should have, and whether it has that and no more: for the
+ * suite fail_nth.
  */
-#ifndef STAGE_H
-#define STAGE_H
+#ifndef FILE_STATE_H
+#define FILE_STATE_H
 
 #include "accel.h"
 
 #define NO_HOLE	(-2)
 
-struct stage {
+struct file_state {
 	const char *path;
 	int fd;			/* -1: closed */
 	int eventfd;
@@ -28,15 +28,15 @@ struct stage {
 };
 
 /* What is in use by anybody. */
-struct ledger {
+struct usage {
 	uint64_t files, queues, memories, module, pinned_kb;
 	long pins;
 };
 
-void read_ledger(struct ledger *l);
-bool becomes(const struct ledger *want);
+void read_usage(struct usage *u);
+bool usage_becomes(const struct usage *want);
 
 /* What is wrong with a file, looked at from every side, or NULL (B42). */
-const char *wrong_with(struct stage *s);
+const char *wrong_with(struct file_state *s);
 
-#endif /* STAGE_H */
+#endif /* FILE_STATE_H */

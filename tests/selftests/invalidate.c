@@ -13,7 +13,7 @@
 #include "host.h"
 #include "kselftest_harness.h"
 #include "ksm.h"
-#include "scene.h"
+#include "region.h"
 #include "vm.h"
 
 #define MADV_TO_HUGE	25	/* MADV_COLLAPSE */
@@ -22,41 +22,41 @@
 /*
  * What happens without the program having taken anything away.
  */
-static bool fork_a_child(struct scene *s)
+static bool fork_a_child(struct region *r)
 {
-	s->child = fork();
-	if (!s->child) {
+	r->child = fork();
+	if (!r->child) {
 		pause();
 		_exit(0);
 	}
-	return s->child > 0;
+	return r->child > 0;
 }
 
-static bool protect_elsewhere(struct scene *s)
+static bool protect_elsewhere(struct region *r)
 {
-	return !mprotect(s->memory + HUGE / 2, PAGE, PROT_READ);
+	return !mprotect(r->memory + HUGE / 2, PAGE, PROT_READ);
 }
 
-static bool advise_elsewhere(struct scene *s)
+static bool advise_elsewhere(struct region *r)
 {
-	return !madvise(s->memory + HUGE / 2, PAGE, MADV_DONTDUMP);
+	return !madvise(r->memory + HUGE / 2, PAGE, MADV_DONTDUMP);
 }
 
-static bool advise_inside(struct scene *s)
+static bool advise_inside(struct region *r)
 {
-	return !madvise(page_of(s), PAGE, MADV_DONTDUMP);
+	return !madvise(changed_page(r), PAGE, MADV_DONTDUMP);
 }
 
 /* The page is wanted again before anybody takes it. */
-static bool free_lazily(struct scene *s)
+static bool free_lazily(struct region *r)
 {
-	if (madvise(page_of(s), PAGE, MADV_FREE))
+	if (madvise(changed_page(r), PAGE, MADV_FREE))
 		return false;
-	__atomic_fetch_or(page_of(s), 0, __ATOMIC_RELAXED);
+	__atomic_fetch_or(changed_page(r), 0, __ATOMIC_RELAXED);
 	return true;
 }
 
-static bool compact(struct scene *s)
+static bool compact(struct region *r)
 {
 	return !vm_write("/proc/sys/vm/compact_memory", "1");
 }
@@ -73,54 +73,54 @@ static void *be_balanced(void *arg)
 }
 
 /* Of a program with one thread only, pages that are near stay as they are. */
-static bool balance_nodes(struct scene *s)
+static bool balance_nodes(struct region *r)
 {
 	pthread_t thread;
 	void *balanced;
 
 	if (vm_write("/proc/sys/kernel/numa_balancing", "1") ||
-	    pthread_create(&thread, NULL, be_balanced, s))
+	    pthread_create(&thread, NULL, be_balanced, r))
 		return false;
 	pthread_join(thread, &balanced);
 	return !vm_write("/proc/sys/kernel/numa_balancing", "0") && balanced;
 }
 
-static bool clear_soft_dirty(struct scene *s)
+static bool clear_soft_dirty(struct region *r)
 {
 	return !vm_write("/proc/self/clear_refs", "4");
 }
 
-static bool split_neighbour(struct scene *s)
+static bool split_neighbour(struct region *r)
 {
-	return !madvise(s->memory + HUGE + PAGE, PAGE, MADV_DONTNEED) &&
-	       !munmap(s->memory + HUGE + 2 * PAGE, PAGE);
+	return !madvise(r->memory + HUGE + PAGE, PAGE, MADV_DONTNEED) &&
+	       !munmap(r->memory + HUGE + 2 * PAGE, PAGE);
 }
 
-static bool split_the_rest(struct scene *s)
+static bool split_the_rest(struct region *r)
 {
-	return !madvise(s->memory + HUGE / 2, PAGE, MADV_DONTNEED);
+	return !madvise(r->memory + HUGE / 2, PAGE, MADV_DONTNEED);
 }
 
-static bool reclaim(struct scene *s)
+static bool reclaim(struct region *r)
 {
-	return !madvise(s->memory, PAGES * PAGE, MADV_PAGEOUT);
+	return !madvise(r->memory, PAGES * PAGE, MADV_PAGEOUT);
 }
 
 /* Dropped, and unpinned, before. */
-static bool reclaim_dropped(struct scene *s)
+static bool reclaim_dropped(struct region *r)
 {
-	if (!protect_elsewhere(s))
+	if (!protect_elsewhere(r))
 		return false;
 	usleep(20000);
-	return reclaim(s);
+	return reclaim(r);
 }
 
 /* Page 0 and page 256 are alike: KSM would have them be one, if it could. */
-static bool merge(struct scene *s)
+static bool merge(struct region *r)
 {
 	bool started;
 
-	if (madvise(s->memory, 2 * HUGE, MADV_MERGEABLE))
+	if (madvise(r->memory, 2 * HUGE, MADV_MERGEABLE))
 		return false;
 	started = !ksm_on();
 	usleep(300000);
@@ -129,7 +129,7 @@ static bool merge(struct scene *s)
 }
 
 FIXTURE(event) {
-	struct scene s;
+	struct region r;
 };
 
 enum drop { STAYS, DROPS, EITHER };
@@ -148,7 +148,7 @@ static const char *no_nodes(void)
 
 FIXTURE_VARIANT(event) {
 	enum backing kind;
-	happen_fn *happens;
+	change_fn *happens;
 	enum drop drop;		/* is the chunk filled anew? */
 	const char *(*missing)(void);	/* what it needs, NULL: nothing */
 };
@@ -180,26 +180,26 @@ FIXTURE_SETUP(event)
 
 	if (missing)
 		SKIP(return, "%s", missing);
-	ASSERT_EQ(0, open_scene(&self->s, variant->kind, PAGES * PAGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(0, open_region(&self->r, variant->kind, PAGES * PAGE, LACCEL_MEM_WRITE));
 }
 
 FIXTURE_TEARDOWN(event)
 {
-	close_scene(&self->s);
+	close_region(&self->r);
 }
 
 TEST_F_TIMEOUT(event, never_surfaces, 120)
 {
-	struct scene *s = &self->s;
+	struct region *r = &self->r;
 	uint64_t refills = accel_attribute("refills");
 
 	ASSERT_NE(UINT64_MAX, refills);
-	ASSERT_TRUE(device_finds(s, s->memory, byte_of(0)));
-	ASSERT_TRUE(variant->happens(s));
+	ASSERT_TRUE(device_finds(r, r->memory, byte_of(0)));
+	ASSERT_TRUE(variant->happens(r));
 	for (int i = 0; i < PAGES; i++) {
-		EXPECT_TRUE(device_finds(s, s->memory + i * PAGE, byte_of(i)));
-		EXPECT_TRUE(accel_is_all(s->memory + i * PAGE, PAGE, byte_of(i)));
-		EXPECT_TRUE(device_writes(s, s->memory + i * PAGE));
+		EXPECT_TRUE(device_finds(r, r->memory + i * PAGE, byte_of(i)));
+		EXPECT_TRUE(accel_is_all(r->memory + i * PAGE, PAGE, byte_of(i)));
+		EXPECT_TRUE(device_writes(r, r->memory + i * PAGE));
 	}
 	if (variant->drop != EITHER && !accel_lacks(ACCEL_PINS))
 		EXPECT_EQ(variant->drop == DROPS, accel_attribute("refills") != refills);
@@ -209,153 +209,153 @@ TEST_F_TIMEOUT(event, never_surfaces, 120)
 TEST_F_TIMEOUT(event, with_commands_under_way, 120)
 {
 	int count = accel_lacks(ACCEL_SPEED) ? 2 : 60;
-	struct scene *s = &self->s;
+	struct region *r = &self->r;
 	struct laccel_cqe cqe;
 
 	for (int i = 1; i <= count; i++) {
-		struct laccel_sqe sqe = accel_write(s->memory, i * 0x0101010101010101,
+		struct laccel_sqe sqe = accel_write(r->memory, i * 0x0101010101010101,
 						    PAGES * PAGE);
 
 		sqe.flags = LACCEL_SQE_FENCE;
-		accel_push(&s->q, &sqe);
+		accel_push(&r->q, &sqe);
 	}
-	accel_ring(&s->q);
-	ASSERT_TRUE(variant->happens(s));
+	accel_ring(&r->q);
+	ASSERT_TRUE(variant->happens(r));
 	for (int i = 1; i <= count; i++) {
-		ASSERT_EQ(0, accel_wait(&s->q, &cqe));
+		ASSERT_EQ(0, accel_wait(&r->q, &cqe));
 		ASSERT_EQ(LACCEL_OK, cqe.status);
 	}
-	EXPECT_TRUE(accel_is_all(s->memory, PAGES * PAGE, count));
+	EXPECT_TRUE(accel_is_all(r->memory, PAGES * PAGE, count));
 }
 
-FIXTURE(follow) {
-	struct scene s;
+FIXTURE(invalidate) {
+	struct region r;
 };
 
-FIXTURE_SETUP(follow)
+FIXTURE_SETUP(invalidate)
 {
 }
 
-FIXTURE_TEARDOWN(follow)
+FIXTURE_TEARDOWN(invalidate)
 {
-	close_scene(&self->s);
+	close_region(&self->r);
 }
 
 /* B14: one small page is unmapped inside a leaf of 2 MiB. */
-TEST_F(follow, hole_in_a_huge_leaf)
+TEST_F(invalidate, hole_in_a_huge_leaf)
 {
-	struct scene *s = &self->s;
+	struct region *r = &self->r;
 	uint64_t huge = accel_counter("huge_translations");
 	struct laccel_cqe cqe;
 	struct laccel_sqe sqe;
 
 	NEEDS(ACCEL_SPEED);
-	ASSERT_EQ(0, open_scene(s, BIG, HUGE, LACCEL_MEM_WRITE));
-	sqe = accel_write(s->memory, 0x7777777777777777, HUGE);
-	ASSERT_EQ(LACCEL_OK, accel_command(&s->q, sqe));
+	ASSERT_EQ(0, open_region(r, BIG, HUGE, LACCEL_MEM_WRITE));
+	sqe = accel_write(r->memory, 0x7777777777777777, HUGE);
+	ASSERT_EQ(LACCEL_OK, accel_command(&r->q, sqe));
 	if (!accel_lacks(ACCEL_MODEL))
 		ASSERT_GT(accel_counter("huge_translations"), huge);
-	ASSERT_TRUE(unmap_page(s));
-	ASSERT_EQ(0, accel_run(&s->q, &sqe, &cqe));
+	ASSERT_TRUE(unmap_page(r));
+	ASSERT_EQ(0, accel_run(&r->q, &sqe, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
-	EXPECT_EQ(HURT * PAGE, cqe.result);
-	EXPECT_EQ(accel_va(page_of(s)), cqe.fault_addr);
-	for (int i = HURT + 1; i < 512; i += 5) {
-		EXPECT_TRUE(device_finds(s, s->memory + i * PAGE, 0x77));
-		EXPECT_TRUE(device_writes(s, s->memory + i * PAGE));
+	EXPECT_EQ(CHANGED * PAGE, cqe.result);
+	EXPECT_EQ(accel_va(changed_page(r)), cqe.fault_addr);
+	for (int i = CHANGED + 1; i < 512; i += 5) {
+		EXPECT_TRUE(device_finds(r, r->memory + i * PAGE, 0x77));
+		EXPECT_TRUE(device_writes(r, r->memory + i * PAGE));
 	}
-	ASSERT_TRUE(map_fresh_page(s));
-	EXPECT_EQ(LACCEL_OK, accel_command(&s->q, sqe));
-	EXPECT_TRUE(accel_is_all(s->memory, HUGE, 0x77));
+	ASSERT_TRUE(map_fresh_page(r));
+	EXPECT_EQ(LACCEL_OK, accel_command(&r->q, sqe));
+	EXPECT_TRUE(accel_is_all(r->memory, HUGE, 0x77));
 	/* A whole leaf again, when it is one page again. */
-	if (!accel_lacks(ACCEL_MODEL) && !madvise(s->memory, HUGE, MADV_TO_HUGE)) {
+	if (!accel_lacks(ACCEL_MODEL) && !madvise(r->memory, HUGE, MADV_TO_HUGE)) {
 		huge = accel_counter("huge_translations");
-		EXPECT_EQ(LACCEL_OK, accel_command(&s->q, sqe));
+		EXPECT_EQ(LACCEL_OK, accel_command(&r->q, sqe));
 		EXPECT_GT(accel_counter("huge_translations"), huge);
 	}
 }
 
 /* B22: what mprotect() allows later was not registered. */
-TEST_F(follow, rights_never_grow)
+TEST_F(invalidate, rights_never_grow)
 {
-	struct scene *s = &self->s;
+	struct region *r = &self->r;
 	uint64_t refills;
 
-	ASSERT_EQ(0, open_scene(s, SHARED, PAGES * PAGE, 0));
+	ASSERT_EQ(0, open_region(r, SHARED, PAGES * PAGE, 0));
 	NEEDS(ACCEL_WALLS);
-	ASSERT_EQ(0, mprotect(s->memory, PAGES * PAGE, PROT_READ));
-	ASSERT_TRUE(device_finds(s, s->memory, byte_of(0)));
-	ASSERT_EQ(0, mprotect(s->memory, PAGES * PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, mprotect(r->memory, PAGES * PAGE, PROT_READ));
+	ASSERT_TRUE(device_finds(r, r->memory, byte_of(0)));
+	ASSERT_EQ(0, mprotect(r->memory, PAGES * PAGE, PROT_READ | PROT_WRITE));
 	refills = accel_attribute("refills");
-	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&s->q, accel_write(s->memory, 0, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&r->q, accel_write(r->memory, 0, 8)));
 	EXPECT_EQ(refills, accel_attribute("refills"));
-	EXPECT_TRUE(device_finds(s, s->memory, byte_of(0)));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&s->q, accel_write(s->memory, 0, 8)));
-	EXPECT_TRUE(accel_is_all(s->memory, PAGE, byte_of(0)));
+	EXPECT_TRUE(device_finds(r, r->memory, byte_of(0)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&r->q, accel_write(r->memory, 0, 8)));
+	EXPECT_TRUE(accel_is_all(r->memory, PAGE, byte_of(0)));
 }
 
 /* Pins come and go; what is charged stays (B18). */
-TEST_F(follow, pins_and_charge)
+TEST_F(invalidate, pins_and_charge)
 {
-	struct scene *s = &self->s;
+	struct region *r = &self->r;
 	long pins, idle = accel_pins();
 	struct laccel_limits limits;
 
 	NEEDS(ACCEL_PINS);
-	ASSERT_EQ(0, open_scene(s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
-	ASSERT_EQ(LACCEL_OK, status_of(s, s->probe));
+	ASSERT_EQ(0, open_region(r, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(LACCEL_OK, status_of(r, r->probe));
 	pins = idle < 0 ? idle : idle + 1;		/* of the probe */
 	EXPECT_TRUE(accel_pins_become(pins + PAGES));
 	for (int i = 0; i < 3; i++) {
-		ASSERT_TRUE(protect_elsewhere(s));
-		ASSERT_EQ(0, mprotect(s->memory + HUGE / 2, PAGE, PROT_READ | PROT_WRITE));
+		ASSERT_TRUE(protect_elsewhere(r));
+		ASSERT_EQ(0, mprotect(r->memory + HUGE / 2, PAGE, PROT_READ | PROT_WRITE));
 		EXPECT_TRUE(accel_pins_become(pins));
 		EXPECT_EQ((PAGES + 1) * PAGE / 1024, accel_pinned_kb());
-		ASSERT_EQ(0, accel_limits(s->fd, &limits));
+		ASSERT_EQ(0, accel_limits(r->fd, &limits));
 		EXPECT_EQ((PAGES + 1) * PAGE, limits.pinned);
-		ASSERT_TRUE(device_finds(s, s->memory, byte_of(0)));
+		ASSERT_TRUE(device_finds(r, r->memory, byte_of(0)));
 		EXPECT_TRUE(accel_pins_become(pins + PAGES));
 	}
-	ASSERT_TRUE(unmap_page(s));
-	ASSERT_TRUE(device_finds(s, s->memory, byte_of(0)));
+	ASSERT_TRUE(unmap_page(r));
+	ASSERT_TRUE(device_finds(r, r->memory, byte_of(0)));
 	EXPECT_TRUE(accel_pins_become(pins + PAGES - 1));
-	ASSERT_TRUE(map_fresh_page(s));
-	ASSERT_TRUE(device_finds(s, page_of(s), 0));
+	ASSERT_TRUE(map_fresh_page(r));
+	ASSERT_TRUE(device_finds(r, changed_page(r), 0));
 	EXPECT_TRUE(accel_pins_become(pins + PAGES));
 	EXPECT_EQ((PAGES + 1) * PAGE / 1024, accel_pinned_kb());
-	ASSERT_EQ(0, accel_destroy(s->fd, s->id));
+	ASSERT_EQ(0, accel_destroy(r->fd, r->id));
 	EXPECT_TRUE(accel_pins_become(pins));
 	EXPECT_EQ(PAGE / 1024, accel_pinned_kb());
 }
 
-/* One in each way, and a new page is there. */
-static bool reallocate(uint8_t *page, int way)
+/* Three ways to have a new page there. */
+static bool reallocate(uint8_t *page, int how)
 {
-	if (way == 0)
+	if (how == 0)
 		return !madvise(page, PAGE, MADV_DONTNEED);
-	if (way == 1 && munmap(page, PAGE))
+	if (how == 1 && munmap(page, PAGE))
 		return false;
 	return mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		    -1, 0) == page;
 }
 
 /* Freed and allocated anew at the same address, under one registration. */
-TEST_F_TIMEOUT(follow, freed_and_reallocated, 240)
+TEST_F_TIMEOUT(invalidate, freed_and_reallocated, 240)
 {
-	struct scene *s = &self->s;
+	struct region *r = &self->r;
 	uint64_t refills = accel_attribute("refills");
 	int times = accel_lacks(ACCEL_SPEED) ? 30 : REALLOCATIONS;
 
-	ASSERT_EQ(0, open_scene(s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(0, open_region(r, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
 	for (int i = 0; i < times; i++) {
-		uint8_t *page = s->memory + host_below(PAGES) * PAGE;
+		uint8_t *page = r->memory + host_below(PAGES) * PAGE;
 
 		ASSERT_TRUE(reallocate(page, i % 3));
 		if (i & 1) {
 			memset(page, i / 2, PAGE);
-			ASSERT_TRUE(device_finds(s, page, i / 2));
+			ASSERT_TRUE(device_finds(r, page, i / 2));
 		} else {
-			ASSERT_EQ(LACCEL_OK, accel_command(&s->q, accel_write(page, i, PAGE)));
+			ASSERT_EQ(LACCEL_OK, accel_command(&r->q, accel_write(page, i, PAGE)));
 			ASSERT_EQ(i, *(volatile uint64_t *)page);
 			ASSERT_EQ(i, *(volatile uint64_t *)(page + PAGE - 8));
 		}

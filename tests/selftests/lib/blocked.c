@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "traps.h"
+#include "blocked.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,33 +28,33 @@ static const char *no_userfaultfd(void)
 	return NULL;
 }
 
-static bool prepare_userfaultfd(struct victim *v)
+static bool prepare_userfaultfd(struct waiter *w)
 {
-	v->memory = accel_pages(TRAPPED * PAGE);
-	memset(v->memory, 1, TRAPPED * PAGE);
+	w->memory = accel_pages(BLOCKED_PAGES * PAGE);
+	memset(w->memory, 1, BLOCKED_PAGES * PAGE);
 	return true;
 }
 
-static bool hook_userfaultfd(struct victim *v)
+static bool remove_userfaultfd(struct waiter *w)
 {
-	v->server = accel_watch(v->memory + PAGE, PAGE, UFFDIO_REGISTER_MODE_MISSING);
-	return v->server >= 0 && !madvise(v->memory + PAGE, PAGE, MADV_DONTNEED);
+	w->server = accel_watch(w->memory + PAGE, PAGE, UFFDIO_REGISTER_MODE_MISSING);
+	return w->server >= 0 && !madvise(w->memory + PAGE, PAGE, MADV_DONTNEED);
 }
 
-static bool asked_userfaultfd(struct victim *v)
+static bool await_userfaultfd(struct waiter *w)
 {
 	struct uffd_msg msg;
 
-	return read(v->server, &msg, sizeof(msg)) == sizeof(msg) &&
+	return read(w->server, &msg, sizeof(msg)) == sizeof(msg) &&
 	       msg.event == UFFD_EVENT_PAGEFAULT;
 }
 
-const struct trap userfaultfd_trap = {
+const struct blocker userfaultfd_blocker = {
 	.missing = no_userfaultfd,
 	.prepare = prepare_userfaultfd,
-	.hook = hook_userfaultfd,
-	.asked = asked_userfaultfd,
-	.at_last = LACCEL_OK,		/* a page of zeros */
+	.remove_page = remove_userfaultfd,
+	.await_request = await_userfaultfd,
+	.final_status = LACCEL_OK,		/* a page of zeros */
 };
 
 /*
@@ -120,66 +120,66 @@ static bool fuse_serve(int fuse, const struct fuse_in_header *in)
 	}
 }
 
-/* Serves until page 1 is asked for; a thread of the victim's. */
+/* Serves until page 1 is asked for; a thread of the waiter's. */
 static void *fuse_server(void *arg)
 {
 	static char request[FUSE_MIN_READ_BUFFER + PAGE];
-	struct victim *v = arg;
+	struct waiter *w = arg;
 
-	while (read(v->server, request, sizeof(request)) > 0)
-		if (!fuse_serve(v->server, (void *)request))
-			return v;
+	while (read(w->server, request, sizeof(request)) > 0)
+		if (!fuse_serve(w->server, (void *)request))
+			return w;
 	return NULL;
 }
 
 static pthread_t fuse_thread;
 
-static uint8_t *map_fuse_page(struct victim *v, const char *path, int n)
+static uint8_t *map_fuse_page(struct waiter *w, const char *path, int n)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat stat;
 	uint8_t *p;
 
 	fstat(file, &stat);	/* until then its length is not known */
-	p = mmap(v->memory + PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, n * PAGE);
+	p = mmap(w->memory + PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, n * PAGE);
 	close(file);
 	return p;
 }
 
 #define FUSE_PATH "/tmp/lite-accel-fuse"
 
-static bool prepare_fuse(struct victim *v)
+static bool prepare_fuse(struct waiter *w)
 {
 	char options[128];
 	int place = open(FUSE_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 
-	v->memory = accel_pages(TRAPPED * PAGE);
-	v->server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	snprintf(options, sizeof(options), "fd=%d,rootmode=100644,user_id=0,group_id=0", v->server);
+	w->memory = accel_pages(BLOCKED_PAGES * PAGE);
+	w->server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=100644,user_id=0,group_id=0", w->server);
 	close(place);
-	return v->server >= 0 && !unshare(CLONE_NEWNS) &&
+	return w->server >= 0 && !unshare(CLONE_NEWNS) &&
 	       !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
 	       !mount("lite-accel", FUSE_PATH, "fuse", 0, options) &&
-	       !pthread_create(&fuse_thread, NULL, fuse_server, v) &&
-	       map_fuse_page(v, FUSE_PATH, 0) != MAP_FAILED;
+	       !pthread_create(&fuse_thread, NULL, fuse_server, w) &&
+	       map_fuse_page(w, FUSE_PATH, 0) != MAP_FAILED;
 }
 
-static bool hook_fuse(struct victim *v)
+static bool remove_fuse(struct waiter *w)
 {
-	return map_fuse_page(v, FUSE_PATH, 1) != MAP_FAILED;
+	return map_fuse_page(w, FUSE_PATH, 1) != MAP_FAILED;
 }
 
-static bool asked_fuse(struct victim *v)
+static bool await_fuse(struct waiter *w)
 {
 	void *ret;
 
 	return !pthread_join(fuse_thread, &ret) && ret;
 }
 
-const struct trap fuse_trap = {
+const struct blocker fuse_blocker = {
 	.missing = no_fuse,
 	.prepare = prepare_fuse,
-	.hook = hook_fuse,
-	.asked = asked_fuse,
-	.at_last = LACCEL_PAGE_FAULT,	/* an error of the file system */
+	.remove_page = remove_fuse,
+	.await_request = await_fuse,
+	.final_status = LACCEL_PAGE_FAULT,	/* an error of the file system */
 };

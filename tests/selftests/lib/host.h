@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the device computes, computed by the CPU: the oracle of the data tests.
- * data.c checks it against the published vectors before relying on it.
+ * commands.c checks it against the published vectors before relying on it.
  */
 #ifndef HOST_H
 #define HOST_H

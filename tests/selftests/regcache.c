@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The helpers' automatic registration: memory is registered at its first use and
- * stays registered, whatever happens at its addresses.  limits.c has how much of
+ * stays registered, whatever happens at its addresses.  regcache_limits.c has how much of
  * it; helpers.c the rest of the helpers.
  */
 #include <errno.h>
@@ -19,24 +19,24 @@
 #include "library.h"
 #include "uses.h"
 
-FIXTURE(automatic) {
+FIXTURE(regcache) {
 	struct laccel_device *dev;
 };
 
-FIXTURE_SETUP(automatic)
+FIXTURE_SETUP(regcache)
 {
 	NEEDS(ACCEL_SPEED | USES_NEED);
 	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
 }
 
-FIXTURE_TEARDOWN(automatic)
+FIXTURE_TEARDOWN(regcache)
 {
 	laccel_close(self->dev);
 	EXPECT_EQ(0, accel_pinned_kb());
 }
 
 /* The second time nothing is registered: the kernel has what it had. */
-TEST_F(automatic, kept)
+TEST_F(regcache, kept)
 {
 	static const size_t sizes[] = { 16, 100, 5000, 70000, 300000 };
 	unsigned int known;
@@ -79,7 +79,7 @@ static int reallocate(struct laccel_device *dev, size_t n, int rounds)
 }
 
 /* From the heap, which gives its end back now and then. */
-TEST_F_TIMEOUT(automatic, reallocated_from_the_heap, 120)
+TEST_F_TIMEOUT(regcache, reallocated_from_the_heap, 120)
 {
 	int moved = 0;
 
@@ -94,7 +94,7 @@ TEST_F_TIMEOUT(automatic, reallocated_from_the_heap, 120)
 }
 
 /* By mmap() and munmap(), each time. */
-TEST_F_TIMEOUT(automatic, reallocated_by_the_kernel, 240)
+TEST_F_TIMEOUT(regcache, reallocated_by_the_kernel, 240)
 {
 	int moved;
 
@@ -115,7 +115,7 @@ static long raw_munmap(void *addr, size_t n)
 }
 
 /* No memory is -EFAULT, also where there was some; new memory is new memory. */
-TEST_F(automatic, unmapped)
+TEST_F(regcache, unmapped)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
 	uint32_t crc = 0;
@@ -136,7 +136,7 @@ TEST_F(automatic, unmapped)
 }
 
 /* What takes the pages, but not the right to access the address, goes unnoticed. */
-TEST_F(automatic, replaced)
+TEST_F(regcache, replaced)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
 
@@ -152,7 +152,7 @@ TEST_F(automatic, replaced)
 }
 
 /* First read, later written to: registered anew, once. */
-TEST_F(automatic, upgraded)
+TEST_F(regcache, upgraded)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
 
@@ -163,7 +163,7 @@ TEST_F(automatic, upgraded)
 }
 
 /* Rights follow those of the program, in both directions. */
-TEST_F(automatic, protected)
+TEST_F(regcache, protected)
 {
 	uint8_t *p = accel_pages(4 * PAGE);
 	uint32_t crc = 0;
@@ -214,7 +214,7 @@ TEST(resumed)
 }
 
 /* Neighbours become one: 512 pages used singly end up as one registration. */
-TEST_F(automatic, merged)
+TEST_F(regcache, merged)
 {
 	uint8_t *p = accel_huge_pages(2 * HUGE);
 	unsigned int before;
@@ -233,7 +233,7 @@ TEST_F(automatic, merged)
 }
 
 /* A merge must not fail because a neighbour is not there any more. */
-TEST_F(automatic, merged_with_nothing)
+TEST_F(regcache, merged_with_nothing)
 {
 	uint8_t *p = accel_pages(16 * PAGE);
 
@@ -256,7 +256,7 @@ static int live_as_child(struct laccel_device *dev, uint8_t *p)
 	return 0;
 }
 
-TEST_F(automatic, fork)
+TEST_F(regcache, fork)
 {
 	uint8_t *p = accel_pages(4 * PAGE);
 
@@ -307,7 +307,7 @@ static int use_without_system_calls(void)
 }
 
 /* As long as the device is done before anybody would go to sleep. */
-TEST_F(automatic, no_system_calls)
+TEST_F(regcache, no_system_calls)
 {
 	NEEDS(ACCEL_DOORBELL);
 	EXPECT_EQ(0, run_child(use_without_system_calls));

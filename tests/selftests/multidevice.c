@@ -102,22 +102,22 @@ static void close_devices(struct devices *all)
 		close_device(&all->d[i]);
 }
 
-FIXTURE(together) {
+FIXTURE(multidevice) {
 	struct devices all;
 };
 
-FIXTURE_SETUP(together)
+FIXTURE_SETUP(multidevice)
 {
 	ASSERT_EQ(0, open_devices(&self->all));
 }
 
-FIXTURE_TEARDOWN(together)
+FIXTURE_TEARDOWN(multidevice)
 {
 	close_devices(&self->all);
 }
 
 /* What one has written the next reads, at the same address. */
-TEST_F(together, from_one_to_the_next)
+TEST_F(multidevice, from_one_to_the_next)
 {
 	struct device *pci = &self->all.d[PCI], *loop = &self->all.d[LOOP];
 	struct device *edu = &self->all.d[EDU];
@@ -166,7 +166,7 @@ static bool ends_well(struct device *d, enum driver one, const uint8_t *src)
 	return well && !memcmp(d->memory, src, LENGTH);
 }
 
-TEST_F(together, at_once)
+TEST_F(multidevice, at_once)
 {
 	for (int i = 0; i < DEVICES; i++)
 		start(&self->all.d[i], i, self->all.model);

@@ -13,48 +13,48 @@ enum field { FIELD_LENGTH = 1, FIELD_SRC = 2, FIELD_DST = 4, FIELD_ARG0 = 8, FIE
 
 #define PATTERN 0x77
 
-FIXTURE(decode) {
+FIXTURE(sqe) {
 	int fd;
 	struct accel_queue q;
 	uint8_t *memory;	/* 16 pages of PATTERN, registered for writing */
 };
 
 /* A command, the fields it names, and whether it writes at dst. */
-FIXTURE_VARIANT(decode) {
+FIXTURE_VARIANT(sqe) {
 	uint8_t opcode;
 	unsigned int fields;
 };
 
-FIXTURE_VARIANT_ADD(decode, nop) {
+FIXTURE_VARIANT_ADD(sqe, nop) {
 	.opcode = LACCEL_OP_NOP,
 };
 
-FIXTURE_VARIANT_ADD(decode, copy) {
+FIXTURE_VARIANT_ADD(sqe, copy) {
 	.opcode = LACCEL_OP_COPY, .fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST,
 };
 
-FIXTURE_VARIANT_ADD(decode, fill) {
+FIXTURE_VARIANT_ADD(sqe, fill) {
 	.opcode = LACCEL_OP_FILL, .fields = FIELD_LENGTH | FIELD_DST | FIELD_ARG0,
 };
 
-FIXTURE_VARIANT_ADD(decode, compare) {
+FIXTURE_VARIANT_ADD(sqe, compare) {
 	.opcode = LACCEL_OP_COMPARE, .fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST,
 };
 
-FIXTURE_VARIANT_ADD(decode, crc32c) {
+FIXTURE_VARIANT_ADD(sqe, crc32c) {
 	.opcode = LACCEL_OP_CRC32C, .fields = FIELD_LENGTH | FIELD_SRC | FIELD_ARG0,
 };
 
-FIXTURE_VARIANT_ADD(decode, sha256) {
+FIXTURE_VARIANT_ADD(sqe, sha256) {
 	.opcode = LACCEL_OP_SHA256, .fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST | FIELD_LAST,
 };
 
-FIXTURE_VARIANT_ADD(decode, dualcast) {
+FIXTURE_VARIANT_ADD(sqe, dualcast) {
 	.opcode = LACCEL_OP_DUALCAST,
 	.fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST | FIELD_ARG0,
 };
 
-FIXTURE_SETUP(decode)
+FIXTURE_SETUP(sqe)
 {
 	NEEDS(ACCEL_COMMAND(variant->opcode));
 	self->fd = accel_open();
@@ -66,15 +66,15 @@ FIXTURE_SETUP(decode)
 	memset(self->memory + 4 * PAGE, 0, sizeof(struct laccel_sha256));
 }
 
-FIXTURE_TEARDOWN(decode)
+FIXTURE_TEARDOWN(sqe)
 {
 	accel_queue_exit(&self->q);
 	close(self->fd);
 }
 
 /* A command of the variant that is right in every field. */
-static struct laccel_sqe good(const FIXTURE_DATA(decode) *self,
-			      const FIXTURE_VARIANT(decode) *variant)
+static struct laccel_sqe good(const FIXTURE_DATA(sqe) *self,
+			      const FIXTURE_VARIANT(sqe) *variant)
 {
 	struct laccel_sqe sqe = { .opcode = variant->opcode, .user_data = 5 };
 
@@ -91,7 +91,7 @@ static struct laccel_sqe good(const FIXTURE_DATA(decode) *self,
 }
 
 /* Refused, without having touched anything. */
-static bool refused(FIXTURE_DATA(decode) *self, struct laccel_sqe sqe)
+static bool refused(FIXTURE_DATA(sqe) *self, struct laccel_sqe sqe)
 {
 	struct laccel_cqe cqe;
 	uint8_t before = self->memory[4 * PAGE], other = self->memory[8 * PAGE];
@@ -101,12 +101,12 @@ static bool refused(FIXTURE_DATA(decode) *self, struct laccel_sqe sqe)
 	       self->memory[4 * PAGE] == before && self->memory[8 * PAGE] == other;
 }
 
-TEST_F(decode, good)
+TEST_F(sqe, good)
 {
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, good(self, variant)));
 }
 
-TEST_F(decode, fields_not_named)
+TEST_F(sqe, fields_not_named)
 {
 	for (int bit = 0; bit < 64; bit++) {
 		struct laccel_sqe sqe = good(self, variant);
@@ -133,7 +133,7 @@ TEST_F(decode, fields_not_named)
 	}
 }
 
-TEST_F(decode, reserved_fields)
+TEST_F(sqe, reserved_fields)
 {
 	for (int bit = 0; bit < 16 + 3 * 64; bit++) {
 		struct laccel_sqe sqe = good(self, variant);
@@ -146,7 +146,7 @@ TEST_F(decode, reserved_fields)
 	}
 }
 
-TEST_F(decode, flags)
+TEST_F(sqe, flags)
 {
 	unsigned int known = LACCEL_SQE_FENCE | LACCEL_SQE_LINK;
 
@@ -165,7 +165,7 @@ TEST_F(decode, flags)
 }
 
 /* A length that no device takes, and operands that go on beyond the last address. */
-TEST_F(decode, too_long)
+TEST_F(sqe, too_long)
 {
 	const uint32_t lengths[] = { (1u << 30) + 64, 1u << 31, 0xffffffc0 };
 	struct laccel_sqe sqe = good(self, variant);
@@ -187,7 +187,7 @@ TEST_F(decode, too_long)
 }
 
 /* The longest command, if it has a length, is looked at: it only finds nothing there. */
-TEST_F(decode, longest)
+TEST_F(sqe, longest)
 {
 	struct laccel_sqe sqe = good(self, variant);
 	struct laccel_cqe cqe;
@@ -202,7 +202,7 @@ TEST_F(decode, longest)
 }
 
 /* Addresses that are no program's. */
-TEST_F(decode, wild_addresses)
+TEST_F(sqe, wild_addresses)
 {
 	const uint64_t wild[] = { 0, PAGE, 1ull << 47, 1ull << 48, 1ull << 63,
 				  0xffff888000000000, 0xffffffff81000000, 0xffffffffffff0000 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "stage.h"
+#include "file_state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,9 +10,9 @@
 #include "host.h"
 #include "kselftest.h"
 
-void read_ledger(struct ledger *l)
+void read_usage(struct usage *u)
 {
-	*l = (struct ledger) {
+	*u = (struct usage) {
 		.files = accel_attribute("files"),
 		.queues = accel_attribute("queues"),
 		.memories = accel_attribute("memories"),
@@ -23,33 +23,33 @@ void read_ledger(struct ledger *l)
 }
 
 /* Others may have pinned a page for a moment when @want was read, but none since. */
-static bool is_as(const struct ledger *is, const struct ledger *want)
+static bool is_as(const struct usage *is, const struct usage *want)
 {
 	return is->files == want->files && is->queues == want->queues &&
 	       is->memories == want->memories && is->module == want->module &&
 	       is->pinned_kb == want->pinned_kb && is->pins <= want->pins;
 }
 
-static void print_ledger(const char *name, const struct ledger *l)
+static void print_usage(const char *name, const struct usage *u)
 {
 	printf("# %s: files %lu, queues %lu, memories %lu, module %lu, pinned %lu kB, pins %ld\n",
-	       name, l->files, l->queues, l->memories, l->module, l->pinned_kb, l->pins);
+	       name, u->files, u->queues, u->memories, u->module, u->pinned_kb, u->pins);
 }
 
 /* What is undone by a worker may take a moment. */
-bool becomes(const struct ledger *want)
+bool usage_becomes(const struct usage *want)
 {
-	struct ledger is;
+	struct usage is;
 
-	if (accel_until((read_ledger(&is), is_as(&is, want))))
+	if (accel_until((read_usage(&is), is_as(&is, want))))
 		return true;
-	print_ledger("should be", want);
-	print_ledger("is", &is);
+	print_usage("should be", want);
+	print_usage("is", &is);
 	return false;
 }
 
 /* Whether the device reaches a page in the way that it should, and finds the data. */
-static bool reaches(struct stage *s, struct accel_queue *q, uint8_t *probe, uint8_t *page,
+static bool reaches(struct file_state *s, struct accel_queue *q, uint8_t *probe, uint8_t *page,
 		    bool readable)
 {
 	bool writable = s->flags & LACCEL_MEM_WRITE;
@@ -71,7 +71,7 @@ static bool reaches(struct stage *s, struct accel_queue *q, uint8_t *probe, uint
 }
 
 /* Whether a page is registered, or not, as it should be: nothing can overlap it. */
-static bool is_registered(struct stage *s, uint8_t *page, bool registered, bool mapped)
+static bool is_registered(struct file_state *s, uint8_t *page, bool registered, bool mapped)
 {
 	uint32_t id;
 	int ret = accel_register(s->fd, page, PAGE, 0, &id);
@@ -82,7 +82,7 @@ static bool is_registered(struct stage *s, uint8_t *page, bool registered, bool 
 }
 
 /* The ends of the memory, its middle, and what is beside it. */
-static bool memory_is_right(struct stage *s, struct accel_queue *q, uint8_t *probe)
+static bool memory_is_right(struct file_state *s, struct accel_queue *q, uint8_t *probe)
 {
 	const int n = s->pages, places[] = { -1, 0, n / 2, n - 1, n };
 
@@ -101,7 +101,7 @@ static bool memory_is_right(struct stage *s, struct accel_queue *q, uint8_t *pro
 }
 
 /* No other ids than those known lead to a queue. */
-static bool ids_are_right(struct stage *s, const struct accel_queue *known)
+static bool ids_are_right(struct file_state *s, const struct accel_queue *known)
 {
 	for (uint32_t id = 0; id < 16; id++) {
 		bool there = id == known->info.id || (s->has_queue && id == s->q.info.id);
@@ -113,7 +113,7 @@ static bool ids_are_right(struct stage *s, const struct accel_queue *known)
 	return true;
 }
 
-static bool queue_works(struct stage *s)
+static bool queue_works(struct file_state *s)
 {
 	bool mapped = s->is_mapped, works;
 
@@ -126,7 +126,7 @@ static bool queue_works(struct stage *s)
 	return works;
 }
 
-static bool numbers_are_right(struct stage *s)
+static bool numbers_are_right(struct file_state *s)
 {
 	struct laccel_limits limits;
 
@@ -136,7 +136,7 @@ static bool numbers_are_right(struct stage *s)
 	       accel_fd_pinned_kb(s->fd) == limits.pinned / 1024;
 }
 
-const char *wrong_with(struct stage *s)
+const char *wrong_with(struct file_state *s)
 {
 	uint8_t *probe = accel_pages(PAGE);
 	const char *wrong = NULL;

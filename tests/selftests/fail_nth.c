@@ -10,43 +10,43 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
+#include "file_state.h"
 #include "inject.h"
 #include "kselftest_harness.h"
-#include "stage.h"
 
 #define CAP	600		/* places of one call */
 
 /*
- * The calls.  A second one, after a failure, finds the stage as the first did.
+ * The calls.  A second one, after a failure, finds the file as the first did.
  */
-static int call_open(struct stage *s)
+static int call_open(struct file_state *s)
 {
 	s->fd = open(s->path, O_RDWR | O_CLOEXEC);
 	return s->fd < 0 ? -errno : 0;
 }
 
-static int call_bind(struct stage *s)
+static int call_bind(struct file_state *s)
 {
 	int ret = accel_bind(s->fd);
 
 	return ret < 0 ? ret : 0;
 }
 
-static int call_info(struct stage *s)
+static int call_info(struct file_state *s)
 {
 	struct laccel_info info;
 
 	return accel_info(s->fd, &info);
 }
 
-static int call_limits(struct stage *s)
+static int call_limits(struct file_state *s)
 {
 	struct laccel_limits limits;
 
 	return accel_limits(s->fd, &limits);
 }
 
-static int call_create(struct stage *s)
+static int call_create(struct file_state *s)
 {
 	int ret;
 
@@ -56,14 +56,14 @@ static int call_create(struct stage *s)
 	return ret;
 }
 
-static int call_status(struct stage *s)
+static int call_status(struct file_state *s)
 {
 	struct laccel_queue_status status;
 
 	return accel_status(&s->q, &status);
 }
 
-static int call_register(struct stage *s)
+static int call_register(struct file_state *s)
 {
 	int ret = accel_register(s->fd, s->memory, s->pages * PAGE, s->flags, &s->id);
 
@@ -71,17 +71,17 @@ static int call_register(struct stage *s)
 	return ret;
 }
 
-static int call_prefetch(struct stage *s)
+static int call_prefetch(struct file_state *s)
 {
 	return accel_prefetch(s->fd, s->memory, s->pages * PAGE, s->flags);
 }
 
-static int call_overlap(struct stage *s)
+static int call_overlap(struct file_state *s)
 {
 	return accel_register(s->fd, s->memory, PAGE, s->flags, NULL);
 }
 
-static int call_destroy_queue(struct stage *s)
+static int call_destroy_queue(struct file_state *s)
 {
 	int ret = accel_destroy(s->fd, s->q.info.id);
 
@@ -89,7 +89,7 @@ static int call_destroy_queue(struct stage *s)
 	return ret;
 }
 
-static int call_destroy_memory(struct stage *s)
+static int call_destroy_memory(struct file_state *s)
 {
 	int ret = accel_destroy(s->fd, s->id);
 
@@ -98,13 +98,13 @@ static int call_destroy_memory(struct stage *s)
 }
 
 /* What has been rung is rung again. */
-static int call_kick(struct stage *s)
+static int call_kick(struct file_state *s)
 {
 	return accel_kick(&s->q, offsetof(struct laccel_doorbell, ring),
 			  (uint64_t)s->q.head << 32 | s->q.tail);
 }
 
-static int call_mmap(struct stage *s)
+static int call_mmap(struct file_state *s)
 {
 	int ret = accel_queue_map(&s->q);
 
@@ -114,7 +114,7 @@ static int call_mmap(struct stage *s)
 	return ret;
 }
 
-static int call_fdinfo(struct stage *s)
+static int call_fdinfo(struct file_state *s)
 {
 	char text[512];
 
@@ -122,7 +122,7 @@ static int call_fdinfo(struct stage *s)
 }
 
 /* A page of registered memory goes, and its chunk is dropped. */
-static int call_munmap(struct stage *s)
+static int call_munmap(struct file_state *s)
 {
 	if (munmap(s->memory + s->pages / 2 * PAGE, PAGE))
 		return -errno;
@@ -130,7 +130,7 @@ static int call_munmap(struct stage *s)
 	return 0;
 }
 
-static int call_close(struct stage *s)
+static int call_close(struct file_state *s)
 {
 	if (close(s->fd))
 		return -errno;
@@ -143,17 +143,17 @@ static int call_close(struct stage *s)
 /*
  * What is there before.
  */
-static bool with_nothing(struct stage *s)
+static bool with_nothing(struct file_state *s)
 {
 	return true;
 }
 
-static bool with_unbound_file(struct stage *s)
+static bool with_unbound_file(struct file_state *s)
 {
 	return !call_open(s);
 }
 
-static bool with_file(struct stage *s)
+static bool with_file(struct file_state *s)
 {
 	char path[64];
 
@@ -164,33 +164,33 @@ static bool with_file(struct stage *s)
 	return s->fdinfo >= 0;
 }
 
-static bool with_eventfd(struct stage *s)
+static bool with_eventfd(struct file_state *s)
 {
 	s->eventfd = eventfd(0, EFD_CLOEXEC);
 	return s->eventfd >= 0 && with_file(s);
 }
 
-static bool with_queue(struct stage *s)
+static bool with_queue(struct file_state *s)
 {
 	return with_file(s) && !call_create(s);
 }
 
-static bool with_mapped_queue(struct stage *s)
+static bool with_mapped_queue(struct file_state *s)
 {
 	return with_queue(s) && !call_mmap(s);
 }
 
-static bool with_memory(struct stage *s)
+static bool with_memory(struct file_state *s)
 {
 	return with_file(s) && !call_register(s);
 }
 
-static bool with_both(struct stage *s)
+static bool with_both(struct file_state *s)
 {
 	return with_queue(s) && !call_register(s);
 }
 
-static bool with_hole(struct stage *s)
+static bool with_hole(struct file_state *s)
 {
 	s->hole = s->pages - 1;
 	return with_file(s) && !munmap(s->memory + s->hole * PAGE, PAGE);
@@ -217,12 +217,12 @@ static const struct layout fresh = { -8, 24, LACCEL_MEM_WRITE, UNTOUCHED };
 static const struct layout huge = { 0, 512, LACCEL_MEM_WRITE, HUGE_PAGES };
 
 FIXTURE(call) {
-	struct stage s;
+	struct file_state s;
 };
 
 FIXTURE_VARIANT(call) {
-	bool (*prepare)(struct stage *s);
-	int (*call)(struct stage *s);
+	bool (*prepare)(struct file_state *s);
+	int (*call)(struct file_state *s);
 	int ret;			/* when nothing fails */
 	unsigned int errors;
 	const struct layout *memory;
@@ -256,7 +256,7 @@ CALL(munmap_registered, with_memory, call_munmap, 0, NOMEM, &few, true);
 /* There is no such place in it. */
 CALL(close, with_both, call_close, 0, 0, &few, true);
 
-static bool make_memory(struct stage *s, const struct layout *layout)
+static bool make_memory(struct file_state *s, const struct layout *layout)
 {
 	bool huge_pages = layout->kind == HUGE_PAGES;
 
@@ -274,13 +274,13 @@ static bool make_memory(struct stage *s, const struct layout *layout)
 	return true;
 }
 
-static bool begin(struct stage *s, const FIXTURE_VARIANT(call) *variant)
+static bool begin(struct file_state *s, const FIXTURE_VARIANT(call) *variant)
 {
-	*s = (struct stage){ .path = accel_path(), .fd = -1, .eventfd = -1, .fdinfo = -1 };
+	*s = (struct file_state){ .path = accel_path(), .fd = -1, .eventfd = -1, .fdinfo = -1 };
 	return make_memory(s, variant->memory) && variant->prepare(s);
 }
 
-static void end(struct stage *s)
+static void end(struct file_state *s)
 {
 	if (s->is_mapped)
 		accel_queue_unmap(&s->q);
@@ -298,20 +298,21 @@ static bool is_allowed(const FIXTURE_VARIANT(call) *variant, int ret)
 }
 
 /* The call with a failure at the nth place; what is wrong, or NULL. */
-static const char *run(struct stage *s, const FIXTURE_VARIANT(call) *variant, int nth, bool *fired)
+static const char *run(struct file_state *s, const FIXTURE_VARIANT(call) *variant, int nth,
+		       bool *fired)
 {
-	struct ledger before;
+	struct usage before;
 	const char *wrong;
 	int ret;
 
-	read_ledger(&before);
+	read_usage(&before);
 	inject_nth(nth);
 	ret = variant->call(s);
 	*fired = inject_end();
 	if (ret != variant->ret) {
 		if (!nth || !*fired || !is_allowed(variant, ret))
 			return strerrorname_np(-ret) ?: "the result";
-		if (!becomes(&before))
+		if (!usage_becomes(&before))
 			return "something is left behind";
 		wrong = wrong_with(s);
 		if (wrong)
@@ -341,7 +342,7 @@ FIXTURE_TEARDOWN(call)
  * The last place of most, which the sweep may miss: how many places there are before
  * it differs from time to time.
  */
-static const char *fail_to_answer(struct stage *s, const FIXTURE_VARIANT(call) *variant)
+static const char *fail_to_answer(struct file_state *s, const FIXTURE_VARIANT(call) *variant)
 {
 	const char *wrong;
 	bool fired;
@@ -356,13 +357,13 @@ static const char *fail_to_answer(struct stage *s, const FIXTURE_VARIANT(call) *
 
 TEST_F_TIMEOUT(call, fails_at_every_place, 1200)
 {
-	struct stage *s = &self->s;
-	struct ledger idle;
+	struct file_state *s = &self->s;
+	struct usage idle;
 	bool fired = true;
 	const char *wrong;
 	int n;
 
-	read_ledger(&idle);
+	read_usage(&idle);
 	for (n = 0; n <= CAP && fired; n++) {
 		ASSERT_TRUE(begin(s, variant));
 		wrong = run(s, variant, n, &fired);
@@ -370,7 +371,7 @@ TEST_F_TIMEOUT(call, fails_at_every_place, 1200)
 		ASSERT_NULL(wrong) {
 			TH_LOG("failure %d: %s", n, wrong);
 		}
-		ASSERT_TRUE(becomes(&idle)) {
+		ASSERT_TRUE(usage_becomes(&idle)) {
 			TH_LOG("failure %d: something is left behind by the file", n);
 		}
 	}

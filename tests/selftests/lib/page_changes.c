@@ -36,13 +36,13 @@ static bool map_fresh(struct race *r, int n)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == address(r, n);
 }
 
-bool way_unmap(struct race *r, int n)
+bool change_unmap(struct race *r, int n)
 {
 	return !munmap(address(r, n), PAGE) && canary_lives(r) && map_fresh(r, n);
 }
 
 /* The file has two pages for each that is registered. */
-bool way_exchange(struct race *r, int n)
+bool change_exchange(struct race *r, int n)
 {
 	uint32_t generation = r->page[n].begun;
 	size_t at = (generation % 2 * PAGES + n) * PAGE;
@@ -63,7 +63,7 @@ static bool stays(const struct race *r, const uint8_t *page)
 }
 
 /* At the other address it is nobody's but the CPU's. */
-bool way_move(struct race *r, int n)
+bool change_move(struct race *r, int n)
 {
 	uint8_t *page = address(r, n), *other = r->side + PAGE;
 	bool quiet;
@@ -76,7 +76,7 @@ bool way_move(struct race *r, int n)
 	return quiet || wrong(r, "memory that had moved away was written");
 }
 
-bool way_protect(struct race *r, int n)
+bool change_protect(struct race *r, int n)
 {
 	uint8_t *page = address(r, n);
 
@@ -87,12 +87,12 @@ bool way_protect(struct race *r, int n)
 	return !mprotect(page, PAGE, PROT_NONE) && !mprotect(page, PAGE, PROT_READ | PROT_WRITE);
 }
 
-bool way_discard(struct race *r, int n)
+bool change_discard(struct race *r, int n)
 {
 	return !madvise(address(r, n), PAGE, MADV_DONTNEED);
 }
 
-bool way_free_lazily(struct race *r, int n)
+bool change_free_lazily(struct race *r, int n)
 {
 	return !madvise(address(r, n), PAGE, MADV_FREE);
 }
@@ -116,7 +116,7 @@ static int child_sees_change(struct race *r)
 	return sum != sum_of_halves(r);
 }
 
-bool way_fork_and_write(struct race *r, int n)
+bool change_fork_and_write(struct race *r, int n)
 {
 	pid_t child = fork();
 	int status;
@@ -149,7 +149,7 @@ static void go_on(struct race *r)
 	__atomic_store_n(&r->hold, false, __ATOMIC_RELAXED);
 }
 
-bool way_split(struct race *r, int n)
+bool change_split(struct race *r, int n)
 {
 	if (r->renewals % 8 == 0) {
 		let_go(r);
@@ -164,7 +164,7 @@ bool way_split(struct race *r, int n)
 	       !mprotect(gap(r, n), PAGE, PROT_READ | PROT_WRITE);
 }
 
-bool way_collapse(struct race *r, int n)
+bool change_collapse(struct race *r, int n)
 {
 	let_go(r);
 	if (madvise(gap(r, n), PAGE, MADV_DONTNEED))
@@ -186,7 +186,7 @@ const char *need_nodes(void)
 	return access("/sys/devices/system/node/node1", F_OK) ? "one NUMA node only" : NULL;
 }
 
-bool way_migrate(struct race *r, int n)
+bool change_migrate(struct race *r, int n)
 {
 	void *page = address(r, n);
 	int node = r->renewals & 1, status;
@@ -202,12 +202,12 @@ bool way_migrate(struct race *r, int n)
 	return true;
 }
 
-bool way_page_out(struct race *r, int n)
+bool change_page_out(struct race *r, int n)
 {
 	return !madvise(address(r, n), PAGE, MADV_PAGEOUT);
 }
 
-bool way_swap_out(struct race *r, int n)
+bool change_swap_out(struct race *r, int n)
 {
 	unsigned char resident;
 
@@ -216,14 +216,14 @@ bool way_swap_out(struct race *r, int n)
 		return false;
 	usleep(500);
 	go_on(r);
-	if (!way_page_out(r, n) || mincore(address(r, n), PAGE, &resident))
+	if (!change_page_out(r, n) || mincore(address(r, n), PAGE, &resident))
 		return false;
 	r->special += !(resident & 1);
 	return true;
 }
 
 /* The page and one outside become one, which each of them gets its own copy of. */
-bool way_merge(struct race *r, int n)
+bool change_merge(struct race *r, int n)
 {
 	uint8_t *alike = r->side, before[PAGE];
 	bool lives;

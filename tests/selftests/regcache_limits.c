@@ -23,17 +23,17 @@
 #define KEPT		(4 * MIB)	/* at most, by this limit */
 #define RANGES		1024		/* kept at most, whatever the limit */
 
-FIXTURE(limits) {
+FIXTURE(regcache_limits) {
 	struct laccel_device *dev;
 };
 
-FIXTURE_SETUP(limits)
+FIXTURE_SETUP(regcache_limits)
 {
 	NEEDS(ACCEL_SPEED | USES_NEED);
 	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
 }
 
-FIXTURE_TEARDOWN(limits)
+FIXTURE_TEARDOWN(regcache_limits)
 {
 	laccel_close(self->dev);
 	EXPECT_EQ(0, accel_pinned_kb());
@@ -46,7 +46,7 @@ static uint8_t *many_pages(void)
 }
 
 /* As many as there may be, of pages that do not touch. */
-TEST_F_TIMEOUT(limits, bounded_number, 120)
+TEST_F_TIMEOUT(regcache_limits, bounded_number, 120)
 {
 	uint8_t *p = many_pages();
 	unsigned int most = 0, n;
@@ -99,7 +99,7 @@ static int use_oldest(void)
 }
 
 /* An ordinary user's 64 MiB: those used last are kept, the oldest make room. */
-TEST_F_TIMEOUT(limits, bounded_bytes, 60)
+TEST_F_TIMEOUT(regcache_limits, bounded_bytes, 60)
 {
 	NEEDS(ACCEL_DOORBELL);
 	EXPECT_EQ(0, run_child(use_youngest));
@@ -108,7 +108,7 @@ TEST_F_TIMEOUT(limits, bounded_bytes, 60)
 }
 
 /* A program's own registrations stay, and take what room they need. */
-TEST_F(limits, explicit_registrations)
+TEST_F(regcache_limits, explicit_registrations)
 {
 	uint8_t *own = accel_pages(7 * MIB), *p = accel_pages(16 * MIB);
 	unsigned int known;
@@ -133,7 +133,7 @@ TEST_F(limits, explicit_registrations)
 }
 
 /* Ranges that an operand only touches must not be what another one lacks. */
-TEST_F(limits, crowded)
+TEST_F(regcache_limits, crowded)
 {
 	uint8_t *p = accel_pages(16 * PAGE), *q = accel_pages(2 * PAGE);
 
@@ -147,7 +147,7 @@ TEST_F(limits, crowded)
 }
 
 /* What was registered by itself becomes the program's, with the rights it wants. */
-TEST_F(limits, taken_over)
+TEST_F(regcache_limits, taken_over)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
 	int id;
@@ -212,7 +212,7 @@ static int run_threads(void *(*body[THREADS])(void *), struct laccel_device *dev
 	return wrong;
 }
 
-TEST_F_TIMEOUT(limits, threads, 120)
+TEST_F_TIMEOUT(regcache_limits, threads, 120)
 {
 	void *(*body[THREADS])(void *) = { allocate_in_thread, allocate_in_thread,
 					   allocate_in_thread, register_in_thread };
@@ -237,7 +237,7 @@ static void *hash_in_thread(void *arg)
 }
 
 /* Devices share the limit: what one keeps must not be what another lacks. */
-TEST_F_TIMEOUT(limits, devices, 120)
+TEST_F_TIMEOUT(regcache_limits, devices, 120)
 {
 	void *(*body[THREADS])(void *) = { hash_in_thread, hash_in_thread, hash_in_thread,
 					   hash_in_thread };
@@ -273,7 +273,7 @@ static void *rob(void *arg)
  * A thread's own registration begins and ends under a command of another's, while
  * its first slice is in flight; the second finds nothing registered.
  */
-TEST_F(limits, disturbed)
+TEST_F(regcache_limits, disturbed)
 {
 	struct robbery robbery = { .dev = self->dev, .p = accel_pages(2 * MIB) };
 	pthread_t thread;

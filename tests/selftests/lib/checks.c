@@ -95,13 +95,13 @@ static bool is_quiet(struct trial *s)
 	return !changes;
 }
 
-enum way { UNREGISTER, FORBID, UNMAP, MOVE, STOP };
+enum loss { UNREGISTER, FORBID, UNMAP, MOVE, STOP };
 
-static void take_away(struct trial *s, enum way way)
+static void take_away(struct trial *s, enum loss loss)
 {
 	void *other;
 
-	switch (way) {
+	switch (loss) {
 	case UNREGISTER:
 		accel_destroy(s->q.fd, s->id);
 		break;
@@ -126,7 +126,7 @@ static void take_away(struct trial *s, enum way way)
  * Take something away in the middle of the fills and watch.  Once more if they
  * were over before: then nothing was tried.
  */
-static bool quiet_after(enum way way)
+static bool quiet_after(enum loss loss)
 {
 	for (int try = 0; try < 10; try++) {
 		struct trial s;
@@ -134,7 +134,7 @@ static bool quiet_after(enum way way)
 
 		open_trial(&s, FILL_BYTES, LACCEL_MEM_WRITE);
 		start_fills(&s);
-		take_away(&s, way);
+		take_away(&s, loss);
 		/* Without device page tables the slice under way is finished. */
 		if (accel_lacks(ACCEL_MMU))
 			usleep(WATCH_US);

@@ -15,17 +15,17 @@
 #define TRACING	"/sys/kernel/tracing/"
 #define EVENTS	TRACING "events/lite_accel/"
 
-FIXTURE(inspect) {
+FIXTURE(diagnostics) {
 	int fd;
 };
 
-FIXTURE_SETUP(inspect)
+FIXTURE_SETUP(diagnostics)
 {
 	self->fd = accel_open();
 	ASSERT_LE(0, self->fd);
 }
 
-FIXTURE_TEARDOWN(inspect)
+FIXTURE_TEARDOWN(diagnostics)
 {
 	close(self->fd);
 }
@@ -55,7 +55,7 @@ static bool shows_use(int fd, const char *queues, const char *memories, const ch
 	       shows(fd, "laccel-pinned", pinned);
 }
 
-TEST_F(inspect, fdinfo)
+TEST_F(diagnostics, fdinfo)
 {
 	static const char *const names[] = { "AUTO", "SVA", "MIRROR", "PINNED", "MEDIATED" };
 	uint8_t *p = accel_pages(8 * PAGE);
@@ -79,7 +79,7 @@ TEST_F(inspect, fdinfo)
 }
 
 /* Each open file shows its own. */
-TEST_F(inspect, fdinfo_of_two)
+TEST_F(diagnostics, fdinfo_of_two)
 {
 	uint8_t *p = accel_pages(PAGE);
 	int other = accel_open();
@@ -127,7 +127,7 @@ static void use_queue_and_memory(int fd, uint8_t *p)
 	accel_destroy(fd, id);
 }
 
-TEST_F(inspect, tracepoints)
+TEST_F(diagnostics, tracepoints)
 {
 	uint8_t *p = accel_pages(2 * PAGE);
 	char range[64], fault[64];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sweeps as in sweep.c over what no call of a program does: the driver comes to
+ * Sweeps as in fail_nth.c over what no call of a program does: the driver comes to
  * the device and leaves it, and workers pin pages (R1, B2).
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "host.h"
 #include "inject.h"
 #include "kselftest_harness.h"
-#include "scene.h"
+#include "region.h"
 #include "vm.h"
 
 #define CAP	600		/* places of one write to sysfs */
@@ -79,12 +79,12 @@ static bool driver_is_gone(void)
 
 static bool device_works(void)
 {
-	struct scene s;
-	bool works = !open_scene(&s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE) &&
-		     device_finds(&s, s.memory, byte_of(0)) && device_writes(&s, s.memory);
+	struct region r;
+	bool works = !open_region(&r, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE) &&
+		     device_finds(&r, r.memory, byte_of(0)) && device_writes(&r, r.memory);
 
-	close_scene(&s);
-	munmap(s.memory, 2 * HUGE);
+	close_region(&r);
+	munmap(r.memory, 2 * HUGE);
 	return works;
 }
 
@@ -166,7 +166,7 @@ TEST_F_TIMEOUT(driver, unbind_fails_at_every_place, 3000)
 }
 
 FIXTURE(refill) {
-	struct scene s;
+	struct region r;
 };
 
 FIXTURE_SETUP(refill)
@@ -177,13 +177,13 @@ FIXTURE_SETUP(refill)
 	ASSERT_EQ(0, inject_init());
 	ASSERT_EQ(0, inject_within(accel_lacks(ACCEL_MMU) ? "laccel_mediated_work" :
 							       "laccel_fault_work"));
-	ASSERT_EQ(0, open_scene(&self->s, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(0, open_region(&self->r, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
 }
 
 FIXTURE_TEARDOWN(refill)
 {
 	inject_init();
-	close_scene(&self->s);
+	close_region(&self->r);
 }
 
 /*
@@ -193,8 +193,8 @@ FIXTURE_TEARDOWN(refill)
  */
 TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 {
-	struct scene *s = &self->s;
-	uint8_t *memory = s->memory + (accel_lacks(ACCEL_MMU) ? PAGES * PAGE : 0);
+	struct region *r = &self->r;
+	uint8_t *memory = r->memory + (accel_lacks(ACCEL_MMU) ? PAGES * PAGE : 0);
 	int fired = 0, faults = 0;
 
 	for (int i = 0; i < 100; i++) {
@@ -212,14 +212,14 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 		ASSERT_EQ(0, madvise(memory + host_below(PAGES) * PAGE, PAGE, MADV_DONTNEED));
 		/* One of them, or all. */
 		ASSERT_EQ(0, i / 2 % 2 ? inject_some(10, 1) : inject_some(100, 1000));
-		status = accel_command(&s->q, write);
+		status = accel_command(&r->q, write);
 		fired += inject_never();
 		ASSERT_TRUE(status == LACCEL_OK || status == LACCEL_PAGE_FAULT);
 		faults += status == LACCEL_PAGE_FAULT;
 		EXPECT_TRUE(status == LACCEL_OK ? accel_is_all(p, PAGE, page) :
 			    accel_is_all(p, PAGE, i) || accel_is_all(p, PAGE, 0));
 		for (int j = 0; j < PAGES; j++)
-			ASSERT_TRUE(device_writes(s, memory + j * PAGE));
+			ASSERT_TRUE(device_writes(r, memory + j * PAGE));
 	}
 	TH_LOG("%d failures, %d commands failed", fired, faults);
 	EXPECT_GT(faults, 0);

@@ -31,11 +31,11 @@ static int reset(const char *bdf)
 	return vm_write(path, "1");
 }
 
-enum way { UNBIND, UNPLUG, RESET };
+enum removal { UNBIND, UNPLUG, RESET };
 
-static int take_away(enum way way, const char *bdf)
+static int take_away(enum removal removal, const char *bdf)
 {
-	switch (way) {
+	switch (removal) {
 	case UNBIND:
 		return vm_unbind(bdf);
 	case UNPLUG:
@@ -46,9 +46,9 @@ static int take_away(enum way way, const char *bdf)
 	return -EINVAL;
 }
 
-static int bring_back(enum way way, const char *bdf)
+static int bring_back(enum removal removal, const char *bdf)
 {
-	switch (way) {
+	switch (removal) {
 	case UNBIND:
 		return vm_bind(bdf);
 	case UNPLUG:
@@ -109,20 +109,20 @@ FIXTURE(gone) {
 };
 
 FIXTURE_VARIANT(gone) {
-	enum way way;
+	enum removal removal;
 };
 
-FIXTURE_VARIANT_ADD(gone, unbind) { .way = UNBIND };
-FIXTURE_VARIANT_ADD(gone, unplug) { .way = UNPLUG };
-FIXTURE_VARIANT_ADD(gone, reset) { .way = RESET };
+FIXTURE_VARIANT_ADD(gone, unbind) { .removal = UNBIND };
+FIXTURE_VARIANT_ADD(gone, unplug) { .removal = UNPLUG };
+FIXTURE_VARIANT_ADD(gone, reset) { .removal = RESET };
 
 FIXTURE_SETUP(gone)
 {
 	if (geteuid())
 		SKIP(return, "not root");
-	if (variant->way == UNPLUG && !vm_present())
+	if (variant->removal == UNPLUG && !vm_present())
 		SKIP(return, "no line to the host");
-	if (variant->way != UNBIND && accel_lacks(ACCEL_MODEL))
+	if (variant->removal != UNBIND && accel_lacks(ACCEL_MODEL))
 		SKIP(return, "%s", accel_lacks(ACCEL_MODEL));
 	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
 	self->dma_after_stop = accel_counter("dma_after_stop");
@@ -135,7 +135,7 @@ FIXTURE_TEARDOWN(gone)
 {
 	struct user next;
 
-	ASSERT_EQ(0, self->back ? 0 : bring_back(variant->way, self->bdf));
+	ASSERT_EQ(0, self->back ? 0 : bring_back(variant->removal, self->bdf));
 	ASSERT_EQ(0, open_user(&next));
 	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_write(next.memory, 1, LENGTH)));
 	/* A device that was plugged in anew counts from 0. */
@@ -174,7 +174,7 @@ TEST_F(gone, while_running)
 	accel_readable(self->user.event);
 	start_fills(&self->user);
 	ASSERT_EQ(0, accel_wait(q, &cqe));
-	ASSERT_EQ(0, take_away(variant->way, self->bdf));
+	ASSERT_EQ(0, take_away(variant->removal, self->bdf));
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(q));
 	EXPECT_EQ(charged, accel_fd_pinned_kb(q->fd));
 	EXPECT_TRUE(accel_readable(self->user.event));
@@ -204,7 +204,7 @@ TEST_F(gone, mapped)
 	struct accel_queue *q = &self->user.q;
 	int status;
 
-	ASSERT_EQ(0, take_away(variant->way, self->bdf));
+	ASSERT_EQ(0, take_away(variant->removal, self->bdf));
 	EXPECT_EQ(MAP_FAILED, mremap(q->doorbell, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 				     accel_pages(PAGE)));
 	if (!fork())
@@ -228,7 +228,7 @@ TEST_F(gone, doorbell_untouched)
 	fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, q->fd,
 		     q->info.doorbell_offset);
 	ASSERT_NE(MAP_FAILED, fresh);
-	ASSERT_EQ(0, take_away(variant->way, self->bdf));
+	ASSERT_EQ(0, take_away(variant->removal, self->bdf));
 	*(volatile uint64_t *)fresh = ~0ull;
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(q));
 }
@@ -238,8 +238,8 @@ TEST_F(gone, back_while_open)
 {
 	struct user second;
 
-	ASSERT_EQ(0, take_away(variant->way, self->bdf));
-	ASSERT_EQ(0, bring_back(variant->way, self->bdf));
+	ASSERT_EQ(0, take_away(variant->removal, self->bdf));
+	ASSERT_EQ(0, bring_back(variant->removal, self->bdf));
 	self->back = true;
 	ASSERT_EQ(0, open_user(&second));
 	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_write(second.memory, 1, LENGTH)));
@@ -250,8 +250,8 @@ TEST_F(gone, back_while_open)
 	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_nop(0)));
 	close_user(&second);
 	/* Once more, so that its node has the old name. */
-	ASSERT_EQ(0, take_away(variant->way, self->bdf));
-	ASSERT_EQ(0, bring_back(variant->way, self->bdf));
+	ASSERT_EQ(0, take_away(variant->removal, self->bdf));
+	ASSERT_EQ(0, bring_back(variant->removal, self->bdf));
 }
 
 static bool looking = true;
