@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Doorbells: values that make no sense (R8, B30), the blame for them, who wakes
- * up (B39) and who is left alone.
+ * Doorbells: values that make no sense (R8, B30), the blame for them, and who is
+ * left alone.
  */
 #include <errno.h>
 #include <poll.h>
@@ -91,8 +91,7 @@ FIXTURE_SETUP(mistake)
 	ASSERT_GE(self->fd, 0);
 	ASSERT_GE(self->other_fd, 0);
 	self->q = (struct accel_queue){ .fd = self->fd };
-	ASSERT_EQ(0, accel_create(self->fd, SQ, CQ, self->event, &self->q.info));
-	ASSERT_EQ(0, accel_queue_map(&self->q));
+	ASSERT_EQ(0, accel_queue_create(&self->q, SQ, CQ, self->event));
 	ASSERT_EQ(0, accel_queue_init(&self->same_file, self->fd, SQ));
 	ASSERT_EQ(0, accel_queue_init(&self->other_file, self->other_fd, SQ));
 	for (uint32_t i = 0; i < RUN; i++)
@@ -166,108 +165,19 @@ TEST_F(mistake, fails_this_queue_alone)
 
 FIXTURE(doorbell) {
 	int fd;
-	int event;
 	struct accel_queue q;
 };
 
 FIXTURE_SETUP(doorbell)
 {
 	self->fd = accel_open();
-	self->event = eventfd(0, EFD_NONBLOCK);
-	ASSERT_GE(self->fd, 0);
-	self->q = (struct accel_queue){ .fd = self->fd };
-	ASSERT_EQ(0, accel_create(self->fd, SQ, CQ, self->event, &self->q.info));
-	ASSERT_EQ(0, accel_queue_map(&self->q));
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, SQ));
 }
 
 FIXTURE_TEARDOWN(doorbell)
 {
 	accel_queue_exit(&self->q);
 	close(self->fd);
-	close(self->event);
-}
-
-TEST_F(doorbell, no_signal_unless_armed)
-{
-	for (int i = 0; i < 20; i++)
-		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(i)));
-	usleep(20000);
-	EXPECT_FALSE(accel_readable(self->event));
-}
-
-/* The interrupt is for a completion that is newer than the position. */
-TEST_F(doorbell, armed_before_completion)
-{
-	uint64_t interrupts = accel_counter("interrupts");
-
-	accel_arm(&self->q, 0);
-	usleep(20000);
-	EXPECT_FALSE(accel_readable(self->event));
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
-	EXPECT_TRUE(accel_signalled(self->event));
-	if (!accel_lacks(ACCEL_MODEL))
-		EXPECT_EQ(interrupts + 1, accel_counter("interrupts"));
-}
-
-TEST_F(doorbell, armed_after_completion)
-{
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
-	accel_arm(&self->q, 0);
-	EXPECT_TRUE(accel_signalled(self->event));
-	accel_arm(&self->q, 1);
-	usleep(20000);
-	EXPECT_FALSE(accel_readable(self->event));
-}
-
-TEST_F(doorbell, armed_for_once)
-{
-	accel_arm(&self->q, 0);
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
-	ASSERT_TRUE(accel_signalled(self->event));
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
-	usleep(20000);
-	EXPECT_FALSE(accel_readable(self->event));
-}
-
-/* Sleep, wake, sleep: no wake-up is ever lost. */
-TEST_F(doorbell, thousand_sleeps)
-{
-	struct laccel_cqe cqe;
-
-	for (int i = 0; i < 1000; i++) {
-		accel_push(&self->q, &(struct laccel_sqe){ .user_data = i });
-		accel_ring(&self->q);
-		accel_arm(&self->q, self->q.head);
-		ASSERT_TRUE(accel_signalled(self->event));
-		ASSERT_TRUE(accel_poll(&self->q, &cqe));
-		ASSERT_EQ(i, cqe.user_data);
-	}
-}
-
-/* B39: the eventfd's descriptor goes first, interrupts keep coming. */
-TEST_F(doorbell, eventfd_closed)
-{
-	close(self->event);
-	self->event = -1;
-	for (int i = 0; i < 1000; i++) {
-		accel_arm(&self->q, self->q.head);
-		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(i)));
-	}
-}
-
-/* B39: queues with an armed completion come and go while they are signalled. */
-TEST_F(doorbell, eventfd_of_destroyed_queue)
-{
-	for (int i = 0; i < 200; i++) {
-		struct accel_queue q = { .fd = self->fd };
-
-		ASSERT_EQ(0, accel_create(self->fd, 4, 4, self->event, &q.info));
-		ASSERT_EQ(0, accel_queue_map(&q));
-		accel_push(&q, &(struct laccel_sqe){ 0 });
-		accel_arm(&q, 0);
-		accel_ring(&q);
-		ASSERT_EQ(0, accel_queue_exit(&q));
-	}
 }
 
 TEST_F(doorbell, reads_are_zero)
@@ -329,13 +239,14 @@ static bool stay_on_cpu(int cpu)
 /* Whoever sees a queue failed sees that the file has an error, whichever CPU tells it. */
 TEST_F_TIMEOUT(doorbell, error_is_there_with_the_state, 120)
 {
-	ASSERT_TRUE(watch_by_many(self->event));
+	int event = eventfd(0, EFD_NONBLOCK);
+
+	ASSERT_TRUE(watch_by_many(event));
 	for (int i = 0; i < 100; i++) {
 		struct accel_queue bad = { .fd = self->fd };
 
 		ASSERT_TRUE(stay_on_cpu(i % sysconf(_SC_NPROCESSORS_ONLN)));
-		ASSERT_EQ(0, accel_create(self->fd, 4, 4, self->event, &bad.info));
-		ASSERT_EQ(0, accel_queue_map(&bad));
+		ASSERT_EQ(0, accel_queue_create(&bad, 4, 4, event));
 		accel_store(&bad, 77, 0);
 		while (accel_state(&bad) == LACCEL_STATE_RUNNING)
 			;
@@ -343,6 +254,7 @@ TEST_F_TIMEOUT(doorbell, error_is_there_with_the_state, 120)
 		ASSERT_EQ(0, accel_queue_exit(&bad));
 		ASSERT_FALSE(has_error(self->fd));
 	}
+	close(event);
 }
 
 static void *ring_wildly(void *arg)

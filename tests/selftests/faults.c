@@ -16,66 +16,39 @@
 #include <unistd.h>
 
 #include "accel.h"
+#include "faulting.h"
 #include "host.h"
 #include "kselftest_harness.h"
 #include "swap.h"
 #include "vm.h"
 
-#define PAGES		512	/* of a segment */
-
 FIXTURE(faults) {
-	int fd;
-	struct accel_queue q;
-	uint8_t *memory;	/* a segment of small pages, never touched */
-	uint64_t faults;
-	bool sva;
+	struct faulting f;
 };
 
 FIXTURE_SETUP(faults)
 {
-	struct laccel_info info;
-
-	self->fd = accel_open();
-	ASSERT_GE(self->fd, 0);
-	ASSERT_EQ(0, accel_info(self->fd, &info));
-	if (info.mode != LACCEL_MODE_MIRROR && info.mode != LACCEL_MODE_SVA)
-		SKIP(return, "neither SVA nor MIRROR");
-	self->sva = info.mode == LACCEL_MODE_SVA;
-	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
-	self->memory = accel_backed_by(SMALL, -1, HUGE);
-	self->faults = accel_counter("faults");
+	NEEDS(ACCEL_FAULTS);
+	ASSERT_EQ(0, open_faulting(&self->f));
 }
 
 FIXTURE_TEARDOWN(faults)
 {
-	accel_queue_exit(&self->q);
-	close(self->fd);
-}
-
-static uint64_t new_faults(FIXTURE_DATA(faults) *self)
-{
-	uint64_t before = self->faults;
-
-	self->faults = accel_counter("faults");
-	return self->faults - before;
-}
-
-static int fill(FIXTURE_DATA(faults) *self, uint8_t *p, uint8_t value, size_t length)
-{
-	return accel_command(&self->q, accel_fill(p, 0x0101010101010101 * value, length));
+	close_faulting(&self->f);
 }
 
 /* What the device has met it knows, and what it can write it can read. */
 TEST_F(faults, once_is_enough)
 {
-	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 1, 16 * PAGE));
-	EXPECT_EQ(1, new_faults(self));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 1, 16 * PAGE));
+	EXPECT_EQ(1, new_faults(&self->f));
 	for (int i = 2; i < 10; i++) {
-		ASSERT_EQ(LACCEL_OK, fill(self, self->memory, i, 16 * PAGE));
-		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(self->memory, 16 * PAGE)));
+		ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, i, 16 * PAGE));
+		ASSERT_EQ(LACCEL_OK,
+			  accel_command(&self->f.q, accel_read(self->f.memory, 16 * PAGE)));
 	}
-	EXPECT_EQ(0, new_faults(self));
-	EXPECT_TRUE(accel_is_all(self->memory, 16 * PAGE, 9));
+	EXPECT_EQ(0, new_faults(&self->f));
+	EXPECT_TRUE(accel_is_all(self->f.memory, 16 * PAGE, 9));
 }
 
 /* 64 KiB, 128 KiB, ...: the first segment takes six faults, the next one each. */
@@ -83,8 +56,8 @@ TEST_F(faults, faults_around_in_sequence)
 {
 	uint8_t *p = accel_backed_by(SMALL, -1, 4 * HUGE);
 
-	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, 4 * HUGE));
-	EXPECT_EQ(6 + 3, new_faults(self));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, 4 * HUGE));
+	EXPECT_EQ(6 + 3, new_faults(&self->f));
 	EXPECT_TRUE(accel_is_all(p, 4 * HUGE, 1));
 }
 
@@ -95,29 +68,20 @@ TEST_F(faults, faults_around_backwards)
 
 	/* What is there can be written from the first time it is read. */
 	memset(p, 1, 2 * HUGE);
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_copy(p + 64, p, 2 * HUGE - 64)));
-	EXPECT_LE(new_faults(self), 6 + 2);
-}
-
-static int resident(uint8_t *p)
-{
-	unsigned char there[PAGES];
-	int count = 0;
-
-	if (mincore(p, HUGE, there))
-		return -1;
-	for (int i = 0; i < PAGES; i++)
-		count += there[i] & 1;
-	return count;
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_copy(p + 64, p, 2 * HUGE - 64)));
+	EXPECT_LE(new_faults(&self->f), 6 + 2);
 }
 
 /* Who goes here and there gets less and less of what he does not ask for. */
 TEST_F(faults, faults_around_scattered)
 {
-	for (int i = 0; i < 16; i++)
-		ASSERT_EQ(LACCEL_OK, fill(self, self->memory + (i * 7 % 16 * 32 + 5) * PAGE, 1, 8));
-	EXPECT_EQ(16, new_faults(self));
-	EXPECT_LE(resident(self->memory), (self->sva ? 3 * 16 : 16) + 8 + 4 + 2 + 12);
+	for (int i = 0; i < 16; i++) {
+		uint8_t *p = self->f.memory + (i * 7 % 16 * 32 + 5) * PAGE;
+
+		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, 8));
+	}
+	EXPECT_EQ(16, new_faults(&self->f));
+	EXPECT_LE(resident(self->f.memory), (self->f.sva ? 3 * 16 : 16) + 8 + 4 + 2 + 12);
 }
 
 /* A leaf of 2 MiB where the process has one, and only as long. */
@@ -128,20 +92,20 @@ TEST_F(faults, huge_leaves)
 
 	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
 		SKIP(return, "no CONFIG_TRANSPARENT_HUGEPAGE");
-	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, 2 * HUGE));
-	EXPECT_EQ(self->sva ? 0 : 2, new_faults(self));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, 2 * HUGE));
+	EXPECT_EQ(self->f.sva ? 0 : 2, new_faults(&self->f));
 	EXPECT_GT(accel_counter("huge_translations"), huge);
 	/* One page is taken away: the leaf goes as a whole. */
 	ASSERT_EQ(0, mprotect(p + 7 * PAGE, PAGE, PROT_READ));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, p + 7 * PAGE, 2, 8));
-	EXPECT_EQ(LACCEL_OK, fill(self, p + 8 * PAGE, 2, 8));
-	EXPECT_EQ(LACCEL_OK, fill(self, p + HUGE - PAGE, 2, 8));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, p + 7 * PAGE, 2, 8));
+	EXPECT_EQ(LACCEL_OK, fill(&self->f, p + 8 * PAGE, 2, 8));
+	EXPECT_EQ(LACCEL_OK, fill(&self->f, p + HUGE - PAGE, 2, 8));
 	EXPECT_EQ(0x0202020202020202, *(uint64_t *)(p + HUGE - PAGE));
 	EXPECT_EQ(0x0101010101010101, *(uint64_t *)(p + 7 * PAGE));
 	/* The neighbour's is still there. */
-	new_faults(self);
-	EXPECT_EQ(LACCEL_OK, fill(self, p + HUGE, 3, HUGE));
-	EXPECT_EQ(0, new_faults(self));
+	new_faults(&self->f);
+	EXPECT_EQ(LACCEL_OK, fill(&self->f, p + HUGE, 3, HUGE));
+	EXPECT_EQ(0, new_faults(&self->f));
 }
 
 /* After a fork the device writes to a copy, as the CPU would (B23). */
@@ -152,16 +116,16 @@ TEST_F(faults, copy_on_write)
 	char byte;
 
 	ASSERT_EQ(0, pipe(go));
-	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 1, 8 * PAGE));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 1, 8 * PAGE));
 	child = fork();
 	if (!child) {
 		close(go[1]);
-		_exit(read(go[0], &byte, 1) != 0 || !accel_is_all(self->memory, 8 * PAGE, 1));
+		_exit(read(go[0], &byte, 1) != 0 || !accel_is_all(self->f.memory, 8 * PAGE, 1));
 	}
 	close(go[0]);
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(self->memory, PAGE)));
-	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 2, 8 * PAGE));
-	EXPECT_TRUE(accel_is_all(self->memory, 8 * PAGE, 2));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_read(self->f.memory, PAGE)));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 2, 8 * PAGE));
+	EXPECT_TRUE(accel_is_all(self->f.memory, 8 * PAGE, 2));
 	close(go[1]);
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
@@ -169,32 +133,32 @@ TEST_F(faults, copy_on_write)
 	child = fork();
 	if (!child)
 		_exit(0);
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(self->memory, PAGE)));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_read(self->f.memory, PAGE)));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
-	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 3, 8 * PAGE));
-	EXPECT_TRUE(accel_is_all(self->memory, 8 * PAGE, 3));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 3, 8 * PAGE));
+	EXPECT_TRUE(accel_is_all(self->f.memory, 8 * PAGE, 3));
 }
 
 /* What was read as zeros is written, by one and by the other. */
 TEST_F(faults, zero_page)
 {
-	uint8_t *p = self->memory;
+	uint8_t *p = self->f.memory;
 
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_copy(p + HUGE / 2, p, 16 * PAGE)));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_copy(p + HUGE / 2, p, 16 * PAGE)));
 	EXPECT_TRUE(accel_is_all(p + HUGE / 2, 16 * PAGE, 0));
 	p[3 * PAGE] = 7;
-	ASSERT_EQ(LACCEL_OK, fill(self, p + 4 * PAGE, 5, PAGE));
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_copy(p + HUGE / 2, p, 16 * PAGE)));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, p + 4 * PAGE, 5, PAGE));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_copy(p + HUGE / 2, p, 16 * PAGE)));
 	EXPECT_EQ(0, memcmp(p + HUGE / 2, p, 16 * PAGE));
 	EXPECT_EQ(7, p[HUGE / 2 + 3 * PAGE]);
 	EXPECT_TRUE(accel_is_all(p + HUGE / 2 + 4 * PAGE, PAGE, 5));
 }
 
 /* The device writes what the processor has only read, and it survives being paged out. */
-static bool survives(FIXTURE_DATA(faults) *self, uint8_t *p, uint8_t before, uint8_t after)
+static bool survives(struct faulting *f, uint8_t *p, uint8_t before, uint8_t after)
 {
 	return accel_is_all(p, 16 * PAGE, before) &&
-	       fill(self, p, after, 16 * PAGE) == LACCEL_OK &&
+	       fill(f, p, after, 16 * PAGE) == LACCEL_OK &&
 	       !madvise(p, 16 * PAGE, MADV_PAGEOUT) && accel_is_all(p, 16 * PAGE, after);
 }
 
@@ -212,12 +176,12 @@ TEST_F_TIMEOUT(faults, written_pages_are_dirty, 60)
 		SKIP(return, "%s", lacking);
 	memset(p, 1, 16 * PAGE);
 	ASSERT_EQ(0, madvise(p, 16 * PAGE, MADV_PAGEOUT));
-	EXPECT_TRUE(survives(self, p, 1, 2));
-	EXPECT_TRUE(survives(self, p, 2, 3));
+	EXPECT_TRUE(survives(&self->f, p, 1, 2));
+	EXPECT_TRUE(survives(&self->f, p, 2, 3));
 	ASSERT_EQ(0, ftruncate(memfd, 16 * PAGE));
 	shared = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-	EXPECT_TRUE(survives(self, shared, 0, 1));
-	EXPECT_TRUE(survives(self, shared, 1, 2));
+	EXPECT_TRUE(survives(&self->f, shared, 0, 1));
+	EXPECT_TRUE(survives(&self->f, shared, 1, 2));
 	munmap(p, 16 * PAGE);
 	munmap(shared, 16 * PAGE);
 	close(memfd);
@@ -239,14 +203,14 @@ TEST_F(faults, what_is_not_ours)
 					     accel_fill((void *)bad[i], 0, 8) };
 
 		for (int j = 0; j < 2; j++) {
-			ASSERT_EQ(0, accel_run(&self->q, &sqe[j], &cqe));
+			ASSERT_EQ(0, accel_run(&self->f.q, &sqe[j], &cqe));
 			EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status)
 				TH_LOG("%#llx", (unsigned long long)bad[i]);
 			EXPECT_EQ(0, cqe.result);
 			EXPECT_EQ(bad[i], cqe.fault_addr);
 		}
 	}
-	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->q));
+	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->f.q));
 }
 
 /*
@@ -255,21 +219,21 @@ TEST_F(faults, what_is_not_ours)
  */
 TEST_F(faults, what_is_mapped_by_the_core)
 {
-	int ring = self->sva ? LACCEL_OK : LACCEL_PAGE_FAULT;
-	int doorbell = self->sva ? LACCEL_DEVICE_ERROR : LACCEL_PAGE_FAULT;
+	int ring = self->f.sva ? LACCEL_OK : LACCEL_PAGE_FAULT;
+	int doorbell = self->f.sva ? LACCEL_DEVICE_ERROR : LACCEL_PAGE_FAULT;
 	uint64_t rung;
 
-	ASSERT_EQ(LACCEL_OK, fill(self, self->memory, 1, PAGE));
-	EXPECT_EQ(ring, accel_command(&self->q, accel_read(self->q.sq, 8)));
-	EXPECT_EQ(ring, accel_command(&self->q, accel_read(self->q.cq, 8)));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_fill(self->q.state, 0, 8)));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 1, PAGE));
+	EXPECT_EQ(ring, accel_command(&self->f.q, accel_read(self->f.q.sq, 8)));
+	EXPECT_EQ(ring, accel_command(&self->f.q, accel_read(self->f.q.cq, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->f.q, accel_fill(self->f.q.state, 0, 8)));
 	rung = accel_counter("doorbells");
-	EXPECT_EQ(doorbell, accel_command(&self->q, accel_fill(self->q.doorbell, 0, 8)));
-	EXPECT_EQ(doorbell, accel_command(&self->q, accel_read(self->q.doorbell, 8)));
+	EXPECT_EQ(doorbell, accel_command(&self->f.q, accel_fill(self->f.q.doorbell, 0, 8)));
+	EXPECT_EQ(doorbell, accel_command(&self->f.q, accel_read(self->f.q.doorbell, 8)));
 	/* One for each command. */
 	EXPECT_EQ(rung + 2, accel_counter("doorbells"));
-	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->q));
-	EXPECT_EQ(LACCEL_OK, fill(self, self->memory, 2, PAGE));
+	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->f.q));
+	EXPECT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 2, PAGE));
 }
 
 /* To the IOMMU these stand for interrupts, but in requests without a PASID only. */
@@ -278,30 +242,30 @@ TEST_F(faults, where_interrupts_go)
 	uint8_t *p = mmap((void *)0xfee00000, 2 * PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
-	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, (uint8_t *)0xfeefe000, 1, 8));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, (uint8_t *)0xfeefe000, 1, 8));
 	ASSERT_EQ((void *)0xfee00000, p);
-	EXPECT_EQ(LACCEL_OK, fill(self, p, 1, 2 * PAGE));
+	EXPECT_EQ(LACCEL_OK, fill(&self->f, p, 1, 2 * PAGE));
 	EXPECT_TRUE(accel_is_all(p, 2 * PAGE, 1));
 	munmap(p, 2 * PAGE);
-	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, p, 1, 8));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, p, 1, 8));
 }
 
 /* Rights that the process does not have; and the stack grows for the CPU only. */
 TEST_F(faults, rights)
 {
-	uint8_t *p = self->memory, *below;
+	uint8_t *p = self->f.memory, *below;
 	uint8_t local[64];
 
 	below = (uint8_t *)((accel_va(local) & -PAGE) - 64 * HUGE / 16);
 	ASSERT_EQ(0, mprotect(p + PAGE, PAGE, PROT_READ));
 	ASSERT_EQ(0, mprotect(p + 2 * PAGE, PAGE, PROT_NONE));
-	EXPECT_EQ(LACCEL_OK, fill(self, p, 1, PAGE));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, p + PAGE, 1, 8));
-	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(p + PAGE, 8)));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, p + PAGE, 1, 8));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_read(p + 2 * PAGE, 8)));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_fill((void *)fill, 0, 8)));
-	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_fill(below, 0, 8)));
+	EXPECT_EQ(LACCEL_OK, fill(&self->f, p, 1, PAGE));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, p + PAGE, 1, 8));
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_read(p + PAGE, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, p + PAGE, 1, 8));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->f.q, accel_read(p + 2 * PAGE, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->f.q, accel_fill((void *)fill, 0, 8)));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->f.q, accel_fill(below, 0, 8)));
 	EXPECT_TRUE(accel_is_all(p, PAGE, 1));
 	EXPECT_EQ(0, p[PAGE]);
 }
@@ -309,23 +273,23 @@ TEST_F(faults, rights)
 /* A range that is registered keeps its rights, whatever is mirrored around it. */
 TEST_F(faults, beside_registrations)
 {
-	uint8_t *p = self->memory, *r = p + 100 * PAGE;
+	uint8_t *p = self->f.memory, *r = p + 100 * PAGE;
 	struct laccel_sqe sqe = accel_fill(p, ~0ull, HUGE);
 	struct laccel_cqe cqe;
 	uint32_t id;
 
 	NEEDS(ACCEL_TABLES);
-	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, HUGE));
-	ASSERT_EQ(0, accel_register(self->fd, r, 5 * PAGE, 0, &id));
-	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, HUGE));
+	ASSERT_EQ(0, accel_register(self->f.fd, r, 5 * PAGE, 0, &id));
+	ASSERT_EQ(0, accel_run(&self->f.q, &sqe, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(100 * PAGE, cqe.result);
 	EXPECT_EQ(accel_va(r), cqe.fault_addr);
 	EXPECT_TRUE(accel_is_all(r, 5 * PAGE, 1));
-	EXPECT_EQ(LACCEL_OK, fill(self, r + 5 * PAGE, 2, 100 * PAGE));
-	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(r - PAGE, 7 * PAGE)));
-	ASSERT_EQ(0, accel_destroy(self->fd, id));
-	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
+	EXPECT_EQ(LACCEL_OK, fill(&self->f, r + 5 * PAGE, 2, 100 * PAGE));
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_read(r - PAGE, 7 * PAGE)));
+	ASSERT_EQ(0, accel_destroy(self->f.fd, id));
+	EXPECT_EQ(LACCEL_OK, accel_command(&self->f.q, sqe));
 	EXPECT_TRUE(accel_is_all(p, HUGE, 0xff));
 }
 
@@ -337,19 +301,19 @@ TEST_F(faults, inside_a_huge_page)
 
 	NEEDS(ACCEL_TABLES);
 	for (int i = 1; i <= 3; i++) {
-		ASSERT_EQ(LACCEL_OK, fill(self, p, i, HUGE));
-		ASSERT_EQ(0, accel_register(self->fd, r, 5 * PAGE, 0, &id));
-		EXPECT_EQ(LACCEL_PAGE_FAULT, fill(self, r, 0x77, 8));
-		EXPECT_EQ(LACCEL_OK, fill(self, r - PAGE, 0x10 + i, PAGE));
-		EXPECT_EQ(LACCEL_OK, fill(self, r + 5 * PAGE, 0x20 + i, PAGE));
+		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, i, HUGE));
+		ASSERT_EQ(0, accel_register(self->f.fd, r, 5 * PAGE, 0, &id));
+		EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, r, 0x77, 8));
+		EXPECT_EQ(LACCEL_OK, fill(&self->f, r - PAGE, 0x10 + i, PAGE));
+		EXPECT_EQ(LACCEL_OK, fill(&self->f, r + 5 * PAGE, 0x20 + i, PAGE));
 		EXPECT_TRUE(accel_is_all(r, 5 * PAGE, i));
-		ASSERT_EQ(0, accel_destroy(self->fd, id));
-		ASSERT_EQ(LACCEL_OK, fill(self, p, i, HUGE));
+		ASSERT_EQ(0, accel_destroy(self->f.fd, id));
+		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, i, HUGE));
 		/* All of it, as one leaf of the registration's. */
-		ASSERT_EQ(0, accel_register(self->fd, p, HUGE, LACCEL_MEM_WRITE, &all));
-		ASSERT_EQ(LACCEL_OK, fill(self, p, 0x30 + i, HUGE));
+		ASSERT_EQ(0, accel_register(self->f.fd, p, HUGE, LACCEL_MEM_WRITE, &all));
+		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 0x30 + i, HUGE));
 		EXPECT_TRUE(accel_is_all(p, HUGE, 0x30 + i));
-		ASSERT_EQ(0, accel_destroy(self->fd, all));
+		ASSERT_EQ(0, accel_destroy(self->f.fd, all));
 	}
 }
 
@@ -380,7 +344,7 @@ static void *register_often(void *arg)
 /* Faults of one who does not know what is registered at that moment. */
 TEST_F_TIMEOUT(faults, while_registering, 120)
 {
-	struct registrar r = { .fd = self->fd, .memory = accel_huge_pages(HUGE) };
+	struct registrar r = { .fd = self->f.fd, .memory = accel_huge_pages(HUGE) };
 	pthread_t thread;
 	void *result;
 
@@ -390,82 +354,15 @@ TEST_F_TIMEOUT(faults, while_registering, 120)
 
 		if (i % 8 == 0)
 			madvise(r.memory, HUGE, i % 16 ? MADV_DONTNEED : 25 /* MADV_COLLAPSE */);
-		ASSERT_EQ(LACCEL_OK, fill(self, p, i, PAGE));
+		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, i, PAGE));
 		ASSERT_TRUE(accel_is_all(p, PAGE, i));
 		if (i % 5 == 0)
-			ASSERT_EQ(0, accel_prefetch(self->fd, r.memory, HUGE, 0));
+			ASSERT_EQ(0, accel_prefetch(self->f.fd, r.memory, HUGE, 0));
 	}
 	__atomic_store_n(&r.end, true, __ATOMIC_RELAXED);
 	pthread_join(thread, &result);
 	EXPECT_EQ(&r, result);
 	EXPECT_LT(20, r.rounds);
-}
-
-/* What is prefetched is there, for reading or for writing as it was said. */
-TEST_F(faults, prefetch)
-{
-	uint8_t *p = self->memory, *huge = accel_huge_pages(2 * HUGE);
-	uint32_t id;
-
-	ASSERT_EQ(0, accel_prefetch(self->fd, p, HUGE, LACCEL_MEM_WRITE));
-	EXPECT_EQ(PAGES, resident(p));
-	ASSERT_EQ(0, accel_prefetch(self->fd, huge + PAGE, 2 * HUGE - PAGE, LACCEL_MEM_WRITE));
-	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, HUGE));
-	ASSERT_EQ(LACCEL_OK, fill(self, huge, 1, 2 * HUGE));
-	EXPECT_EQ(0, new_faults(self));
-	/* What is registered is there already. */
-	ASSERT_EQ(0, accel_register(self->fd, p + 7 * PAGE, 3 * PAGE, 0, &id));
-	ASSERT_EQ(0, accel_prefetch(self->fd, p, HUGE, LACCEL_MEM_WRITE));
-	ASSERT_EQ(0, accel_prefetch(self->fd, p + 8 * PAGE, PAGE, LACCEL_MEM_WRITE));
-	ASSERT_EQ(0, accel_destroy(self->fd, id));
-	/* For reading, of memory that nobody has touched, it is zeros. */
-	ASSERT_EQ(0, madvise(p, HUGE, MADV_DONTNEED));
-	ASSERT_EQ(0, accel_prefetch(self->fd, p, HUGE, 0));
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(p, HUGE)));
-	EXPECT_EQ(0, new_faults(self));
-	ASSERT_EQ(LACCEL_OK, fill(self, p, 2, PAGE));
-	EXPECT_LT(0, new_faults(self));
-	EXPECT_TRUE(accel_is_all(p, PAGE, 2));
-}
-
-TEST_F(faults, prefetch_of_a_file)
-{
-	int fd = memfd_create("file", MFD_CLOEXEC);
-	uint8_t *p;
-
-	ASSERT_EQ(0, ftruncate(fd, HUGE));
-	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	ASSERT_NE(MAP_FAILED, p);
-	ASSERT_EQ(0, accel_prefetch(self->fd, p, HUGE, LACCEL_MEM_WRITE));
-	ASSERT_EQ(LACCEL_OK, fill(self, p, 1, HUGE));
-	EXPECT_EQ(0, new_faults(self));
-	EXPECT_TRUE(accel_is_all(p, HUGE, 1));
-	/* Beyond its end there is nothing. */
-	ASSERT_EQ(0, ftruncate(fd, HUGE / 2));
-	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, HUGE, 0));
-	EXPECT_EQ(0, accel_prefetch(self->fd, p, HUGE / 2, 0));
-	close(fd);
-}
-
-TEST_F(faults, prefetch_refused)
-{
-	uint8_t *p = self->memory;
-
-	EXPECT_EQ(-EINVAL, accel_prefetch(self->fd, p + 1, PAGE, 0));
-	EXPECT_EQ(-EINVAL, accel_prefetch(self->fd, p, PAGE - 1, 0));
-	EXPECT_EQ(-EINVAL, accel_prefetch(self->fd, p, 0, 0));
-	EXPECT_EQ(-EOPNOTSUPP, accel_prefetch(self->fd, p, PAGE, 2));
-	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, NULL, PAGE, 0));
-	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, (void *)-PAGE, PAGE, 0));
-	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, -PAGE, 0));
-	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, 1ul << 47, 0));
-	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, (void *)0xffff888000000000, PAGE, 0));
-	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, self->q.sq, PAGE, 0));
-	ASSERT_EQ(0, mprotect(p + 3 * PAGE, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, 8 * PAGE, LACCEL_MEM_WRITE));
-	EXPECT_EQ(0, accel_prefetch(self->fd, p, 8 * PAGE, 0));
-	ASSERT_EQ(0, munmap(p + 3 * PAGE, PAGE));
-	EXPECT_EQ(-EFAULT, accel_prefetch(self->fd, p, 8 * PAGE, 0));
 }
 
 /* Memory that is here today and gone tomorrow leaves nothing to pay for. */
@@ -474,7 +371,7 @@ TEST_F_TIMEOUT(faults, many_places, 120)
 	for (int i = 0; i < 300; i++) {
 		uint8_t *p = accel_backed_by(SMALL, -1, HUGE);
 
-		ASSERT_EQ(LACCEL_OK, fill(self, p + i * PAGE, i, 2 * PAGE));
+		ASSERT_EQ(LACCEL_OK, fill(&self->f, p + i * PAGE, i, 2 * PAGE));
 		ASSERT_TRUE(accel_is_all(p + i * PAGE, 2 * PAGE, i));
 		if (i % 3)
 			ASSERT_EQ(0, madvise(p, HUGE, MADV_DONTNEED));
@@ -508,7 +405,7 @@ static bool agrees(const struct leaf *leaf, int pagemap, bool behind_iommu)
 }
 
 /* Changes of all kinds, so that tables disagree if they can. */
-static void stir(FIXTURE_DATA(faults) *self, uint8_t *p)
+static void stir(struct faulting *f, uint8_t *p)
 {
 	for (int i = 0; i < 300; i++) {
 		uint8_t *at = p + host_below(4 * PAGES) * PAGE;
@@ -522,10 +419,10 @@ static void stir(FIXTURE_DATA(faults) *self, uint8_t *p)
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 			break;
 		case 2:
-			accel_command(&self->q, accel_read(at, 8));
+			accel_command(&f->q, accel_read(at, 8));
 			break;
 		default:
-			fill(self, at, i, 8);
+			fill(f, at, i, 8);
 		}
 	}
 }
@@ -547,9 +444,9 @@ TEST_F(faults, tables_agree)
 	file = fopen(path, "re");
 	if (!file)
 		SKIP(return, "not root, or no debugfs");
-	ASSERT_EQ(0, accel_register(self->fd, p, 3 * PAGE, LACCEL_MEM_WRITE, &id));
-	stir(self, p);
-	ASSERT_EQ(LACCEL_OK, fill(self, p + 3 * HUGE, 9, HUGE));
+	ASSERT_EQ(0, accel_register(self->f.fd, p, 3 * PAGE, LACCEL_MEM_WRITE, &id));
+	stir(&self->f, p);
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, p + 3 * HUGE, 9, HUGE));
 	while (fgets(line, sizeof(line), file)) {
 		if (!parse_leaf(line, &leaf))
 			continue;
@@ -573,7 +470,7 @@ TEST_F(faults, all_queues_fault)
 	uint8_t *p[64];
 	int n = 0;
 
-	while (n < 63 && !accel_queue_init(&q[n], self->fd, 4))
+	while (n < 63 && !accel_queue_init(&q[n], self->f.fd, 4))
 		n++;
 	ASSERT_LT(30, n);
 	for (int i = 0; i < n; i++) {
@@ -627,7 +524,7 @@ static void be_faulting(int *done)
 /* Of what the device does, who does not fault is given half his share at least. */
 TEST_F_TIMEOUT(faults, neighbour_keeps_his_share, 120)
 {
-	struct laccel_sqe sqe = accel_fill(self->memory, 0, OWN_PAGES * PAGE);
+	struct laccel_sqe sqe = accel_fill(self->f.memory, 0, OWN_PAGES * PAGE);
 	int *done = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int before, pages;
 	pid_t child;
@@ -636,23 +533,23 @@ TEST_F_TIMEOUT(faults, neighbour_keeps_his_share, 120)
 	if (!child)
 		be_faulting(done);
 	/* The fork has made it read-only. */
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, sqe));
 	ASSERT_TRUE(accel_until(__atomic_load_n(done, __ATOMIC_RELAXED) >= BUSY));
-	new_faults(self);
+	new_faults(&self->f);
 	before = __atomic_load_n(done, __ATOMIC_RELAXED);
 	for (int i = 0; i < OWN_COMMANDS; i++)
-		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
+		ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, sqe));
 	pages = (__atomic_load_n(done, __ATOMIC_RELAXED) - before) * BUSY_PAGES;
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	TH_LOG("%d pages, beside %d of others with %llu faults", OWN_COMMANDS * OWN_PAGES, pages,
-	       (unsigned long long)new_faults(self));
+	       (unsigned long long)new_faults(&self->f));
 	/* A queue's turn is a page or more; each of theirs may have had one before we did. */
 	EXPECT_LE(pages, 2 * BUSY * OWN_COMMANDS * OWN_PAGES);
 }
 
 /* All queues wait for a page when the device goes, and when the file does (B12). */
-static void lose_device(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
+static void lose_device(struct __test_metadata *_metadata, struct faulting *f,
 			bool page_comes)
 {
 	uint8_t *p = accel_pages(64 * PAGE);
@@ -667,7 +564,7 @@ static void lose_device(struct __test_metadata *_metadata, FIXTURE_DATA(faults) 
 	watcher = accel_watch(p, 64 * PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	if (watcher < 0)
 		SKIP(return, "no CONFIG_USERFAULTFD");
-	for (; n < 63 && !accel_queue_init(&q[n], self->fd, 4); n++) {
+	for (; n < 63 && !accel_queue_init(&q[n], f->fd, 4); n++) {
 		struct laccel_sqe sqe = accel_read(p + n * PAGE, PAGE);
 
 		accel_push(&q[n], &sqe);
@@ -675,8 +572,8 @@ static void lose_device(struct __test_metadata *_metadata, FIXTURE_DATA(faults) 
 	ASSERT_LT(30, n);
 	for (int i = 0; i < n; i++)
 		accel_ring(&q[i]);
-	EXPECT_TRUE(accel_until(accel_counter("faults") >= self->faults + n));
-	EXPECT_EQ(self->faults + n, accel_counter("faults"));
+	EXPECT_TRUE(accel_until(accel_counter("faults") >= f->faults + n));
+	EXPECT_EQ(f->faults + n, accel_counter("faults"));
 	ASSERT_EQ(0, vm_unplug());
 	for (int i = 0; i < n; i++)
 		EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&q[i]));
@@ -687,24 +584,24 @@ static void lose_device(struct __test_metadata *_metadata, FIXTURE_DATA(faults) 
 		/* For the worker, to whom the file is there, and the device is not. */
 		usleep(300000);
 	}
-	EXPECT_EQ(0, close(self->fd));
+	EXPECT_EQ(0, close(f->fd));
 	if (!page_comes)
 		close(watcher);
 	ASSERT_EQ(0, vm_plug());
-	self->fd = accel_open();
-	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 4));
-	EXPECT_EQ(LACCEL_OK, fill(self, self->memory, 1, PAGE));
+	f->fd = accel_open();
+	ASSERT_EQ(0, accel_queue_init(&f->q, f->fd, 4));
+	EXPECT_EQ(LACCEL_OK, fill(f, f->memory, 1, PAGE));
 }
 
 TEST_F_TIMEOUT(faults, device_goes_meanwhile, 60)
 {
-	lose_device(_metadata, self, false);
+	lose_device(_metadata, &self->f, false);
 }
 
 /* The page comes when the device has gone, but before the file does. */
 TEST_F_TIMEOUT(faults, device_goes_first, 60)
 {
-	lose_device(_metadata, self, true);
+	lose_device(_metadata, &self->f, true);
 }
 
 /* What BIND says to whom. */

@@ -74,7 +74,7 @@ static uint8_t *from_hugetlb(uint8_t *model)
 
 static uint8_t *from_shmem(uint8_t *model)
 {
-	int fd = memfd_create("anywhere", MFD_CLOEXEC);
+	int fd = memfd_create("operands", MFD_CLOEXEC);
 	void *p = MAP_FAILED;
 
 	if (!ftruncate(fd, LENGTH))

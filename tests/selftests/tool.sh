@@ -265,7 +265,7 @@ needs_the_device()
 device_gone()
 {
 	local at name status
-	at=$(realpath -q "$sysfs/device/driver")
+	at=$(realpath -qe "$sysfs/device/driver")
 	name=$(basename "$(readlink "$sysfs/device")")
 	if [ -n "$at" ]; then echo "$name" >"$at/unbind"; else rmmod "$driver"; fi
 	refuses 'no accelerator' "$tool" sha256 small && refuses 'no accelerator' "$tool" list

@@ -74,9 +74,7 @@ static int open_user(struct user *u)
 		return fd;
 	u->event = eventfd(0, EFD_NONBLOCK);
 	u->q = (struct accel_queue){ .fd = fd };
-	ret = accel_create(fd, 64, 64, u->event, &u->q.info);
-	if (!ret)
-		ret = accel_queue_map(&u->q);
+	ret = accel_queue_create(&u->q, 64, 64, u->event);
 	u->memory = accel_pages(LENGTH);
 	return ret ? ret : accel_reach(fd, u->memory, LENGTH, LACCEL_MEM_WRITE, NULL);
 }

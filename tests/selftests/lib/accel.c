@@ -142,6 +142,8 @@ const char *accel_lacks(unsigned int needs)
 		return "the processor fills the same page tables";
 	if (needs & ACCEL_PINS && (mode == LACCEL_MODE_MIRROR || mode == LACCEL_MODE_SVA))
 		return "nothing need be registered";
+	if (needs & ACCEL_FAULTS && mode != LACCEL_MODE_MIRROR && mode != LACCEL_MODE_SVA)
+		return "neither SVA nor MIRROR";
 	if (needs & ACCEL_MODEL && accel_counter("doorbells") == UINT64_MAX)
 		return "the device is not ours, in QEMU";
 	if (needs & ACCEL_SPEED && is_slow())
@@ -242,14 +244,19 @@ int accel_queue_map(struct accel_queue *q)
 	return q->sq && q->cq && q->state && (q->doorbell || !info->doorbell_offset) ? 0 : -errno;
 }
 
+/* A queue of q->fd; @eventfd may be -1. */
+int accel_queue_create(struct accel_queue *q, uint32_t sq, uint32_t cq, int eventfd)
+{
+	int ret = accel_create(q->fd, sq, cq, eventfd, &q->info);
+
+	return ret ? ret : accel_queue_map(q);
+}
+
 /* A queue whose SQ and CQ have @entries each and that has no eventfd. */
 int accel_queue_init(struct accel_queue *q, int fd, uint32_t entries)
 {
-	int ret;
-
 	*q = (struct accel_queue){ .fd = fd };
-	ret = accel_create(fd, entries, entries, -1, &q->info);
-	return ret ? ret : accel_queue_map(q);
+	return accel_queue_create(q, entries, entries, -1);
 }
 
 void accel_queue_unmap(struct accel_queue *q)

@@ -32,6 +32,7 @@ enum accel_need {
 	ACCEL_PINS = 64,	/* what accel_reach() registers */
 	ACCEL_TABLES = 128,	/* page tables by the core, in which registered rights count */
 	ACCEL_REFILLS = 256,	/* faults, whoever has touched the memory before */
+	ACCEL_FAULTS = 512,	/* faults instead of registrations */
 	ACCEL_FILL = ACCEL_COMMAND(LACCEL_OP_FILL),
 	ACCEL_COMPARE = ACCEL_COMMAND(LACCEL_OP_COMPARE),
 	ACCEL_CRC32C = ACCEL_COMMAND(LACCEL_OP_CRC32C),
@@ -94,6 +95,7 @@ int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,
 		 struct laccel_queue_create *info);
 
 int accel_queue_init(struct accel_queue *q, int fd, uint32_t entries);
+int accel_queue_create(struct accel_queue *q, uint32_t sq, uint32_t cq, int eventfd);
 int accel_queue_map(struct accel_queue *q);
 void accel_queue_unmap(struct accel_queue *q);
 int accel_queue_exit(struct accel_queue *q);

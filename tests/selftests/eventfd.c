@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Eventfds and interrupts: who is woken when, that no wake-up is lost, and signals to
+ * eventfds and of queues that go meanwhile (B39).
+ */
+#include <sys/eventfd.h>
+
+#include "accel.h"
+#include "kselftest_harness.h"
+
+FIXTURE(eventfd) {
+	int fd;
+	int event;
+	struct accel_queue q;
+};
+
+FIXTURE_SETUP(eventfd)
+{
+	self->fd = accel_open();
+	self->event = eventfd(0, EFD_NONBLOCK);
+	self->q = (struct accel_queue){ .fd = self->fd };
+	ASSERT_EQ(0, accel_queue_create(&self->q, 16, 8, self->event));
+}
+
+FIXTURE_TEARDOWN(eventfd)
+{
+	accel_queue_exit(&self->q);
+	close(self->fd);
+	close(self->event);
+}
+
+TEST_F(eventfd, no_signal_unless_armed)
+{
+	for (int i = 0; i < 20; i++)
+		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(i)));
+	usleep(20000);
+	EXPECT_FALSE(accel_readable(self->event));
+}
+
+/* The interrupt is for a completion that is newer than the position. */
+TEST_F(eventfd, armed_before_completion)
+{
+	uint64_t interrupts = accel_counter("interrupts");
+
+	accel_arm(&self->q, 0);
+	usleep(20000);
+	EXPECT_FALSE(accel_readable(self->event));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+	EXPECT_TRUE(accel_signalled(self->event));
+	if (!accel_lacks(ACCEL_MODEL))
+		EXPECT_EQ(interrupts + 1, accel_counter("interrupts"));
+}
+
+TEST_F(eventfd, armed_after_completion)
+{
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+	accel_arm(&self->q, 0);
+	EXPECT_TRUE(accel_signalled(self->event));
+	accel_arm(&self->q, 1);
+	usleep(20000);
+	EXPECT_FALSE(accel_readable(self->event));
+}
+
+TEST_F(eventfd, armed_for_once)
+{
+	accel_arm(&self->q, 0);
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+	ASSERT_TRUE(accel_signalled(self->event));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+	usleep(20000);
+	EXPECT_FALSE(accel_readable(self->event));
+}
+
+/* Sleep, wake, sleep: no wake-up is ever lost. */
+TEST_F(eventfd, thousand_sleeps)
+{
+	struct laccel_cqe cqe;
+
+	for (int i = 0; i < 1000; i++) {
+		accel_push(&self->q, &(struct laccel_sqe){ .user_data = i });
+		accel_ring(&self->q);
+		accel_arm(&self->q, self->q.head);
+		ASSERT_TRUE(accel_signalled(self->event));
+		ASSERT_TRUE(accel_poll(&self->q, &cqe));
+		ASSERT_EQ(i, cqe.user_data);
+	}
+}
+
+/* B39: the eventfd's descriptor goes first, interrupts keep coming. */
+TEST_F(eventfd, closed)
+{
+	close(self->event);
+	self->event = -1;
+	for (int i = 0; i < 1000; i++) {
+		accel_arm(&self->q, self->q.head);
+		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(i)));
+	}
+}
+
+/* B39: queues with an armed completion come and go while they are signalled. */
+TEST_F(eventfd, of_destroyed_queue)
+{
+	for (int i = 0; i < 200; i++) {
+		struct accel_queue q = { .fd = self->fd };
+
+		ASSERT_EQ(0, accel_queue_create(&q, 4, 4, self->event));
+		accel_push(&q, &(struct laccel_sqe){ 0 });
+		accel_arm(&q, 0);
+		accel_ring(&q);
+		ASSERT_EQ(0, accel_queue_exit(&q));
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Prefetching, in SVA and MIRROR: what it brings in, what it is refused, and that the
+ * device faults no more.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "accel.h"
+#include "faulting.h"
+#include "kselftest_harness.h"
+
+FIXTURE(prefetch) {
+	struct faulting f;
+};
+
+FIXTURE_SETUP(prefetch)
+{
+	NEEDS(ACCEL_FAULTS);
+	ASSERT_EQ(0, open_faulting(&self->f));
+}
+
+FIXTURE_TEARDOWN(prefetch)
+{
+	close_faulting(&self->f);
+}
+
+/* What is prefetched is there, for reading or for writing as it was said. */
+TEST_F(prefetch, leaves_no_faults)
+{
+	uint8_t *p = self->f.memory, *huge = accel_huge_pages(2 * HUGE);
+	uint32_t id;
+
+	ASSERT_EQ(0, accel_prefetch(self->f.fd, p, HUGE, LACCEL_MEM_WRITE));
+	EXPECT_EQ(PAGES, resident(p));
+	ASSERT_EQ(0, accel_prefetch(self->f.fd, huge + PAGE, 2 * HUGE - PAGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, HUGE));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, huge, 1, 2 * HUGE));
+	EXPECT_EQ(0, new_faults(&self->f));
+	/* What is registered is there already. */
+	ASSERT_EQ(0, accel_register(self->f.fd, p + 7 * PAGE, 3 * PAGE, 0, &id));
+	ASSERT_EQ(0, accel_prefetch(self->f.fd, p, HUGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(0, accel_prefetch(self->f.fd, p + 8 * PAGE, PAGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(0, accel_destroy(self->f.fd, id));
+	/* For reading, of memory that nobody has touched, it is zeros. */
+	ASSERT_EQ(0, madvise(p, HUGE, MADV_DONTNEED));
+	ASSERT_EQ(0, accel_prefetch(self->f.fd, p, HUGE, 0));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_read(p, HUGE)));
+	EXPECT_EQ(0, new_faults(&self->f));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 2, PAGE));
+	EXPECT_LT(0, new_faults(&self->f));
+	EXPECT_TRUE(accel_is_all(p, PAGE, 2));
+}
+
+TEST_F(prefetch, of_a_file)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	uint8_t *p;
+
+	ASSERT_EQ(0, ftruncate(fd, HUGE));
+	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, accel_prefetch(self->f.fd, p, HUGE, LACCEL_MEM_WRITE));
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, HUGE));
+	EXPECT_EQ(0, new_faults(&self->f));
+	EXPECT_TRUE(accel_is_all(p, HUGE, 1));
+	/* Beyond its end there is nothing. */
+	ASSERT_EQ(0, ftruncate(fd, HUGE / 2));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, HUGE, 0));
+	EXPECT_EQ(0, accel_prefetch(self->f.fd, p, HUGE / 2, 0));
+	close(fd);
+}
+
+TEST_F(prefetch, refused)
+{
+	uint8_t *p = self->f.memory;
+
+	EXPECT_EQ(-EINVAL, accel_prefetch(self->f.fd, p + 1, PAGE, 0));
+	EXPECT_EQ(-EINVAL, accel_prefetch(self->f.fd, p, PAGE - 1, 0));
+	EXPECT_EQ(-EINVAL, accel_prefetch(self->f.fd, p, 0, 0));
+	EXPECT_EQ(-EOPNOTSUPP, accel_prefetch(self->f.fd, p, PAGE, 2));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, NULL, PAGE, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, (void *)-PAGE, PAGE, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, -PAGE, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, 1ul << 47, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, (void *)0xffff888000000000, PAGE, 0));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, self->f.q.sq, PAGE, 0));
+	ASSERT_EQ(0, mprotect(p + 3 * PAGE, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, 8 * PAGE, LACCEL_MEM_WRITE));
+	EXPECT_EQ(0, accel_prefetch(self->f.fd, p, 8 * PAGE, 0));
+	ASSERT_EQ(0, munmap(p + 3 * PAGE, PAGE));
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, 8 * PAGE, 0));
+}
+
+TEST_HARNESS_MAIN
