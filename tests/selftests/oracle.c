@@ -9,8 +9,6 @@
 #include "kselftest_harness.h"
 #include "vm.h"
 
-#define PATIENCE_MS	60000	/* to notice; a race that is wrong ends at once */
-
 /*
  * What a change must not do.
  */
@@ -74,8 +72,8 @@ FIXTURE_TEARDOWN(oracle)
 
 TEST_F_TIMEOUT(oracle, notices, 120)
 {
-	run_race(&self->r, PATIENCE_MS, 0);
-	TH_LOG("%s", self->r.why);
+	run_race(&self->r, RACE_STRESS_TURNS);
+	TH_LOG("after %llu turns: %s", (unsigned long long)turns_of_race(&self->r), self->r.why);
 	EXPECT_NE(NULL, strstr(self->r.why, variant->notice));
 }
 
@@ -122,13 +120,15 @@ FIXTURE_TEARDOWN(flush)
 TEST_F_TIMEOUT(flush, is_missed, 120)
 {
 	struct race *r = &self->r;
+	uint64_t turns;
 
-	run_race(r, 1000, 100);
+	run_race(r, RACE_TURNS);
 	ASSERT_STREQ("", r->why);
 	ASSERT_EQ(0, vm_switch("ignore-flush", true));
-	run_race(r, PATIENCE_MS, 0);
+	turns = turns_of_race(r);
+	run_race(r, RACE_STRESS_TURNS);
 	EXPECT_EQ(0, vm_switch("ignore-flush", false));
-	TH_LOG("%s", r->why);
+	TH_LOG("after %llu turns: %s", (unsigned long long)(turns_of_race(r) - turns), r->why);
 	EXPECT_STRNE("", r->why);
 }
 

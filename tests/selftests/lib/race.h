@@ -12,12 +12,19 @@
 #include "accel.h"
 
 #define PAGES	64
+
+/* Turns of a race: oracle.c shows that these are enough to notice what may go wrong. */
+#define RACE_TURNS		300
+#define RACE_STRESS_TURNS	100000
+
 #define WORDS	(PAGE / 2 / sizeof(uint64_t))	/* half a page */
 
 struct page {
 	pthread_mutex_t lock;	/* held while it is renewed: the CPU must not look */
 	uint32_t begun;
 	uint32_t done;
+	uint64_t stamp;		/* last written there by the device, or 0; the feeder's */
+	uint32_t since;		/* and when */
 };
 
 struct race;
@@ -75,7 +82,8 @@ static inline uint64_t value(int n, uint32_t generation)
 /* race.c */
 int open_race(struct race *r, const struct page_change *change);
 void close_race(struct race *r);
-void run_race(struct race *r, unsigned int ms, uint64_t turns);
+void run_race(struct race *r, uint64_t turns);
+uint64_t turns_of_race(struct race *r);
 read_fn read_by_copy, read_by_sha256;
 bool wrong(struct race *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fill(uint8_t *page, int n, uint32_t generation);
