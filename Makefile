@@ -14,9 +14,12 @@ export KERNEL KERNELS
 
 # The devices to test, by their drivers; tests/vm/suite knows the names.  Ours is in
 # our QEMU alone, for the others the packaged one will do.
-DEVICES := $(or $(DEVICE),pci mirror sva loop edu all)
+DEVICES := $(or $(DEVICE),pci mirror sva loop edu copier all host)
 export DEVICES
-qemus := packaged $(if $(filter pci mirror sva all,$(DEVICES)),qemu)
+qemus := packaged $(if $(filter pci mirror sva all host,$(DEVICES)),qemu)
+host := $(filter host,$(DEVICES))
+# What is built is many small files.
+jobs := -j$(shell nproc)
 
 O := $(CURDIR)/build
 MODULES := $(O)/modules/$(KERNEL)
@@ -26,7 +29,7 @@ all: modules lib tools tests qemu
 help:
 	@echo 'make all          everything below up to qemu (the default)'
 	@echo 'make modules      the kernel modules, for KERNEL=$(KERNEL)'
-	@echo 'make grown        the modules and liblite-accel with longer structs, for tests/compat/run'
+	@echo 'make grown        the modules and liblite-accel with longer structs, for the suites of tests/compat'
 	@echo 'make lib          liblite-accel'
 	@echo 'make tools        the command lite-accel'
 	@echo 'make tests        the test programs'
@@ -36,7 +39,8 @@ help:
 	@echo '                  (DEVICE=pci or sva: with ours in QEMU; edu: copy one with edu)'
 	@echo 'make shell        a shell in the virtual machine'
 	@echo 'make test         run all tests in the virtual machine, on $(KERNELS)'
-	@echo '                  (DEVICE=pci, mirror, sva, loop, edu or copier: only with it;'
+	@echo '                  (RESUME=1: but for what has passed on the same inputs;'
+	@echo '                  DEVICE=pci, mirror, sva, loop, edu or copier: only with it;'
 	@echo '                  DEVICE=all: with pci, loop and edu in one machine;'
 	@echo '                  DEVICE=NAME: with yours, of drivers/devices/NAME.c)'
 	@echo 'make check        static checks'
@@ -54,7 +58,7 @@ modules: kernel
 	@cp -asf $(CURDIR)/tests/bench/floor $(MODULES)/tests/bench
 	@cp -asf $(CURDIR)/tests/kunit $(CURDIR)/tests/devices $(MODULES)/tests
 	@$(PREPARE)
-	@$(MAKE) --no-print-directory -C $$(tests/vm/kernel --print kdir) \
+	@$(MAKE) --no-print-directory $(jobs) -C $$(tests/vm/kernel --print kdir) \
 		M=$(MODULES) CONFIG_DEBUG_INFO_BTF_MODULES= modules
 
 # Modules and library of a later version, in which every struct that an ioctl takes is longer.
@@ -65,8 +69,9 @@ grown:
 	@$(MAKE) --no-print-directory -C lib O=$(O)/grown UAPI=$(O)/modules/grown/include/uapi
 
 all-modules:
-	@set -e; for kernel in $(KERNELS) $(if $(filter newest,$(KERNELS)),bare); do \
+	@set -e; for kernel in $(KERNELS) $(and $(host),$(filter newest,$(KERNELS)),bare); do \
 		$(MAKE) --no-print-directory modules KERNEL=$$kernel; done
+	@$(if $(filter stock,$(KERNELS)),$(MAKE) --no-print-directory grown)
 
 kernel:
 	@tests/vm/kernel
@@ -81,7 +86,7 @@ tools: lib
 	@$(MAKE) --no-print-directory -C tools O=$(O)
 
 tests: lib
-	@$(MAKE) --no-print-directory -C tests/selftests O=$(O) \
+	@$(MAKE) --no-print-directory $(jobs) -C tests/selftests O=$(O) \
 		KSELFTEST=$$(tests/vm/kernel --sources)/tools/testing/selftests
 	@install -m 755 tests/kunit/run $(O)/tests/selftests/kunit
 
@@ -96,7 +101,7 @@ demo:
 	@tests/vm/demo '$(or $(DEVICE),loop)' '$(FILE)'
 
 test:
-	@tests/vm/need build test $(qemus) $(filter debug,$(KERNELS))
+	@tests/vm/need build test $(qemus) $(and $(host),cross) $(filter debug,$(KERNELS))
 	@$(MAKE) --no-print-directory all-modules lib tools tests $(filter qemu,$(qemus))
 	@tests/vm/suite
 

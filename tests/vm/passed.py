@@ -18,7 +18,8 @@ HARNESS = ["suite", "plan.py", "verdict.py", "run", "control", "ctl", "as-user",
 
 @functools.cache
 def file_hash(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    path = Path(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
 
 
 @functools.cache
@@ -43,9 +44,13 @@ class Passed:
         if entry.device.mode or "lite-accel" in machine.options:
             qemu = printed("", TOP / "qemu/build", "--print")
         vmlinuz = printed(machine.kernel, HERE / "kernel", "--print", "vmlinuz")
-        files = [*sorted((BUILD / "modules" / machine.kernel).rglob("*.ko")), vmlinuz, qemu,
+        modules = BUILD / "modules" / machine.place
+        if not modules.exists():
+            modules = BUILD / "modules" / machine.kernel
+        files = [*sorted(modules.rglob("*.ko")), vmlinuz, qemu,
                  *(HERE / name for name in HARNESS), entry.program,
-                 BUILD / "lib/liblite-accel.so.0", BUILD / "tools/lite-accel"]
+                 BUILD / "lib/liblite-accel.so.0", BUILD / "grown/lib/liblite-accel.so.0",
+                 BUILD / "tools/lite-accel"]
         words = [file_hash(str(file)) for file in files]
         words += [str(machine.options), str(entry), str(sorted(self.table.stanzas[entry.suite].items()))]
         return hashlib.sha256(" ".join(words).encode()).hexdigest()

@@ -15,6 +15,7 @@ BUILD = TOP / "build"
 PLACES = {
     "stock": ("stock", ()),
     "noiommu": ("stock", ("--no-iommu",)),
+    "grown": ("stock", ("--modules", "grown")),
     "newest": ("newest", ()),
     "debug": ("debug", ()),
 }
@@ -38,11 +39,6 @@ class Device:
     options: tuple = ()
     mode: str = ""
     slower: int = 1
-    # Reasons for skipping that are true of it, as regular expressions; None: any.
-    lacks: tuple | None = None
-
-    def may_skip(self, reason):
-        return self.lacks is None or any(re.fullmatch(what, reason) for what in self.lacks)
 
 
 @dataclass(frozen=True)
@@ -54,11 +50,16 @@ class Entry:
     user: str
     seconds: int
     program: str
+    # Reasons for skipping that are true here, as regular expressions; None: any.
+    lacks: tuple | None = None
 
     @property
     def name(self):
         """Of its files, and in the plan."""
         return f"{self.device.name}-{self.suite}-{self.user}"
+
+    def may_skip(self, reason):
+        return self.lacks is None or any(re.fullmatch(what, reason) for what in self.lacks)
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,8 @@ class Machine:
 
     @property
     def limit(self):
-        """Seconds after which it counts as hung."""
-        limit = sum(entry.seconds + 30 for entry in self.entries) + 300
-        # There the guest's seconds are short.
-        return limit // 10 + 300 if "--icount" in self.options else limit
+        """The seconds that it may take at most."""
+        return sum(entry.seconds for entry in self.entries)
 
 
 class Table:
@@ -108,9 +107,8 @@ class Table:
         """That of a stanza, or a new driver's, which is tested as loop is."""
         if name in self.devices:
             stanza = self.stanzas[f"device {name}"]
-            lacks = (stanza.get("lacks", "") + self.stanzas["any device"]["lacks"]).splitlines()
             return Device(name, tuple(stanza.get("run", "").split()), stanza.get("mode", ""),
-                          stanza.getint("slower", 1), tuple(filter(None, lacks)))
+                          stanza.getint("slower", 1))
         if not any((TOP / part / "devices" / f"{name}.c").exists() for part in ("drivers", "tests")):
             raise Wrong(f"no device is called '{name}' (there are {', '.join(self.devices)}, "
                         "and any file of drivers/devices)")
@@ -119,6 +117,8 @@ class Table:
 
     def places(self, suite, device):
         """Where the suite runs with this device, as pairs of place and user."""
+        if suite in self.devices and device not in self.devices:
+            return      # that device's own
         column = device if device in self.devices else "loop"
         for word in self.stanzas[suite].get(column, "").split():
             place, _, user = word.partition("/")
@@ -132,16 +132,30 @@ class Table:
         seconds = stanza.getint("seconds") * device.slower * SLOWER.get(kernel, 1)
         seconds *= STRESS if self.stress else 1
         program = stanza.get("command", f"build/tests/selftests/{suite}")
-        return Entry(device, suite, user, seconds, str(TOP / program))
+        return Entry(device, suite, user, seconds, str(TOP / program),
+                     self.lacks(device.name, kernel, user))
 
-    def options(self, device, place):
-        return NODES + device.options + PLACES[place][1]
+    def lacks(self, device, kernel, user):
+        """What device, kernel and user do not have; nobody knows that of a new driver."""
+        if device not in self.devices:
+            return None
+        names = f"device {device}", f"kernel {kernel}", f"user {user}"
+        return tuple(line for name in names if name in self.stanzas
+                     for line in self.stanzas[name].get("lacks", "").splitlines() if line)
 
     def kernels(self, suite, place):
         """Those that must be there; on the host a suite may boot machines of its own."""
         if place == "host":
             return set(self.stanzas[suite].get("kernels", "").split())
         return {PLACES[place][0]}
+
+    def key(self, entry, place):
+        """Entries that have the same run one after the other."""
+        if place == "host":
+            return place, (), entry.suite
+        # Of the slow ones one machine would still run when all the others have ended.
+        alone = entry.device.name if place in SLOWER else ""
+        return place, NODES + entry.device.options + PLACES[place][1], alone
 
     def machines(self, devices, kernels, wanted):
         """The fewest that have something to do, those first that may take longest."""
@@ -154,10 +168,8 @@ class Table:
             for device in devices:
                 for place, user in self.places(suite, device.name):
                     if self.kernels(suite, place) <= set(kernels):
-                        # What runs on the host may run beside the others there.
-                        key = (place, suite if place == "host" else self.options(device, place))
                         entry = self.entry(device, suite, place, user)
-                        found.setdefault(key, []).append(entry)
+                        found.setdefault(self.key(entry, place), []).append(entry)
         machines = [Machine(place, options, tuple(entries))
-                    for (place, options), entries in found.items()]
+                    for (place, options, _), entries in found.items()]
         return sorted(machines, key=lambda machine: -machine.limit)

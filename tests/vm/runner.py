@@ -68,17 +68,19 @@ class Runner:
             for e in machine.entries))
 
         with open(out / "run.log", "w", encoding="utf-8") as log:
-            command = [HERE / "run", "--out", out, "--time-limit", str(machine.limit),
-                       *machine.options, "--",
+            command = [HERE / "run", "--out", out, "--time-limit", "0", *machine.options, "--",
                        "env", f"LITE_ACCEL_STRESS={self.stress}", HERE / "guest-suite"]
             child = self.start(command, log, dict(os.environ, KERNEL=machine.kernel))
+            watchdog = Watchdog(child, machine)
             for _ in child.stdout:
                 self.take_results(machine, taken)
+                watchdog.feed(taken.done)
             status = self.finish(child)
+            watchdog.stop()
 
         self.take_results(machine, taken)
         if status or not taken.done:
-            self.blame(machine, taken.done)
+            self.blame(machine, taken.done, watchdog.barked)
         return taken.done
 
     def start(self, command, log, env):
@@ -117,7 +119,7 @@ class Runner:
             self.settle(machine, entry, Verdict(
                 reasons=["complaints in the kernel's log"], details=splats))
 
-    def blame(self, machine, done):
+    def blame(self, machine, done, late):
         """The machine went down: the suite that ran then has failed."""
         waiting = [entry for entry in machine.entries if entry not in done]
         if not waiting:
@@ -125,8 +127,7 @@ class Runner:
         running = read(machine.out / "running").strip()
         entry = next((e for e in waiting if e.name == running), waiting[0])
         lines = read(machine.out / "run.log").splitlines() or ["the harness failed"]
-        reason = re.sub(r"^tests/vm/run: ", "", lines[0])
-        late = reason.startswith("the guest did not finish")
+        reason = "the guest stood still" if late else re.sub(r"^tests/vm/run: ", "", lines[0])
         done.append(entry)
         self.settle(machine, entry, Verdict(reasons=[reason], details=lines[1:], late=late))
 
@@ -149,8 +150,8 @@ class Runner:
         if self.stopping:
             return
         for reason in verdict.skips:
-            if not entry.device.may_skip(reason):
-                verdict.reasons.append(f"must not be skipped on {entry.device.name}: {reason}")
+            if not entry.may_skip(reason):
+                verdict.reasons.append(f"must not be skipped here: {reason}")
                 verdict.late = False
 
         late = verdict.late and not machine.last_try
@@ -159,6 +160,36 @@ class Runner:
             self.late.append((machine, entry))
         elif self.passed and not verdict.failures:
             self.passed.add(machine, entry)
+
+
+class Watchdog:
+    """Ends a machine in which a suite does not even run out of its time."""
+
+    BOOT, MARGIN = 300, 120
+
+    def __init__(self, child, machine):
+        self.child, self.machine, self.barked = child, machine, False
+        self.timer = None
+        self.set(self.BOOT)
+
+    def set(self, seconds):
+        self.stop()
+        self.timer = threading.Timer(seconds, self.bark)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def stop(self):
+        if self.timer:
+            self.timer.cancel()
+
+    def feed(self, done):
+        """For the suite that runs now, or the end of the machine."""
+        waiting = [entry for entry in self.machine.entries if entry not in done]
+        self.set(self.MARGIN + (waiting[0].seconds if waiting else 0))
+
+    def bark(self):
+        self.barked = True
+        self.child.terminate()
 
 
 class Taken:
