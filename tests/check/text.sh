@@ -123,26 +123,40 @@ check_example()
 		<(sed -n '/^```c$/,/^```$/{/^```/!p}' "$1") <(sed '/SPDX-License-Identifier/d' lib/examples/sum.c)
 }
 
-# Each known bug and campaign has one row: with a test, or, if it is not due
-# yet, with the work that brings it, or with the reason why it cannot apply.
+# Each known bug and campaign has one row that says what it is, and then names a test, or
+# the reason why it cannot apply.  Some may have no test yet.
 check_regressions()
 {
-	local id due rows tests name
-	while read -r id due; do
-		rows=$(grep -E "^$id  +" "$1")
-		if [ "$(grep -c . <<<"$rows")" != 1 ]; then
+	local id kind row tests name
+	while read -r id kind; do
+		row=$(awk -v id="$id" '/^[^ ]/ { row = $1 == id } row' "$1")
+		if [ "$(grep -c '^[^ ]' <<<"$row")" != 1 ]; then
 			echo "$1: $id has not exactly one row"
 			continue
 		fi
-		tests=$(grep -oE '``([a-z0-9_]+\.[a-z0-9_]+|tests/[a-z0-9_/-]+)``' <<<"$rows" | tr -d '`')
+		[[ $row =~ ^$id\ +[A-Za-z][^\`]*: ]] || echo "$1: $id does not say what it is"
+		! grep -qwE 'issue|due|later' <<<"$row" || echo "$1: $id is planned, not told"
+		tests=$(grep -oE '``([a-z0-9_]+\.[a-z0-9_]+|tests/[a-z0-9_/-]+)``' <<<"$row" | tr -d '`')
 		for name in $tests; do
 			test_exists "$name" || echo "$1: $id: no test $name"
 		done
-		[ -z "$tests" ] && ! grep -q 'reason: .' <<<"$rows" || continue
-		if [[ $due =~ spine|memory|svm ]]; then
-			echo "$1: $id is due, but names neither a test nor a reason"
-		elif ! grep -qE 'issue: (lifecycle|sharing)' <<<"$rows"; then
-			echo "$1: $id names neither a test, nor an issue, nor a reason"
+		[ -z "$tests" ] && ! grep -q 'reason: .' <<<"$row" || continue
+		if [ -z "$kind" ]; then
+			echo "$1: $id names neither a test nor a reason"
+		elif ! grep -q 'no test yet' <<<"$row"; then
+			echo "$1: $id names no test, and does not say so"
 		fi
 	done < <(sed '/^#/d' tests/check/regressions.txt) | { ! grep .; }
+}
+
+# The index has every suite, and names nothing else.
+check_index()
+{
+	local suites named
+	suites=$(sed -n 's/^\[\([a-z0-9_-]*\)\]$/\1/p' tests/vm/suites | sort)
+	named=$(awk '/^Where is the test of/ { found = 1 } found && /^=+  =+$/ { rules++ } rules == 2' "$1" |
+		grep -oE '``[a-z0-9_-]+(\.[a-z0-9_]+)?``' | tr -d '`' | sed 's/\..*//' | sort -u)
+	diff <(echo "$suites") <(echo "$named") |
+		sed -n "s|^< |$1: the index lacks suite |p; s|^> |$1: the index names no suite: |p" |
+		{ ! grep .; }
 }
