@@ -229,11 +229,10 @@ TEST_F(operands, filled)
 
 	NEEDS(ACCEL_FILL);
 	ASSERT_NE(NULL, p);
-	if (variant->read_only)
-		SKIP(return, "nothing can be written there");
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_fill(p + INSIDE, 0x4242424242424242,
-								BYTES)));
-	memset(self->model + INSIDE, 0x42, BYTES);
+	ASSERT_EQ(variant->read_only ? LACCEL_PAGE_FAULT : LACCEL_OK,
+		  accel_command(&self->q, accel_fill(p + INSIDE, 0x4242424242424242, BYTES)));
+	if (!variant->read_only)
+		memset(self->model + INSIDE, 0x42, BYTES);
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
 }
 
@@ -298,13 +297,14 @@ TEST_F(operands, cast_to)
 
 	NEEDS(ACCEL_DUALCAST);
 	ASSERT_NE(NULL, p);
-	if (variant->read_only)
-		SKIP(return, "nothing can be written there");
-	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_dualcast(p + INSIDE, self->other,
-								    self->plain, BYTES)));
-	memcpy(self->model + INSIDE, self->plain, BYTES);
+	ASSERT_EQ(variant->read_only ? LACCEL_PAGE_FAULT : LACCEL_OK,
+		  accel_command(&self->q, accel_dualcast(p + INSIDE, self->other, self->plain,
+							 BYTES)));
+	if (!variant->read_only) {
+		memcpy(self->model + INSIDE, self->plain, BYTES);
+		EXPECT_EQ(0, memcmp(self->other, self->plain, BYTES));
+	}
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
-	EXPECT_EQ(0, memcmp(self->other, self->plain, BYTES));
 }
 
 /* Below what is in use of it the stack is as far as it has been at some time. */
