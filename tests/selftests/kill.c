@@ -17,9 +17,7 @@
 #include "kselftest_harness.h"
 #include "vm.h"
 
-#define LENGTH		(1u << 20)
-#define KILLS		100	/* and of a campaign: */
-#define STRESS_KILLS	10000
+#define LENGTH	(1u << 20)
 
 FIXTURE(kill) {
 	int fd;
@@ -133,8 +131,7 @@ static bool kill_one(uint8_t *memory, bool working)
 /* Every other one with commands under way, the rest at any moment from the first. */
 TEST_F_TIMEOUT(kill, processes, 3600)
 {
-	const char *stress = getenv("LITE_ACCEL_STRESS");
-	int kills = stress && *stress ? STRESS_KILLS : KILLS;
+	int kills = accel_times(100, 10000);
 	int changed = 0, running = 0;
 
 	if (accel_lacks(ACCEL_SPEED))
@@ -188,7 +185,7 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 /* R16 */
 TEST_F_TIMEOUT(modules, modules_come_and_go, 600)
 {
-	for (int i = 0; i < 30; i++) {
+	for (int i = accel_times(10, 100); i; i--) {
 		ASSERT_EQ(0, vm_unload(self->driver));
 		ASSERT_EQ(0, vm_unload("lite_accel"));
 		ASSERT_EQ(0, vm_load("core/lite_accel"));

@@ -59,9 +59,8 @@ FIXTURE_TEARDOWN(race)
 static void run(struct __test_metadata *_metadata, struct race *r)
 {
 	uint64_t refills = accel_attribute("refills");
-	const char *stress = getenv("LITE_ACCEL_STRESS");
 
-	run_race(r, stress && *stress ? RACE_STRESS_TURNS : RACE_TURNS);
+	run_race(r, accel_times(RACE_TURNS, RACE_STRESS_TURNS));
 	refills = accel_attribute("refills") - refills;
 	TH_LOG("%llu renewals, %llu commands, %llu refills, %llu special",
 	       (unsigned long long)r->renewals, (unsigned long long)r->commands,

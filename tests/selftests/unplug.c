@@ -341,7 +341,7 @@ TEST_F_TIMEOUT(driver, unbound_in_a_loop, 240)
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, i < 2 ? use_and_lose :
 					    read_attributes, NULL));
-	for (int i = 0; i < 30; i++) {
+	for (int i = accel_times(10, 300); i; i--) {
 		usleep(20000);
 		ASSERT_EQ(0, vm_unbind(self->bdf));
 		usleep(2000);

@@ -157,6 +157,14 @@ size_t accel_capped(size_t bytes)
 	return bytes > SLOW_BYTES && is_slow() ? SLOW_BYTES : bytes;
 }
 
+/* How often to try what is left to chance: in "make test", and in "make stress". */
+unsigned int accel_times(unsigned int ordinary, unsigned int stress)
+{
+	const char *text = getenv("LITE_ACCEL_STRESS");
+
+	return text && *text ? stress : ordinary;
+}
+
 int accel_ioctl(int fd, unsigned long cmd, void *arg)
 {
 	int ret = ioctl(fd, cmd, arg);
