@@ -115,7 +115,9 @@ check:
 check-fresh:
 	@tests/vm/check-fresh $(RELEASE)
 
+# The rows of SVA are of the newest kernel.
 bench: modules lib tools bench-programs qemu
+	@$(MAKE) --no-print-directory modules KERNEL=newest
 	@tests/bench/run
 
 # The campaigns are sized for the stock kernel; KERNEL=debug takes some hours.
