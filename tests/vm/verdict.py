@@ -13,8 +13,8 @@ COMPLAINT = re.compile(r"^kern:(emerg|alert|crit|err|warn): |"
 # What kselftest_harness.h, and accel_late() of the tests, say of a test that waited in vain.
 LATE = re.compile(r"# late: |.*Test terminated by timeout")
 WRONG = re.compile(r".*:Expected |.*terminated unexpectedly|.*terminated by (assertion|signal)")
-# The status of timeout(1), or of what it had to kill.
-TIMED_OUT = (124, 137)
+# As of timeout(1).  What somebody else has killed, for want of memory say, was not late.
+TIMED_OUT = 124
 SKIPPED = 4
 
 
@@ -147,7 +147,7 @@ def judge(name, status, text, log="", left=""):
         verdict.skips[tap.skip_all] += 1
 
     splats = complaints(name, log)
-    if status in TIMED_OUT:
+    if status == TIMED_OUT:
         verdict.reasons.append("did not finish in time")
         verdict.details += tap.rest[-12:]
     else:
@@ -161,6 +161,6 @@ def judge(name, status, text, log="", left=""):
         verdict.details += splats
 
     # A suite that was ended in the middle may not have brought its device back.
-    lost = left and not (status in TIMED_OUT and re.fullmatch(r"devices: .*", left))
+    lost = left and not (status == TIMED_OUT and re.fullmatch(r"devices: .*", left))
     verdict.late = bool(verdict.failures and not wrong and not splats and not lost)
     return verdict
