@@ -12,7 +12,7 @@ from pathlib import Path
 from plan import BUILD, HERE, TOP
 
 # What a suite's verdict depends on beside the machine's own parts and its program.
-HARNESS = ["suite", "plan.py", "verdict.py", "run", "control", "ctl", "as-user", "guest-suite",
+HARNESS = ["suite", "plan.py", "runner.py", "verdict.py", "run", "control", "ctl", "as-user", "guest-suite",
            "init-guest", "init-initramfs", "log-whitelist"]
 
 

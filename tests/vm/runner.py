@@ -22,7 +22,6 @@ class Runner:
         self.report, self.passed, self.stress = report, passed, stress
         self.late = []
         self.children = set()
-        self.lock = threading.Lock()
         self.stopping = False
 
     def run_all(self, machines, jobs):
