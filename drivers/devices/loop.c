@@ -61,8 +61,9 @@ static int loop_compare(struct laccel_slice *slice, const struct laccel_piece *p
 	const u8 *a = piece->at[LACCEL_SRC], *b = piece->at[LACCEL_DST];
 	u32 same = piece->length;
 
+	/* The program may be writing to them: what differed may be the same by now. */
 	if (memcmp(a, b, piece->length))
-		for (same = 0; a[same] == b[same]; same++)
+		for (same = 0; same < piece->length && a[same] == b[same]; same++)
 			;
 	slice->value = piece->done + same;
 	return same < piece->length;
