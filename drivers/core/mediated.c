@@ -203,28 +203,34 @@ static void laccel_command_clean(struct laccel_command *c)
 	spin_unlock(lock);
 }
 
-/* Check a command, or pin its next slice.  Returns whether there is one to execute. */
-static bool laccel_command_prepare(struct laccel_command *c)
+/* Check a command, or pin its next slice.  Unless there is one to execute, returns how it ends. */
+static u16 laccel_command_prepare(struct laccel_command *c, bool *execute)
 {
+	u16 status;
+
+	*execute = false;
 	if (!c->begun) {
 		c->begun = true;
-		c->status = laccel_command_check(c);
-		if (c->status != LACCEL_OK)
-			return false;
+		status = laccel_command_check(c);
+		if (status != LACCEL_OK)
+			return status;
+
 		c->slice.opcode = c->sqe.opcode;
 		c->slice.backward = laccel_command_backward(c);
 		c->slice.value = c->sqe.arg0;
 		c->result = c->sqe.opcode == LACCEL_OP_CRC32C ? c->sqe.arg0 : 0;
 		if (!c->sqe.length && c->sqe.opcode < LACCEL_OP_VENDOR &&
 		    c->sqe.opcode != LACCEL_OP_SHA256)
-			return false;
+			return LACCEL_OK;
 	}
-	c->status = laccel_slice_prepare(c);
-	return c->status == LACCEL_OK;
+
+	status = laccel_slice_prepare(c);
+	*execute = status == LACCEL_OK;
+	return status;
 }
 
 /* It may have been cancelled meanwhile. */
-static void laccel_command_issue(struct laccel_command *c, bool execute)
+static void laccel_command_issue(struct laccel_command *c, u16 status, bool execute)
 {
 	struct laccel_file *file = c->queue->obj.file;
 	struct laccel_device *ldev = file->ldev;
@@ -238,7 +244,7 @@ static void laccel_command_issue(struct laccel_command *c, bool execute)
 		queue_work(laccel_wq, &ldev->feed_work);
 	} else {
 		if (!c->ended)
-			laccel_command_end(c, c->status);
+			laccel_command_end(c, status);
 		c->state = LACCEL_COMMAND_SPENT;
 	}
 	spin_unlock(&ldev->slice_lock);
@@ -248,12 +254,16 @@ static void laccel_mediated_work(struct work_struct *work)
 {
 	struct laccel_mediated *m = container_of(work, struct laccel_mediated, work);
 	struct laccel_command *c;
+	bool execute;
+	u16 status;
 
 	while ((c = laccel_next_command(m))) {
-		if (c->state == LACCEL_COMMAND_SPENT)
+		if (c->state == LACCEL_COMMAND_SPENT) {
 			laccel_command_clean(c);
-		else
-			laccel_command_issue(c, laccel_command_prepare(c));
+		} else {
+			status = laccel_command_prepare(c, &execute);
+			laccel_command_issue(c, status, execute);
+		}
 		cond_resched();
 	}
 	laccel_queue_put(m->queue);

@@ -28,7 +28,7 @@ struct laccel_command {
 	bool ended;			/* has its CQE */
 	bool first;			/* of the queue */
 	bool previous_ok;		/* for LINK */
-	u16 status;
+	u16 status;			/* once it has ended */
 	u32 position;
 	u32 done;			/* bytes */
 	u64 result;
