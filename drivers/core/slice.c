@@ -207,6 +207,9 @@ static u16 laccel_command_pin(struct laccel_command *c)
 		if (status != LACCEL_OK)
 			return status;
 	}
+	/* A slice that was cut at a hole may have ended anywhere. */
+	if (c->sqe.opcode == LACCEL_OP_FILL)
+		slice->value = ror64(c->sqe.arg0, c->done % 8 * 8);
 	slice->length = min(c->sqe.length - c->done, c->queue->obj.file->ldev->max_slice);
 	slice->last = c->sqe.flags & LACCEL_SQE_LAST && c->done + slice->length == c->sqe.length;
 	if (!slice->length)

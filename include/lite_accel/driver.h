@@ -82,9 +82,10 @@ struct laccel_operand {
  * @backward: COPY: the last byte first, as memmove() does
  * @last: SHA256: what follows is the end of the message
  * @length: bytes, of each operand; at most max_slice, a multiple of 64 but at
- *	the command's end
+ *	the command's end and where a program's memory has a hole
  * @operands: memory to read, or to write if the command does
- * @value: arg0 of FILL and of the vendor's commands; CRC32C: the CRC so far.
+ * @value: FILL: the pattern, as it is to begin in this slice; arg0 of the vendor's
+ *	commands; CRC32C: the CRC so far.
  *	The driver returns here what the program gets as result: the CRC, a
  *	vendor's result, for COMPARE how many bytes of the slice are the same
  * @sha256: SHA256: the state so far; the driver updates it
