@@ -347,7 +347,8 @@ static int laccel_pci_memory(struct laccel_pci *pci)
 {
 	struct device *dev = &pci->pdev->dev;
 
-	pci->fault_entries = pci->ldev.max_queues;
+	/* A power of two, so that fault_head may wrap around. */
+	pci->fault_entries = roundup_pow_of_two(pci->ldev.max_queues);
 	pci->faults = dmam_alloc_coherent(dev, pci->fault_entries * sizeof(*pci->faults),
 					  &pci->faults_dma, GFP_KERNEL);
 	pci->status = dmam_alloc_coherent(dev, pci->ldev.max_queues * sizeof(*pci->status),
