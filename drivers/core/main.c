@@ -148,7 +148,7 @@ static int laccel_check_dma(struct laccel_device *ldev)
 {
 	struct device *parent = ldev->dev.parent;
 
-	if (!PAGE_ALIGNED(ldev->doorbell) || PAGE_SIZE != SZ_4K)
+	if (!ldev->doorbell || !PAGE_ALIGNED(ldev->doorbell) || PAGE_SIZE != SZ_4K)
 		return dev_err_probe(parent, -EOPNOTSUPP,
 				     "doorbells need pages of 4 KiB of their own\n");
 	if (dma_addressing_limited(parent))
@@ -165,9 +165,13 @@ static int laccel_check(struct laccel_device *ldev)
 	if (ldev->mediated)
 		return WARN_ON(!ldev->max_slice || ldev->max_slice % 64 ||
 			       ldev->max_slice > SZ_1M) ? -EINVAL : 0;
-	if (WARN_ON(!ldev->max_queues || !is_power_of_2(ldev->max_entries) ||
-		    ldev->max_entries > LACCEL_MAX_ENTRIES || ldev->va_bits > 48))
-		return -EINVAL;
+
+	/* The driver may have these from its device, which is not to be believed. */
+	if (!ldev->max_queues || !is_power_of_2(ldev->max_entries) ||
+	    ldev->max_entries > LACCEL_MAX_ENTRIES || ldev->va_bits <= PAGE_SHIFT ||
+	    ldev->va_bits > 48 || ldev->pasid_bits > 20)
+		return dev_err_probe(ldev->dev.parent, -EINVAL,
+				     "the device claims what no device can do\n");
 	return laccel_check_dma(ldev);
 }
 
@@ -185,8 +189,8 @@ static void laccel_set_facts(struct laccel_device *ldev)
  * @ldev: the device, its facts filled in and its hardware ready
  *
  * Context: may sleep.  Operations may be called before it returns.
- * Return: 0; -EOPNOTSUPP if the device's DMA or doorbells cannot be used in this
- * system; -ENOMEM.
+ * Return: 0; -EINVAL if its facts cannot be; -EOPNOTSUPP if its DMA or doorbells
+ * cannot be used in this system; -ENOMEM.
  */
 int laccel_register(struct laccel_device *ldev)
 {

@@ -154,6 +154,8 @@ static int edu_init(struct edu *edu)
 
 	if (ret)
 		return ret;
+	if (pci_resource_len(pdev, 0) < EDU_DMA_CMD + sizeof(u64))
+		return -ENODEV;
 	edu->regs = pcim_iomap_region(pdev, 0, KBUILD_MODNAME);
 	if (IS_ERR(edu->regs))
 		return PTR_ERR(edu->regs);

@@ -323,8 +323,11 @@ static int laccel_pci_facts(struct laccel_pci *pci)
 
 	if (laccel_pci_read(pci, LACCEL_REG_ID) != LACCEL_ID ||
 	    !LACCEL_CAPS_QUEUES(caps) || LACCEL_CAPS_QUEUES(caps) > LACCEL_MAX_QUEUES ||
+	    LACCEL_CAPS_ENTRIES_LOG2(caps) > ilog2(LACCEL_MAX_ENTRIES) ||
 	    LACCEL_CAPS_STRIDE_LOG2(caps) != PAGE_SHIFT)
-		return -ENODEV;
+		return dev_err_probe(&pci->pdev->dev, -ENODEV,
+				     "its registers are not those of a lite-accel device\n");
+
 	ldev->commands = laccel_pci_read(pci, LACCEL_REG_COMMANDS);
 	ldev->max_length = SZ_1G;
 	ldev->max_queues = LACCEL_CAPS_QUEUES(caps);
@@ -341,6 +344,29 @@ static int laccel_pci_facts(struct laccel_pci *pci)
 	};
 	ldev->dev.groups = laccel_pci_groups;
 	return 0;
+}
+
+/* A BAR that is there, is memory, and holds at least @bytes. */
+static int laccel_pci_check_bar(struct pci_dev *pdev, int bar, resource_size_t bytes)
+{
+	if (pci_resource_flags(pdev, bar) & IORESOURCE_MEM && pci_resource_start(pdev, bar) &&
+	    pci_resource_len(pdev, bar) >= bytes)
+		return 0;
+	return dev_err_probe(&pdev->dev, -ENODEV, "BAR %d is not memory of at least %pa bytes\n",
+			     bar, &bytes);
+}
+
+/* Programs map the doorbells: they have to be the device's, and no one else's. */
+static int laccel_pci_claim_doorbells(struct laccel_pci *pci)
+{
+	struct pci_dev *pdev = pci->pdev;
+	int ret;
+
+	ret = laccel_pci_check_bar(pdev, LACCEL_BAR_DOORBELL,
+				   (resource_size_t)pci->ldev.max_queues << PAGE_SHIFT);
+	if (ret)
+		return ret;
+	return pcim_request_region(pdev, LACCEL_BAR_DOORBELL, KBUILD_MODNAME);
 }
 
 static int laccel_pci_memory(struct laccel_pci *pci)
@@ -375,6 +401,9 @@ static int laccel_pci_init(struct laccel_pci *pci)
 	ret = pcim_enable_device(pdev);
 	if (ret)
 		return ret;
+	ret = laccel_pci_check_bar(pdev, LACCEL_BAR_CONTROL, LACCEL_CONTROL_BAR_SIZE);
+	if (ret)
+		return ret;
 	pci->regs = pcim_iomap_region(pdev, LACCEL_BAR_CONTROL, KBUILD_MODNAME);
 	if (IS_ERR(pci->regs))
 		return PTR_ERR(pci->regs);
@@ -386,6 +415,9 @@ static int laccel_pci_init(struct laccel_pci *pci)
 		return ret;
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 	ret = laccel_pci_facts(pci);
+	if (ret)
+		return ret;
+	ret = laccel_pci_claim_doorbells(pci);
 	if (ret)
 		return ret;
 	ret = laccel_pci_memory(pci);
