@@ -223,7 +223,7 @@ EXPORT_SYMBOL_GPL(laccel_register);
  * Open files stay: their calls return -ENODEV, their queues are in
  * LACCEL_STATE_LOST, their doorbells lead nowhere.
  *
- * Context: may sleep; interrupts of the device may still call the core.
+ * Context: as laccel_down(); interrupts of the device may still call the core.
  * Guarantees: on return no operation runs or will be called, and no DMA mapping
  * of the core is left.
  */
@@ -257,7 +257,9 @@ EXPORT_SYMBOL_GPL(laccel_up);
  *
  * Files opened before stay dead after laccel_up(); new ones work.
  *
- * Context: may sleep; waits for callers of operations to leave.
+ * Context: may sleep; waits for callers of operations to leave.  The driver of a
+ * device that reaches memory by itself has switched bus mastering off before it
+ * calls this: meanwhile memory is given back without the device being asked.
  * Guarantees: as laccel_unregister(), until laccel_up().
  */
 void laccel_down(struct laccel_device *ldev)

@@ -472,8 +472,8 @@ static void laccel_pci_reset_prepare(struct pci_dev *pdev)
 {
 	struct laccel_pci *pci = pci_get_drvdata(pdev);
 
-	laccel_down(&pci->ldev);
 	pci_clear_master(pdev);
+	laccel_down(&pci->ldev);
 }
 
 static void laccel_pci_reset_done(struct pci_dev *pdev)

@@ -18,6 +18,7 @@
  *
  *	probe:	laccel_alloc(), facts, laccel_register()
  *	remove:	stop the device's DMA, laccel_unregister(), laccel_put()
+ *	reset:	stop the device's DMA, laccel_down(), the reset, laccel_up()
  *
  * Operations are called between laccel_register() and laccel_unregister() only.
  */
