@@ -280,15 +280,36 @@ static const struct attribute_group *laccel_pci_groups[] = {
 	NULL
 };
 
-/* What a reset undoes. */
-static void laccel_pci_start(struct laccel_pci *pci)
+/* Has there been a reset?  A device that is gone reads as not idle, too. */
+static bool laccel_pci_is_idle(struct laccel_pci *pci)
 {
+	unsigned int i;
+
+	for (i = 0; i < pci->ldev.max_queues; i++)
+		if (laccel_pci_read(pci, LACCEL_QUEUE(i) + LACCEL_QUEUE_STATE) !=
+		    LACCEL_QUEUE_IDLE)
+			return false;
+	return true;
+}
+
+/*
+ * Let a device that has been reset at memory.  Without the reset it may go on with
+ * queues and translations from before, whose memory is others' by now.
+ */
+static int laccel_pci_start(struct laccel_pci *pci)
+{
+	if (!laccel_pci_is_idle(pci)) {
+		dev_err(&pci->pdev->dev, "not idle after a reset: kept from memory\n");
+		return -EIO;
+	}
+
 	memset(pci->faults, 0, pci->fault_entries * sizeof(*pci->faults));
 	pci->fault_head = 0;
 	WRITE_ONCE(pci->hung, false);
 	laccel_pci_write(pci, LACCEL_REG_FAULT_BASE, pci->faults_dma);
 	laccel_pci_write(pci, LACCEL_REG_FAULT_ENTRIES, pci->fault_entries);
 	pci_set_master(pci->pdev);
+	return 0;
 }
 
 static int laccel_pci_irqs(struct laccel_pci *pci)
@@ -387,6 +408,7 @@ static int laccel_pci_reset(struct pci_dev *pdev)
 {
 	int ret;
 
+	pci_clear_master(pdev);
 	pci_save_state(pdev);
 	ret = pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
 	pci_restore_state(pdev);
@@ -451,7 +473,9 @@ static int laccel_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id
 	if (ret)
 		return ret;
 	pci_set_drvdata(pdev, pci);
-	laccel_pci_start(pci);
+	ret = laccel_pci_start(pci);
+	if (ret)
+		return ret;
 	ret = laccel_register(&pci->ldev);
 	if (ret)
 		pci_clear_master(pdev);
@@ -480,8 +504,9 @@ static void laccel_pci_reset_done(struct pci_dev *pdev)
 {
 	struct laccel_pci *pci = pci_get_drvdata(pdev);
 
-	laccel_pci_start(pci);
-	laccel_up(&pci->ldev);
+	/* Called after a reset that failed, too. */
+	if (!laccel_pci_start(pci))
+		laccel_up(&pci->ldev);
 }
 
 static const struct pci_error_handlers laccel_pci_err_handlers = {
@@ -495,9 +520,15 @@ static int laccel_pci_suspend(struct device *dev)
 	return 0;
 }
 
+/* A suspend need not take the device's power: whether it has been reset is not known. */
 static int laccel_pci_resume(struct device *dev)
 {
-	laccel_pci_reset_done(to_pci_dev(dev));
+	struct pci_dev *pdev = to_pci_dev(dev);
+	int ret = laccel_pci_reset(pdev);
+
+	if (ret)
+		return ret;
+	laccel_pci_reset_done(pdev);
 	return 0;
 }
 
