@@ -237,7 +237,7 @@ static int check_state(struct queue *queue)
 		return laccel_fail(ECANCELED, "%s: the queue was stopped",
 				   queue->dev->path);
 	default:
-		return laccel_fail(ENODEV, "%s: the device was removed, reset or hung",
+		return laccel_fail(ENODEV, "%s: the device was removed, reset, suspended or hung",
 				   queue->dev->path);
 	}
 }

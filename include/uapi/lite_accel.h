@@ -310,7 +310,7 @@ struct laccel_queue_create {
  * @LACCEL_STATE_FAILED: the program made a mistake that cannot be told by a
  *	CQE; QUEUE_STATUS says which.  No more CQEs come
  * @LACCEL_STATE_STOPPED: destroyed, or the process whose memory it used is gone
- * @LACCEL_STATE_LOST: the device was removed, reset or hung; no more CQEs come
+ * @LACCEL_STATE_LOST: the device was removed, reset, suspended or hung; no more CQEs come
  */
 enum laccel_state {
 	LACCEL_STATE_RUNNING = 1,
