@@ -218,6 +218,31 @@ static void edu_remove(struct pci_dev *pdev)
 	pci_clear_master(pdev);
 }
 
+/* Programs open it anew, as after any other loss; a transfer does not outlast its slice. */
+static int edu_suspend(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	struct edu *edu = pci_get_drvdata(pdev);
+
+	laccel_down(&edu->ldev);
+	pci_clear_master(pdev);
+	return 0;
+}
+
+static int edu_resume(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	struct edu *edu = pci_get_drvdata(pdev);
+
+	if (edu->lost)
+		return 0;
+	pci_set_master(pdev);
+	laccel_up(&edu->ldev);
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(edu_pm_ops, edu_suspend, edu_resume);
+
 static const struct pci_device_id edu_ids[] = {
 	{ PCI_DEVICE(0x1234, 0x11e8) },
 	{ }
@@ -229,6 +254,7 @@ static struct pci_driver edu_driver = {
 	.id_table = edu_ids,
 	.probe = edu_probe,
 	.remove = edu_remove,
+	.driver.pm = pm_sleep_ptr(&edu_pm_ops),
 };
 module_pci_driver(edu_driver);
 
