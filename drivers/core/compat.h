@@ -16,8 +16,8 @@
 #error "lite-accel needs a kernel with CONFIG_MMU_NOTIFIER"
 #endif
 
-#ifndef CONFIG_64BIT
-#error "lite-accel is for 64-bit kernels"
+#if !defined(CONFIG_64BIT) || defined(CONFIG_CPU_BIG_ENDIAN)
+#error "lite-accel is for 64-bit little-endian kernels"
 #endif
 
 #include <linux/hmm.h>
