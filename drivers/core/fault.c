@@ -36,6 +36,9 @@ static int laccel_fault_resolve(struct laccel_queue *queue, const struct laccel_
 	struct laccel_file *file = queue->obj.file;
 	int ret;
 
+	/* The process may have memory there; the device, and its page tables, do not reach it. */
+	if (fault->addr >> file->ldev->va_bits)
+		return -EFAULT;
 	/* Faults must not keep the memory of a process that is gone, in turns. */
 	if (laccel_mm_is_orphan(file->mm) || !mmget_not_zero(file->mm))
 		return -EFAULT;
