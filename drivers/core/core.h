@@ -185,6 +185,19 @@ static inline bool laccel_foreign(struct laccel_file *file)
 	return mm && mm != current->mm;
 }
 
+/*
+ * Lock a file for its owner.  Whose it is may have changed while an argument was
+ * copied in: -EPERM if it is another process's by now.
+ */
+static inline int laccel_lock(struct laccel_file *file)
+{
+	mutex_lock(&file->lock);
+	if (!laccel_foreign(file))
+		return 0;
+	mutex_unlock(&file->lock);
+	return -EPERM;
+}
+
 /* object.c */
 int laccel_object_reserve(struct laccel_object *obj, struct laccel_file *file,
 			  enum laccel_object_type type);

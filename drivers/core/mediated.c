@@ -490,24 +490,16 @@ static void laccel_arm(struct laccel_mediated *m, u64 value)
 		eventfd_signal(m->queue->eventfd);
 }
 
-int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
-		      const struct laccel_user *user)
+static int laccel_kick(struct laccel_file *file, const struct laccel_kick *kick)
 {
-	const struct laccel_kick *kick = &arg->kick;
+	struct laccel_object *obj = laccel_object_find(file, kick->id, LACCEL_QUEUE);
 	struct laccel_device *ldev = file->ldev;
-	struct laccel_object *obj;
 	struct laccel_queue *queue;
 	bool failed = false;
 
-	if (kick->flags || !ldev->mediated)
-		return -EOPNOTSUPP;
-	if (kick->offset != offsetof(struct laccel_doorbell, ring) &&
-	    kick->offset != offsetof(struct laccel_doorbell, arm))
-		return -EINVAL;
-	guard(mutex)(&file->lock);
-	obj = laccel_object_find(file, kick->id, LACCEL_QUEUE);
 	if (!obj)
 		return -ENOENT;
+
 	queue = container_of(obj, struct laccel_queue, obj);
 	spin_lock(&ldev->slice_lock);
 	if (!queue->mediated->over) {
@@ -521,4 +513,24 @@ int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
 	if (failed)
 		laccel_queue_failed(ldev, queue->slot);
 	return 0;
+}
+
+int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
+		      const struct laccel_user *user)
+{
+	const struct laccel_kick *kick = &arg->kick;
+	int ret;
+
+	if (kick->flags || !file->ldev->mediated)
+		return -EOPNOTSUPP;
+	if (kick->offset != offsetof(struct laccel_doorbell, ring) &&
+	    kick->offset != offsetof(struct laccel_doorbell, arm))
+		return -EINVAL;
+
+	ret = laccel_lock(file);
+	if (ret)
+		return ret;
+	ret = laccel_kick(file, kick);
+	mutex_unlock(&file->lock);
+	return ret;
 }

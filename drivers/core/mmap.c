@@ -162,7 +162,8 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
 	queue = laccel_queue_of_slot(file, slot);
 	if (!queue)
 		return -EINVAL;
-	ret = laccel_mmap_check(vma, queue, region);
+	/* Looked at again: with its first queue the file has become somebody's. */
+	ret = laccel_foreign(file) ? -EPERM : laccel_mmap_check(vma, queue, region);
 	if (ret) {
 		laccel_queue_put(queue);
 		return ret;

@@ -84,13 +84,16 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 			 const struct laccel_user *user)
 {
 	struct laccel_object *obj;
+	int ret;
 
 	if (arg->destroy.flags)
 		return -EOPNOTSUPP;
 	if (arg->destroy.reserved)
 		return -EINVAL;
 	/* Whoever takes the id out owns the object; reserved ones stay. */
-	mutex_lock(&file->lock);
+	ret = laccel_lock(file);
+	if (ret)
+		return ret;
 	obj = xa_load(&file->objects, arg->destroy.id);
 	if (obj)
 		xa_erase(&file->objects, arg->destroy.id);
