@@ -179,11 +179,14 @@ static enum laccel_reason laccel_info_reason(struct laccel_file *file, enum lacc
 }
 
 /* What can be had, and the mode that it is, or that it would be if it were bound now. */
-static void laccel_info_modes(struct laccel_file *file, struct laccel_info *info)
+static int laccel_info_modes(struct laccel_file *file, struct laccel_info *info)
 {
 	unsigned int i;
+	int ret;
 
-	guard(mutex)(&file->lock);
+	ret = laccel_lock(file);
+	if (ret)
+		return ret;
 	info->modes = 0;
 	for (i = 0; i < LACCEL_MODES; i++) {
 		info->reasons[i] = laccel_info_reason(file, i);
@@ -191,6 +194,8 @@ static void laccel_info_modes(struct laccel_file *file, struct laccel_info *info
 			info->modes |= BIT(i);
 	}
 	info->mode = file->mm ? file->mode : __ffs(info->modes & ~BIT(LACCEL_MODE_AUTO));
+	mutex_unlock(&file->lock);
+	return 0;
 }
 
 static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
@@ -198,13 +203,17 @@ static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
 {
 	struct laccel_device *ldev = file->ldev;
 	struct laccel_info *info = &arg->info;
+	int ret;
 
 	if (info->flags)
 		return -EOPNOTSUPP;
 	if (info->reserved)
 		return -EINVAL;
+
+	ret = laccel_info_modes(file, info);
+	if (ret)
+		return ret;
 	info->commands = ldev->commands;
-	laccel_info_modes(file, info);
 	info->max_queues = ldev->max_queues;
 	info->max_entries = ldev->max_entries;
 	info->max_length = ldev->max_length;
@@ -216,17 +225,23 @@ static int laccel_ioctl_limits(struct laccel_file *file, union laccel_ioctl *arg
 			       const struct laccel_user *user)
 {
 	struct laccel_limits *limits = &arg->limits;
+	int ret;
 
 	if (limits->flags)
 		return -EOPNOTSUPP;
 	if (limits->reserved)
 		return -EINVAL;
-	guard(mutex)(&file->lock);
+
+	ret = laccel_lock(file);
+	if (ret)
+		return ret;
 	*limits = file->refusal;
+	limits->memories = file->nr_memories;
+	mutex_unlock(&file->lock);
+
 	limits->max_queues = file->ldev->max_queues;
 	limits->queues = atomic_read(&file->ldev->nr_queues);
 	limits->max_memories = LACCEL_MAX_MEMORIES;
-	limits->memories = file->nr_memories;
 	limits->memlock = rlimit(RLIMIT_MEMLOCK);
 	limits->pinned = (u64)atomic64_read(&current->mm->pinned_vm) << PAGE_SHIFT;
 	limits->size = user->size;
@@ -335,12 +350,13 @@ static void laccel_show_fdinfo(struct seq_file *m, struct file *filp)
 {
 	struct laccel_file *file = filp->private_data;
 
-	guard(mutex)(&file->lock);
+	/* Without the lock: whoever looks at all processes waits for none. */
 	seq_printf(m, "laccel-device:\t%s\n", dev_name(&file->ldev->dev));
-	seq_printf(m, "laccel-mode:\t%s\n", laccel_mode_name(file->mode));
-	seq_printf(m, "laccel-queues:\t%u\n", file->nr_queues);
-	seq_printf(m, "laccel-memories:\t%u\n", file->nr_memories);
-	seq_printf(m, "laccel-pinned:\t%llu kB\n", file->pinned << (PAGE_SHIFT - 10));
+	seq_printf(m, "laccel-mode:\t%s\n", laccel_mode_name(READ_ONCE(file->mode)));
+	seq_printf(m, "laccel-queues:\t%u\n", READ_ONCE(file->nr_queues));
+	seq_printf(m, "laccel-memories:\t%u\n", READ_ONCE(file->nr_memories));
+	seq_printf(m, "laccel-pinned:\t%llu kB\n",
+		   READ_ONCE(file->pinned) << (PAGE_SHIFT - 10));
 }
 
 const struct file_operations laccel_fops = {

@@ -60,10 +60,9 @@ int laccel_ioctl_bind(struct laccel_file *file, union laccel_ioctl *arg,
 		return -EOPNOTSUPP;
 	if (bind->reserved)
 		return -EINVAL;
-	guard(mutex)(&file->lock);
+	mutex_lock(&file->lock);
 	ret = laccel_bind(file, bind->mode);
-	if (ret)
-		return ret;
 	bind->mode = file->mode;
-	return laccel_respond(user, arg);
+	mutex_unlock(&file->lock);
+	return ret ?: laccel_respond(user, arg);
 }

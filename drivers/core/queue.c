@@ -250,20 +250,20 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 	if (ret)
 		goto err_id;
 	laccel_queue_describe(queue, create);
-	ret = laccel_respond(user, arg);
-	if (ret)
-		goto err_stop;
-	trace_laccel_queue(file->ldev, queue->slot, LACCEL_STATE_RUNNING);
-	/* Last: who guesses the id may destroy it as soon as the lock is free. */
-	laccel_object_publish(&queue->obj);
 	mutex_unlock(&file->lock);
+
+	/* It may wait for user space, and no one but the caller for it. */
+	ret = laccel_respond(user, arg);
+	if (ret) {
+		laccel_object_abort(&queue->obj);
+		laccel_queue_destroy(queue);
+		return ret;
+	}
+	trace_laccel_queue(file->ldev, queue->slot, LACCEL_STATE_RUNNING);
+	/* Last: who guesses the id may destroy it from here on. */
+	laccel_object_publish(&queue->obj);
 	return 0;
 
-err_stop:
-	mutex_unlock(&file->lock);
-	laccel_object_abort(&queue->obj);
-	laccel_queue_destroy(queue);
-	return ret;
 err_id:
 	laccel_object_abort(&queue->obj);
 err_slot:
@@ -274,31 +274,44 @@ err_put:
 	return ret;
 }
 
-int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
-			      const struct laccel_user *user)
+static int laccel_queue_report(struct laccel_file *file, struct laccel_queue_status *status)
 {
-	struct laccel_queue_status *status = &arg->queue_status;
+	struct laccel_object *obj = laccel_object_find(file, status->id, LACCEL_QUEUE);
 	struct laccel_section section;
-	struct laccel_object *obj;
 	struct laccel_queue *queue;
+	u32 size = status->size;
 
-	if (status->flags)
-		return -EOPNOTSUPP;
-	guard(mutex)(&file->lock);
-	obj = laccel_object_find(file, status->id, LACCEL_QUEUE);
 	if (!obj)
 		return -ENOENT;
-	queue = container_of(obj, struct laccel_queue, obj);
 
+	queue = container_of(obj, struct laccel_queue, obj);
 	laccel_begin(file, &section);
 	if (section.ops && !list_empty(&queue->node))
 		section.ops->queue_status(file->ldev, queue->slot, &queue->last);
 	laccel_end(file, &section);
-	queue->last.size = user->size;
-	queue->last.id = queue->obj.id;
-	queue->last.state = READ_ONCE(queue->state->state);
+
 	*status = queue->last;
-	return laccel_respond(user, arg);
+	status->size = size;
+	status->id = obj->id;
+	status->state = READ_ONCE(queue->state->state);
+	return 0;
+}
+
+int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
+			      const struct laccel_user *user)
+{
+	struct laccel_queue_status *status = &arg->queue_status;
+	int ret;
+
+	if (status->flags)
+		return -EOPNOTSUPP;
+
+	ret = laccel_lock(file);
+	if (ret)
+		return ret;
+	ret = laccel_queue_report(file, status);
+	mutex_unlock(&file->lock);
+	return ret ?: laccel_respond(user, arg);
 }
 
 /* The first end is the one that is told. */
