@@ -67,7 +67,6 @@ struct laccel_file {
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
 	enum laccel_mode mode;		/* set with it */
 	struct mmu_interval_notifier exit_hook;
-	struct workqueue_struct *wq;	/* one fault at a time; mediated queues' workers */
 	struct work_struct drop_work;	/* unpins what is dropped */
 	struct iommu_sva *sva;		/* in LACCEL_MODE_SVA; files_lock, and see sva.c */
 	u32 pasid;			/* what it stands for */
@@ -272,12 +271,14 @@ struct laccel_ring {
 /*
  * A command queue.
  *
- * Its rings and its state page live until the last of the object and its
- * mappings is gone, its slot until the object is destroyed.
+ * Its rings and its state page live until the last of its slot and its mappings is
+ * gone.  It has the slot until the object is destroyed and its work is done, so
+ * that there are never more workers waiting for programs' memory than slots.
  */
 struct laccel_queue {
 	struct laccel_object obj;
-	struct kref ref;
+	struct kref ref;		/* of the slot and of mappings */
+	struct kref slot_ref;		/* of the object and of its work */
 	struct list_head node;		/* in file->queues while it runs */
 	u32 slot;
 	bool dead;			/* destroyed: the doorbell leads to the dummy page */
@@ -302,6 +303,8 @@ void laccel_queue_destroy(struct laccel_queue *queue);
 void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
 		       enum laccel_state state);
 void laccel_queue_put(struct laccel_queue *queue);
+void laccel_queue_work(struct laccel_queue *queue, struct work_struct *work);
+void laccel_slot_put(struct laccel_queue *queue);
 
 /* mmap.c */
 enum laccel_region {

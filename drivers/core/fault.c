@@ -51,9 +51,9 @@ static int laccel_fault_resolve(struct laccel_queue *queue, const struct laccel_
 
 /**
  * laccel_fault_work - Resolve and answer the fault of a queue
- * @work: the queue's fault_work, which holds a reference
+ * @work: the queue's fault_work, which holds its slot
  *
- * One at a time for a file: a page that keeps it waiting holds up its owner alone.
+ * A page that keeps it waiting holds up its queue alone.
  */
 void laccel_fault_work(struct work_struct *work)
 {
@@ -67,7 +67,7 @@ void laccel_fault_work(struct work_struct *work)
 	if (section.ops && !queue->dead)
 		section.ops->fault_reply(file->ldev, queue->slot, fault.tag, !ret);
 	laccel_end(file, &section);
-	laccel_queue_put(queue);
+	laccel_slot_put(queue);
 }
 
 /**
@@ -88,10 +88,9 @@ void laccel_fault(struct laccel_device *ldev, u32 slot, const struct laccel_faul
 		return;
 	laccel_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
-	if (queue && kref_get_unless_zero(&queue->ref)) {
+	if (queue) {
 		queue->fault = *fault;
-		if (!queue_work(queue->obj.file->wq, &queue->fault_work))
-			laccel_queue_put(queue);
+		laccel_queue_work(queue, &queue->fault_work);
 	}
 	laccel_leave(ldev, idx);
 }

@@ -15,10 +15,8 @@ static void laccel_free_work(struct work_struct *work)
 {
 	struct laccel_file *file = container_of(work, struct laccel_file, free_work);
 
-	if (file->mm) {
-		destroy_workqueue(file->wq);
+	if (file->mm)
 		mmdrop(file->mm);
-	}
 	kfree(file->scratch);
 	__free_page(file->dummy);
 	put_device(&file->ldev->dev);
@@ -30,7 +28,7 @@ static void laccel_file_free(struct kref *ref)
 {
 	struct laccel_file *file = container_of(ref, struct laccel_file, ref);
 
-	/* This may be the file's fault worker, which cannot end itself. */
+	/* This may be a worker of the device's, which cannot end its own workqueue. */
 	queue_work(laccel_wq, &file->free_work);
 }
 

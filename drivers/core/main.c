@@ -15,7 +15,7 @@
 
 #define LACCEL_MAX_DEVICES 256
 
-/* Work that outlives what it is for; drained when the module goes. */
+/* Work that outlives the file it is for; drained when the module goes. */
 struct workqueue_struct *laccel_wq;
 
 static dev_t laccel_devt;
@@ -33,6 +33,8 @@ static void laccel_release_device(struct device *dev)
 	struct laccel_device *ldev = container_of(dev, struct laccel_device, dev);
 
 	put_device(dev->parent);
+	if (ldev->wq)
+		destroy_workqueue(ldev->wq);
 	ida_free(&laccel_minors, MINOR(dev->devt));
 	ida_destroy(&ldev->slots);
 	cleanup_srcu_struct(&ldev->gate);
@@ -203,6 +205,11 @@ int laccel_register(struct laccel_device *ldev)
 	ldev->queues = kcalloc(ldev->max_queues, sizeof(*ldev->queues), GFP_KERNEL);
 	if (!ldev->queues)
 		return -ENOMEM;
+	/* A slot has one work, which may be queued while it runs; and ours are two. */
+	ldev->wq = alloc_workqueue("%s", WQ_UNBOUND, 2 * ldev->max_queues + 2,
+				   dev_name(&ldev->dev));
+	if (!ldev->wq)
+		return -ENOMEM;
 
 	laccel_up(ldev);
 	cdev_init(&ldev->cdev, &laccel_fops);
@@ -286,7 +293,7 @@ EXPORT_SYMBOL_GPL(laccel_down);
  */
 void laccel_device_lost(struct laccel_device *ldev)
 {
-	queue_work(laccel_wq, &ldev->lost_work);
+	queue_work(ldev->wq, &ldev->lost_work);
 }
 EXPORT_SYMBOL_GPL(laccel_device_lost);
 

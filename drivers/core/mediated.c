@@ -94,9 +94,7 @@ static void laccel_command_end(struct laccel_command *c, u16 status)
 /* Have the queue's worker look what there is to do. */
 static void laccel_mediated_wake(struct laccel_mediated *m)
 {
-	kref_get(&m->queue->ref);
-	if (!queue_work(m->queue->obj.file->wq, &m->work))
-		laccel_queue_put(m->queue);
+	laccel_queue_work(m->queue, &m->work);
 }
 
 static void laccel_fetch(struct laccel_mediated *m, struct laccel_command *c)
@@ -241,7 +239,7 @@ static void laccel_command_issue(struct laccel_command *c, u16 status, bool exec
 		list_add_tail(&c->node, &file->ready);
 		if (list_empty(&file->ready_node))
 			list_add_tail(&file->ready_node, &ldev->ready);
-		queue_work(laccel_wq, &ldev->feed_work);
+		queue_work(ldev->wq, &ldev->feed_work);
 	} else {
 		if (!c->ended)
 			laccel_command_end(c, status);
@@ -266,7 +264,7 @@ static void laccel_mediated_work(struct work_struct *work)
 		}
 		cond_resched();
 	}
-	laccel_queue_put(m->queue);
+	laccel_slot_put(m->queue);
 }
 
 static void laccel_unready(struct laccel_command *c)

@@ -111,16 +111,10 @@ static int laccel_bound(struct laccel_file *file, enum laccel_mode mode)
 /* -EOPNOTSUPP if this process cannot have the mode, though the device has it. */
 static int laccel_bind_as(struct laccel_file *file, enum laccel_mode mode)
 {
-	int ret;
+	int ret = laccel_has_tables(mode) ? laccel_pgtable_init(file) : 0;
 
-	/* One device fault at a time; mediated queues have a worker each. */
-	file->wq = file->ldev->mediated ? alloc_workqueue("laccel_file", WQ_UNBOUND, 0) :
-					  alloc_ordered_workqueue("laccel_fault", 0);
-	if (!file->wq)
-		return -ENOMEM;
-	ret = laccel_has_tables(mode) ? laccel_pgtable_init(file) : 0;
 	if (ret)
-		goto err_wq;
+		return ret;
 	/*
 	 * RELEASE reaches every range.  A range over one page that nobody can
 	 * map costs the other events nothing.
@@ -145,9 +139,6 @@ err_mm:
 	mmu_interval_notifier_remove(&file->exit_hook);
 err_pgtable:
 	laccel_pgtable_fini(file);
-err_wq:
-	destroy_workqueue(file->wq);
-	file->wq = NULL;
 	return ret;
 }
 

@@ -71,6 +71,39 @@ void laccel_queue_put(struct laccel_queue *queue)
 	kref_put(&queue->ref, laccel_queue_free);
 }
 
+static void laccel_slot_free(struct kref *ref)
+{
+	struct laccel_queue *queue = container_of(ref, struct laccel_queue, slot_ref);
+	struct laccel_device *ldev = queue->obj.file->ldev;
+
+	atomic_dec(&ldev->nr_queues);
+	ida_free(&ldev->slots, queue->slot);
+	laccel_queue_put(queue);
+}
+
+/**
+ * laccel_slot_put - Return a reference to a queue's slot
+ * @queue: a queue; the slot is free for others with the last reference
+ */
+void laccel_slot_put(struct laccel_queue *queue)
+{
+	kref_put(&queue->slot_ref, laccel_slot_free);
+}
+
+/**
+ * laccel_queue_work - Have work done for a queue
+ * @queue: a queue; destroyed already, it has no work any more
+ * @work: its fault_work, or what mediated.c has instead; ends with laccel_slot_put()
+ *
+ * Context: any, interrupts included.
+ */
+void laccel_queue_work(struct laccel_queue *queue, struct work_struct *work)
+{
+	if (kref_get_unless_zero(&queue->slot_ref) &&
+	    !queue_work(queue->obj.file->ldev->wq, work))
+		laccel_slot_put(queue);
+}
+
 static int laccel_queue_check(struct laccel_file *file, const struct laccel_queue_create *create)
 {
 	u32 max = file->ldev->max_entries;
@@ -194,18 +227,9 @@ static int laccel_queue_take_slot(struct laccel_queue *queue)
 	if (slot < 0)
 		return slot;
 	queue->slot = slot;
-	file->nr_queues++;
+	kref_init(&queue->slot_ref);
 	atomic_inc(&ldev->nr_queues);
 	return 0;
-}
-
-static void laccel_queue_give_slot(struct laccel_queue *queue)
-{
-	struct laccel_file *file = queue->obj.file;
-
-	file->nr_queues--;
-	atomic_dec(&file->ldev->nr_queues);
-	ida_free(&file->ldev->slots, queue->slot);
 }
 
 static void laccel_queue_describe(struct laccel_queue *queue, struct laccel_queue_create *create)
@@ -250,6 +274,7 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 	if (ret)
 		goto err_id;
 	laccel_queue_describe(queue, create);
+	file->nr_queues++;
 	mutex_unlock(&file->lock);
 
 	/* It may wait for user space, and no one but the caller for it. */
@@ -267,7 +292,9 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 err_id:
 	laccel_object_abort(&queue->obj);
 err_slot:
-	laccel_queue_give_slot(queue);
+	mutex_unlock(&file->lock);
+	laccel_slot_put(queue);
+	return ret;
 err_put:
 	mutex_unlock(&file->lock);
 	laccel_queue_put(queue);
@@ -387,9 +414,9 @@ void laccel_queue_destroy(struct laccel_queue *queue)
 	if (queue->state->state == LACCEL_STATE_FAILED)
 		atomic_dec(&file->nr_failed);
 	mutex_lock(&file->lock);
-	laccel_queue_give_slot(queue);
+	file->nr_queues--;
 	mutex_unlock(&file->lock);
-	laccel_queue_put(queue);
+	laccel_slot_put(queue);
 }
 
 /**

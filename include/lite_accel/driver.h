@@ -232,7 +232,9 @@ struct laccel_device {
 	const struct laccel_ops __rcu *ops;	/* NULL: the device is gone, see core.h */
 	struct srcu_struct gate;
 	struct cdev cdev;
+	struct workqueue_struct *wq;		/* room for a worker of each slot, and these: */
 	struct work_struct lost_work;
+	struct work_struct feed_work;
 	struct mutex files_lock;		/* protects files */
 	struct list_head files;
 	struct ida slots;
@@ -242,7 +244,6 @@ struct laccel_device {
 	atomic64_t nr_refills;
 	spinlock_t slice_lock;			/* protects ready, and see mediated.c */
 	struct list_head ready;			/* files with slices to execute */
-	struct work_struct feed_work;
 };
 
 struct laccel_device *laccel_alloc_size(struct device *parent, const struct laccel_ops *ops,

@@ -167,7 +167,6 @@ void fixture_exit(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&fx->ldev.slots));
 	if (file->mm) {
 		KUNIT_EXPECT_EQ(test, atomic64_read(&file->mm->pinned_vm), 0);
-		destroy_workqueue(file->wq);
 		mmdrop(file->mm);
 	}
 	kfree(file->scratch);
