@@ -19,14 +19,15 @@
  * Outermost first:
  *
  *	file->lock		one file's objects and the shape of its page tables
+ *	ldev->bonds		(for reading) the device is there while a bond is made
  *	mmap_lock		of the process; .mmap, .fault and .close run under it
  *	ldev->gate (SRCU)	the device is there while inside
  *	ldev->files_lock	list of open files
  *	file->notifier_lock	what the device can reach: leaves, rings, running queues
  *	ldev->slice_lock	(spinlock) commands that the core executes, see mediated.c
  *
- * The bond of SVA is made under file->lock inside the gate, and ended under
- * files_lock, or by the process's exit.
+ * The bond of SVA is made under file->lock and ldev->bonds, and ended under
+ * file->sva_lock, which is taken with any of these held but the notifier lock.
  *
  * MMU notifier callbacks run under reclaim and take the gate and the notifier
  * lock only; so nothing under the notifier lock allocates with reclaim, pins or
@@ -68,7 +69,8 @@ struct laccel_file {
 	enum laccel_mode mode;		/* set with it */
 	struct mmu_interval_notifier exit_hook;
 	struct work_struct drop_work;	/* unpins what is dropped */
-	struct iommu_sva *sva;		/* in LACCEL_MODE_SVA; files_lock, and see sva.c */
+	struct mutex sva_lock;		/* protects sva once it is set */
+	struct iommu_sva *sva;		/* in LACCEL_MODE_SVA */
 	u32 pasid;			/* what it stands for */
 	void *scratch;			/* spare; whoever takes it has it */
 
@@ -255,7 +257,6 @@ int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *arg,
 enum laccel_reason laccel_sva_lacks(struct laccel_device *ldev);
 enum laccel_reason laccel_sva_try(struct laccel_device *ldev);
 int laccel_sva_bind(struct laccel_file *file);
-void laccel_sva_exit(struct laccel_file *file);
 void laccel_sva_unbind(struct laccel_file *file);
 int laccel_sva_fault(struct laccel_queue *queue, unsigned long addr, bool write);
 int laccel_sva_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,

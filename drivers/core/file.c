@@ -61,6 +61,7 @@ static int laccel_open(struct inode *inode, struct file *filp)
 	file->mapping = filp->f_mapping;
 	init_waitqueue_head(&file->wait);
 	mutex_init(&file->lock);
+	mutex_init(&file->sva_lock);
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
 	file->ranges = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&file->idle_tables);
@@ -105,9 +106,7 @@ static int laccel_release(struct inode *inode, struct file *filp)
 	struct laccel_device *ldev = file->ldev;
 
 	laccel_objects_destroy(file);
-	mutex_lock(&ldev->files_lock);
 	laccel_sva_unbind(file);
-	mutex_unlock(&ldev->files_lock);
 	laccel_unbind(file);
 	laccel_mirror_fini(file);
 	laccel_pgtable_fini(file);

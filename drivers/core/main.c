@@ -80,6 +80,7 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	ldev->driver_ops = ops;
 	ldev->mediated = ops->execute;
 	INIT_WORK(&ldev->lost_work, laccel_lost_work);
+	init_rwsem(&ldev->bonds);
 	mutex_init(&ldev->files_lock);
 	INIT_LIST_HEAD(&ldev->files);
 	spin_lock_init(&ldev->slice_lock);
@@ -275,6 +276,9 @@ void laccel_down(struct laccel_device *ldev)
 
 	rcu_assign_pointer(ldev->ops, NULL);
 	synchronize_srcu(&ldev->gate);
+	/* Nor is a bond being made any more. */
+	down_write(&ldev->bonds);
+	up_write(&ldev->bonds);
 
 	guard(mutex)(&ldev->files_lock);
 	list_for_each_entry(file, &ldev->files, node)

@@ -67,7 +67,7 @@ static bool laccel_exit(struct mmu_interval_notifier *notifier,
 	laccel_mirror_drop_all(file, section.ops);
 	laccel_end(file, &section);
 
-	laccel_sva_exit(file);
+	laccel_sva_unbind(file);
 	queue_work(laccel_wq, &file->drop_work);
 	wake_up_all(&file->wait);
 	return true;

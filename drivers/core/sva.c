@@ -11,7 +11,6 @@
  */
 #include <linux/iommu.h>
 #include <linux/pci.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
 #include "compat.h"
@@ -89,13 +88,12 @@ enum laccel_reason laccel_sva_lacks(struct laccel_device *ldev)
 enum laccel_reason laccel_sva_try(struct laccel_device *ldev)
 {
 	struct iommu_sva *sva = ERR_PTR(-ENOMEM);
-	int idx;
 
-	if (laccel_enter(ldev, &idx))
+	guard(rwsem_read)(&ldev->bonds);
+	if (rcu_access_pointer(ldev->ops))
 		sva = iommu_sva_bind_device(ldev->dev.parent, current->mm);
 	if (!IS_ERR(sva))
 		iommu_sva_unbind_device(sva);
-	laccel_leave(ldev, idx);
 	return laccel_sva_reason(PTR_ERR_OR_ZERO(sva));
 }
 
@@ -103,69 +101,48 @@ enum laccel_reason laccel_sva_try(struct laccel_device *ldev)
  * laccel_sva_bind - Give a file its bond
  * @file: a file that is being bound to the caller, its mm set; locked
  *
- * Made inside the gate, so that laccel_down() finds it; mm_count is held until it
- * is gone.
+ * Not made inside the gate: the kernel waits for the lock of the process's memory,
+ * and others' destroys would wait for that process.  laccel_down() alone does, and then
+ * finds the bond.  mm_count is held until it is gone.
  *
  * Return: 0; -ENODEV; -ENOMEM; -EOPNOTSUPP.
  */
 int laccel_sva_bind(struct laccel_file *file)
 {
 	struct laccel_device *ldev = file->ldev;
-	struct iommu_sva *sva = NULL;
-	int idx;
+	struct iommu_sva *sva;
 
 	lockdep_assert_held(&file->lock);
-	if (laccel_enter(ldev, &idx))
-		sva = iommu_sva_bind_device(ldev->dev.parent, current->mm);
-	if (!IS_ERR_OR_NULL(sva)) {
-		file->pasid = iommu_sva_get_pasid(sva);
-		file->sva = sva;
-	}
-	laccel_leave(ldev, idx);
-	if (!sva)
+	guard(rwsem_read)(&ldev->bonds);
+	if (!rcu_access_pointer(ldev->ops))
 		return -ENODEV;
+
+	sva = iommu_sva_bind_device(ldev->dev.parent, current->mm);
 	if (laccel_sva_reason(PTR_ERR_OR_ZERO(sva)) != LACCEL_REASON_NONE)
 		return -EOPNOTSUPP;
-	return PTR_ERR_OR_ZERO(sva);
+	if (IS_ERR(sva))
+		return PTR_ERR(sva);
+	file->pasid = iommu_sva_get_pasid(sva);
+	file->sva = sva;
+	return 0;
 }
 
 /**
- * laccel_sva_exit - The process is gone: end its file's bond
- * @file: a file whose queues have been stopped for good
- *
- * Context: the exit hook, before the IOMMU hears of it; may sleep.
- */
-void laccel_sva_exit(struct laccel_file *file)
-{
-	if (!file->sva)
-		return;
-	iommu_sva_unbind_device(file->sva);
-	/* Pairs with the acquire in laccel_sva_unbind(). */
-	smp_store_release(&file->sva, NULL);
-}
-
-/**
- * laccel_sva_unbind - End a file's bond
+ * laccel_sva_unbind - End a file's bond, unless it has ended
  * @file: a file whose queues have been stopped for good, its exit hook in place
  *
- * Not while the process's memory goes: the IOMMU's driver then ends the same, and
- * does not expect both at once.
+ * By the exit hook, a close or laccel_down(), whichever comes first.  When the process's
+ * memory goes, the IOMMU's driver ends the same, and does not expect both: it comes
+ * after the exit hook, which waits here for who is at it.
  *
- * Context: may sleep; ldev->files_lock held.
+ * Context: may sleep.
  */
 void laccel_sva_unbind(struct laccel_file *file)
 {
-	lockdep_assert_held(&file->ldev->files_lock);
-	if (!READ_ONCE(file->sva))
-		return;
-	if (!mmget_not_zero(file->mm)) {
-		/* Pairs with the release in laccel_sva_exit(). */
-		wait_event(file->wait, !smp_load_acquire(&file->sva));
-		return;
-	}
-	iommu_sva_unbind_device(file->sva);
+	guard(mutex)(&file->sva_lock);
+	if (file->sva)
+		iommu_sva_unbind_device(file->sva);
 	file->sva = NULL;
-	mmput_async(file->mm);
 }
 
 /* The pages are the process's business, not the device's: nobody has to hear of them. */

@@ -5,6 +5,7 @@
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/idr.h>
+#include <linux/rwsem.h>
 #include <linux/srcu.h>
 #include <linux/workqueue.h>
 #include <uapi/lite_accel.h>
@@ -231,6 +232,7 @@ struct laccel_device {
 	bool mediated;				/* it has execute */
 	const struct laccel_ops __rcu *ops;	/* NULL: the device is gone, see core.h */
 	struct srcu_struct gate;
+	struct rw_semaphore bonds;		/* for reading while a bond of SVA is made */
 	struct cdev cdev;
 	struct workqueue_struct *wq;		/* room for a worker of each slot, and these: */
 	struct work_struct lost_work;

@@ -98,6 +98,7 @@ static void fixture_init_device(struct fixture *fx, struct device *parent)
 	ldev->max_entries = 4096;
 	ldev->queues = fx->queues;
 	ida_init(&ldev->slots);
+	init_rwsem(&ldev->bonds);
 	ldev->va_bits = 47;
 	ldev->pte = (struct laccel_pte_format) {
 		.valid = LACCEL_PTE_VALID,
@@ -118,6 +119,7 @@ static void fixture_init_file(struct fixture *fx)
 	kref_init(&file->ref);
 	init_waitqueue_head(&file->wait);
 	mutex_init(&file->lock);
+	mutex_init(&file->sva_lock);
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
 	file->ranges = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&file->idle_tables);
