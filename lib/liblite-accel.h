@@ -328,9 +328,10 @@ static inline bool laccel_reap(struct laccel_queue *q, struct laccel_cqe *cqe)
  * laccel_arm() - Have the queue's eventfd signalled for the next completion
  * @q: the queue
  *
- * For programs that sleep in their own poll(): arm, then sleep until
- * laccel_queue_fd() is readable, read it, and reap.  A completion that is there
- * already signals at once, so none is missed.
+ * For programs that sleep in their own poll(): arm, look at laccel_state(), sleep until
+ * laccel_queue_fd() is readable, read it, and reap all there is.  A completion that is
+ * there already signals at once, so none is missed.  The end of a queue signals once,
+ * perhaps together with a completion, and to arm it then does nothing: hence the look.
  */
 static inline void laccel_arm(struct laccel_queue *q)
 {
@@ -422,6 +423,15 @@ int laccel_queue_destroy(struct laccel_queue *q);
 
 /** laccel_queue_fd() - The queue's eventfd, for poll() after laccel_arm() */
 int laccel_queue_fd(struct laccel_queue *q);
+
+/**
+ * laccel_state() - The state of a queue, without a system call
+ * @q: the queue
+ *
+ * Return: enum laccel_state; other than LACCEL_STATE_RUNNING, no completions come but
+ * those that are there to reap.
+ */
+uint32_t laccel_state(const struct laccel_queue *q);
 
 /** laccel_get_status() - The state of a queue and, if it failed, the blame */
 int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status);

@@ -165,6 +165,12 @@ int laccel_queue_fd(struct laccel_queue *q)
 	return to_queue(q)->eventfd;
 }
 
+uint32_t laccel_state(const struct laccel_queue *q)
+{
+	/* Completions that came before it are seen by who looks at the ring after. */
+	return __atomic_load_n(&((const struct queue *)q)->state->state, __ATOMIC_ACQUIRE);
+}
+
 int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status)
 {
 	struct queue *queue = to_queue(q);
@@ -228,7 +234,7 @@ static int fail_blame(struct queue *queue)
 /* 0 while completions may still come */
 static int check_state(struct queue *queue)
 {
-	switch (queue->state->state) {
+	switch (laccel_state(&queue->q)) {
 	case LACCEL_STATE_RUNNING:
 		return 0;
 	case LACCEL_STATE_FAILED:

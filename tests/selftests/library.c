@@ -384,6 +384,31 @@ TEST_F(library, failed_queue)
 	EXPECT_EQ(0, laccel_queue_destroy(self->q));
 }
 
+/* A completion and the end of the queue are one signal: who arms again hears nothing. */
+TEST_F(library, failed_queue_in_poll)
+{
+	struct pollfd pollfd = { .fd = laccel_queue_fd(self->q), .events = POLLIN };
+	struct laccel_cqe cqe;
+	uint64_t count;
+
+	EXPECT_EQ(LACCEL_STATE_RUNNING, laccel_state(self->q));
+	laccel_arm(self->q);
+	submit_nop(self->q);
+	ASSERT_TRUE(accel_until(laccel_ready(self->q)));
+	ring_wrongly(self->q);
+	ASSERT_TRUE(accel_until(laccel_state(self->q) == LACCEL_STATE_FAILED));
+	/* That of the completion and that of the failure, in one or in two. */
+	for (uint64_t signals = 0; signals < 2; signals += count) {
+		ASSERT_EQ(1, poll(&pollfd, 1, ACCEL_WAIT_MS));
+		ASSERT_EQ(8, read(pollfd.fd, &count, sizeof(count)));
+	}
+	ASSERT_TRUE(laccel_reap(self->q, &cqe));
+
+	laccel_arm(self->q);
+	EXPECT_EQ(0, poll(&pollfd, 1, 0));
+	EXPECT_EQ(LACCEL_STATE_FAILED, laccel_state(self->q));
+}
+
 /* What completed before a queue failed is still there to reap. */
 TEST_F(library, failed_queue_with_completions)
 {
