@@ -314,6 +314,27 @@ static int sleep_until(struct queue *queue, int64_t deadline)
 	}
 }
 
+/* A completion that came before the end of a queue is there to reap. */
+static int look(struct queue *queue)
+{
+	int ret = check_state(queue);
+
+	if (laccel_ready(&queue->q))
+		return 0;
+	return ret ? ret : laccel_fail(ETIMEDOUT, "no completion is there");
+}
+
+/* When @timeout_ns are over; -1: never, and what the clock cannot say is no earlier. */
+static int64_t deadline(int64_t timeout_ns)
+{
+	int64_t now;
+
+	if (timeout_ns < 0)
+		return -1;
+	now = now_ns();
+	return timeout_ns > INT64_MAX - now ? -1 : now + timeout_ns;
+}
+
 int laccel_wait(struct laccel_queue *q, int64_t timeout_ns)
 {
 	struct queue *queue = to_queue(q);
@@ -323,9 +344,11 @@ int laccel_wait(struct laccel_queue *q, int64_t timeout_ns)
 		return ret;
 	if (q->rung != laccel_positions(q))
 		laccel_submit(q);
-	if (timeout_ns ? spin(q) : laccel_ready(q))
+	if (!timeout_ns)
+		return look(queue);
+	if (spin(q))
 		return 0;
-	return sleep_until(queue, timeout_ns < 0 ? -1 : now_ns() + timeout_ns);
+	return sleep_until(queue, deadline(timeout_ns));
 }
 
 static void unlink_queue(struct queue *queue)

@@ -175,9 +175,11 @@ TEST_F(ring, wait_says_why_not)
 
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->q));
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 0));
+	EXPECT_NE(0, fake.doorbell->arm);
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1000));
 	*state = LACCEL_STATE_FAILED;
 	EXPECT_EQ(-EIO, laccel_wait(self->q, -1));
+	EXPECT_EQ(-EIO, laccel_wait(self->q, INT64_MAX));
 	EXPECT_NE(NULL, strstr(laccel_last_error(), "the SQ tail moved backwards"));
 	*state = LACCEL_STATE_STOPPED;
 	EXPECT_EQ(-ECANCELED, laccel_wait(self->q, -1));
