@@ -70,22 +70,26 @@ static int fail_command(const struct laccel_device *dev, uint8_t opcode,
 			   (unsigned long long)cqe->fault_addr);
 }
 
+/* A queue that fails takes its command along: on return nothing works on the caller's memory. */
 static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 		   struct laccel_cqe *cqe)
 {
 	struct laccel_queue *q = dev->helper_queue;
-	struct laccel_sqe *sqe = laccel_get_sqe(q);
 	int ret;
 
-	if (!sqe)		/* the last command was never completed: why? */
-		return laccel_wait(q, 0);
-	*sqe = *command;
+	/* There is room: each command before this one has been reaped. */
+	*laccel_get_sqe(q) = *command;
 	laccel_submit(q);
 	do {
 		ret = laccel_wait(q, -1);
 	} while (ret == -EINTR);
-	if (!ret)
+	if (!ret) {
 		laccel_reap(q, cqe);
+		return 0;
+	}
+
+	dev->helper_queue = NULL;
+	laccel_queue_destroy(q);
 	return ret;
 }
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "accel.h"
@@ -289,6 +290,37 @@ TEST_F(windows, sums)
 	host_sha256(self->p + 3, n, expected);
 	ASSERT_EQ(0, laccel_sha256(self->dev, self->p + 3, n, digest));
 	EXPECT_EQ(0, memcmp(digest, expected, 32));
+}
+
+/* By a process that may have no descriptors, and so may not poll any. */
+static int copy_without_poll(struct laccel_device *dev, void *dst, const void *src, size_t n)
+{
+	struct rlimit ordinary, none;
+	int ret;
+
+	getrlimit(RLIMIT_NOFILE, &ordinary);
+	none = (struct rlimit){ .rlim_max = ordinary.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	ret = laccel_copy(dev, dst, src, n);
+	setrlimit(RLIMIT_NOFILE, &ordinary);
+	return ret;
+}
+
+/* The wait fails, the call fails, and the device is through with its memory. */
+TEST_F(helpers, failed_wait)
+{
+	size_t n = accel_capped(HUGE);
+	uint8_t *a = accel_pages(n), *b = accel_pages(n), *c = accel_pages(n);
+
+	memset(b, 0x42, n);
+	/* The first creates the queue; the second may be done before there is need to wait. */
+	ASSERT_TRUE(accel_until(!laccel_copy(self->dev, c, b, PAGE) &&
+				copy_without_poll(self->dev, a, b, n) == -EINVAL));
+
+	memset(a, 0x55, n);
+	ASSERT_EQ(0, laccel_copy(self->dev, c, b, n));
+	EXPECT_EQ(0, memcmp(b, c, n));
+	EXPECT_TRUE(accel_is_all(a, n, 0x55));
 }
 
 /* A limit below everything: which one, how much is in use, how much was needed. */
