@@ -5,6 +5,7 @@
  * What the device finds at the address later is for invalidate.c.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -207,6 +208,58 @@ TEST_F(unmap, dualcast_cut_by_a_hole)
 	EXPECT_TRUE(accel_is_all(p, PAGE + 100, 0x55));
 	EXPECT_TRUE(accel_is_all(p + PAGE + 100, PAGE, 0));
 	EXPECT_TRUE(accel_is_all(end - PAGE - 100, PAGE + 100, 0x55));
+}
+
+struct window {
+	uint8_t *page;
+	bool stop;
+};
+
+/* A page comes and goes, and keeps what it holds. */
+static void *open_and_shut(void *arg)
+{
+	struct window *w = arg;
+
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		mprotect(w->page, PAGE, PROT_NONE);
+		mprotect(w->page, PAGE, PROT_READ | PROT_WRITE);
+	}
+	return NULL;
+}
+
+/* A fill that was cut at a hole goes on if it is gone, and so does its pattern. */
+TEST_F(unmap, fill_over_a_hole_that_closes)
+{
+	unsigned int turns = accel_times(300, 10000), done = 0, wrong = 0;
+	int memfd = memfd_create("hole", MFD_CLOEXEC);
+	struct window w = { 0 };
+	pthread_t thread;
+	uint8_t *p, *seen;
+
+	NEEDS(ACCEL_FILL | ACCEL_SPEED);
+	ASSERT_EQ(0, ftruncate(memfd, 2 * PAGE));
+	p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	seen = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	ASSERT_EQ(0, accel_reach(self->fd, p, 2 * PAGE, LACCEL_MEM_WRITE, NULL));
+	w.page = p + PAGE;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, open_and_shut, &w));
+
+	for (unsigned int i = 0; i < turns; i++) {
+		memset(seen, 0, 2 * PAGE);
+		if (accel_command(&self->q, accel_fill(p + 5, 0x0807060504030201, 2 * PAGE - 5)))
+			continue;
+		done++;
+		for (size_t at = 5; at < 2 * PAGE; at++)
+			wrong += seen[at] != (at - 5) % 8 + 1;
+	}
+	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_GT(done, 0);
+	EXPECT_EQ(0, wrong);
+	TH_LOG("%u of %u were done", done, turns);
+	munmap(p, 2 * PAGE);
+	munmap(seen, 2 * PAGE);
+	close(memfd);
 }
 
 /* The others are done whole or not at all. */
