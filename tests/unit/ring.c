@@ -185,6 +185,7 @@ TEST_F(ring, wait_says_why_not)
 	EXPECT_EQ(-ECANCELED, laccel_wait(self->q, -1));
 	*state = LACCEL_STATE_LOST;
 	EXPECT_EQ(-ENODEV, laccel_wait(self->q, -1));
+	EXPECT_NE(NULL, strstr(laccel_last_error(), "suspended"));
 }
 
 /*

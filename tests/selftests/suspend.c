@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Suspend and resume, by pm_test: the device is lost to those who had it, and knows
+ * nothing of them afterwards (F18, C02, R17).  The arguments are modes.
+ *
+ * The machine's file systems do not come back: ./../vm/suspend runs this, linked
+ * statically, from memory; it says TAP by the kernel's log, and switches the machine off.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/reboot.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "accel.h"
+
+#define PAGES	64
+#define LENGTH	(PAGES * PAGE)
+#define AT	((uint8_t *)0x200000000000)
+#define TURNS	16
+
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		printf("suspend: # %s: %m\n", path);
+	close(fd);
+}
+
+static uint8_t *map(uint8_t *at)
+{
+	uint8_t *p = mmap(at, LENGTH, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1, 0);
+
+	madvise(p, LENGTH, MADV_NOHUGEPAGE);
+	return p;
+}
+
+static int open_for(struct accel_queue *q, uint8_t *p)
+{
+	int fd = accel_open();
+
+	if (fd < 0)
+		return fd;
+	return accel_queue_init(q, fd, 4) | accel_reach(fd, p, LENGTH, LACCEL_MEM_WRITE, NULL);
+}
+
+static void close_for(struct accel_queue *q)
+{
+	accel_queue_unmap(q);
+	close(q->fd);
+}
+
+/* Fills page by page; returns how many pages do not hold @value then. */
+static int fill_all(struct accel_queue *q, uint8_t *p, uint8_t value)
+{
+	int wrong = 0;
+
+	for (int i = 0; i < PAGES; i++)
+		wrong += accel_command(q, accel_write(p + i * PAGE, 0x0101010101010101 * value,
+						      PAGE)) != LACCEL_OK ||
+			 !accel_is_all(p + i * PAGE, PAGE, value);
+	return wrong;
+}
+
+/* A second program: loses the device, and its memory is its own all the time. */
+static int neighbour(int ready, int go)
+{
+	uint8_t *p = map(NULL), *fresh = map(NULL);
+	struct accel_queue q, next;
+	int wrong;
+	char c;
+
+	if (open_for(&q, p) || fill_all(&q, p, 0x66) || write(ready, "r", 1) != 1 ||
+	    read(go, &c, 1) != 1)
+		return 1;
+	wrong = accel_state(&q) != LACCEL_STATE_LOST || open_for(&next, fresh);
+	for (int i = 0; i < TURNS && !wrong; i++)
+		wrong += fill_all(&next, fresh, i) + !accel_is_all(p, LENGTH, 0x66);
+	return wrong;
+}
+
+/*
+ * New files get the page-table roots, and this one the addresses, of the file before,
+ * whose pages are somebody else's now.
+ */
+static int fill_anew(uint8_t *p, uint8_t *kept)
+{
+	struct accel_queue q, other;
+	int wrong = 0;
+
+	memset(kept, 0x22, LENGTH);
+	for (int i = 0; i < TURNS; i++) {
+		wrong += !!open_for(&q, p) + !!open_for(&other, kept);
+		wrong += fill_all(&other, kept, 0x22);
+		wrong += fill_all(&q, p, 0x40 + i) + !accel_is_all(kept, LENGTH, 0x22);
+		close_for(&q);
+		close_for(&other);
+	}
+	return wrong;
+}
+
+static bool try(const char *level, const char *state, bool close_first)
+{
+	uint8_t *p = map(AT), *kept = map(NULL);
+	int ready[2], go[2], status, wrong;
+	struct accel_queue q;
+	pid_t child;
+	char c;
+
+	if (pipe(ready) || pipe(go))
+		return false;
+	child = fork();
+	if (!child)
+		_exit(neighbour(ready[1], go[0]));
+	wrong = open_for(&q, p) || fill_all(&q, p, 0x11) || read(ready[0], &c, 1) != 1;
+
+	put("/sys/power/pm_test", level);
+	put("/sys/power/state", state);
+
+	wrong += accel_state(&q) != LACCEL_STATE_LOST;
+	wrong += !accel_is_all(p, LENGTH, 0x11);
+	if (close_first)
+		close_for(&q);
+	wrong += mremap(p, LENGTH, LENGTH, MREMAP_MAYMOVE | MREMAP_FIXED, kept) != kept;
+	wrong += fill_anew(map(AT), kept) + (write(go[1], "g", 1) != 1);
+	wrong += waitpid(child, &status, 0) != child || status;
+	if (!close_first)
+		close_for(&q);
+	munmap(AT, LENGTH);
+	munmap(kept, LENGTH);
+	if (wrong)
+		printf("suspend: # %d wrong, the neighbour says %#x\n", wrong, status);
+	return !wrong;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name, *level, *state;
+		bool close_first;
+	} tries[] = {
+		{ "mem", "platform", "mem", false },
+		{ "mem_closed", "devices", "mem", true },
+		{ "freeze", "devices", "freeze", false },
+		{ "freeze_closed", "platform", "freeze", true },
+	};
+
+	size_t n = sizeof(tries) / sizeof(tries[0]);
+
+	if (!freopen("/dev/kmsg", "w", stdout))
+		return 1;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	mlockall(MCL_CURRENT | MCL_FUTURE);
+	put("/sys/module/suspend/parameters/pm_test_delay", "0");
+	for (size_t i = 0; i < n * (argc - 1); i++) {
+		const char *mode = argv[1 + i / n];
+		bool good;
+
+		setenv("LITE_ACCEL_MODE", mode, 1);
+		good = try(tries[i % n].level, tries[i % n].state, tries[i % n].close_first);
+		printf("suspend: %s %zu %s.%s\n", good ? "ok" : "not ok", i + 1, mode,
+		       tries[i % n].name);
+	}
+	printf("suspend: ended\n");
+	sync();
+	reboot(RB_POWER_OFF);
+	return 0;
+}
