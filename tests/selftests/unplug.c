@@ -332,8 +332,8 @@ FIXTURE_TEARDOWN(driver)
 	close_user(&next);
 }
 
-/* B7: unbind in a loop, against threads that open, map, run and read sysfs. */
-TEST_F_TIMEOUT(driver, unbound_in_a_loop, 240)
+static void lose_in_a_loop(struct __test_metadata *_metadata, enum removal removal,
+			   const char *bdf)
 {
 	pthread_t threads[4];
 	void *unexpected;
@@ -343,15 +343,28 @@ TEST_F_TIMEOUT(driver, unbound_in_a_loop, 240)
 					    read_attributes, NULL));
 	for (int i = accel_times(10, 300); i; i--) {
 		usleep(20000);
-		ASSERT_EQ(0, vm_unbind(self->bdf));
+		ASSERT_EQ(0, take_away(removal, bdf));
 		usleep(2000);
-		ASSERT_EQ(0, vm_bind(self->bdf));
+		ASSERT_EQ(0, bring_back(removal, bdf));
 	}
 	__atomic_store_n(&looking, false, __ATOMIC_RELAXED);
 	for (int i = 0; i < 4; i++) {
 		pthread_join(threads[i], &unexpected);
 		EXPECT_NULL(unexpected);
 	}
+}
+
+/* B7: unbind in a loop, against threads that open, map, run and read sysfs. */
+TEST_F_TIMEOUT(driver, unbound_in_a_loop, 240)
+{
+	lose_in_a_loop(_metadata, UNBIND, self->bdf);
+}
+
+/* F17: the device does no DMA while memory is given back without its being asked. */
+TEST_F_TIMEOUT(driver, reset_in_a_loop, 240)
+{
+	NEEDS(ACCEL_MODEL);
+	lose_in_a_loop(_metadata, RESET, self->bdf);
 }
 
 /* B3: there is nothing in sysfs that cannot be read, or written in vain. */
