@@ -631,4 +631,31 @@ TEST(modes)
 	close(fd);
 }
 
+/*
+ * F16: what the process has above the device's addresses, with five-level paging, is
+ * not what it has at the same place below.
+ */
+TEST_F(faults, above_what_the_device_reaches)
+{
+	uint8_t *low = self->f.memory, *high = low + (1ul << 48);
+	struct laccel_sqe sqe = accel_read(high, PAGE);
+	struct laccel_cqe cqe;
+
+	high = mmap(high, HUGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (high == MAP_FAILED)
+		SKIP(return, "no five-level paging");
+	memset(high, 0x42, HUGE);
+	memset(low, 0x24, HUGE);
+	ASSERT_EQ(0, accel_run(&self->f.q, &sqe, &cqe));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+	EXPECT_EQ(accel_va(high), cqe.fault_addr);
+	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, high, PAGE, 0));
+
+	ASSERT_EQ(LACCEL_OK, fill(&self->f, low, 1, PAGE));
+	EXPECT_TRUE(accel_is_all(low, PAGE, 1));
+	EXPECT_TRUE(accel_is_all(high, HUGE, 0x42));
+	munmap(high, HUGE);
+}
+
 TEST_HARNESS_MAIN

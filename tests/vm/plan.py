@@ -17,7 +17,7 @@ PLACES = {
     "noiommu": ("stock", ("--no-iommu",)),
     "grown": ("stock", ("--modules", "grown")),
     "newest": ("newest", ()),
-    "debug": ("debug", ()),
+    "debug": ("debug", ("--cpu", "la57=on")),
 }
 KERNELS = {kernel for kernel, _ in PLACES.values()}
 # Under KASAN, lockdep and the rest everything takes longer.
@@ -155,7 +155,7 @@ class Table:
             return place, (), entry.suite
         # Of the slow ones one machine would still run when all the others have ended.
         alone = entry.device.name if place in SLOWER else ""
-        return place, NODES + entry.device.options + PLACES[place][1], alone
+        return place, NODES + PLACES[place][1] + entry.device.options, alone
 
     def machines(self, devices, kernels, wanted):
         """The fewest that have something to do, those first that may take longest."""
