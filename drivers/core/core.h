@@ -5,10 +5,12 @@
 #include <linux/interval_tree.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/mm.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
 #include <lite_accel/driver.h>
@@ -197,6 +199,24 @@ static inline int laccel_lock(struct laccel_file *file)
 		return 0;
 	mutex_unlock(&file->lock);
 	return -EPERM;
+}
+
+/*
+ * What a worker allocates from here on, page cache and page tables included, is on the
+ * account of the file's process, as if that had done it itself.
+ */
+static inline struct mem_cgroup *laccel_account_begin(const struct laccel_file *file)
+{
+	struct mem_cgroup *owner = get_mem_cgroup_from_mm(file->mm);
+
+	set_active_memcg(owner);
+	return owner;
+}
+
+static inline void laccel_account_end(struct mem_cgroup *owner)
+{
+	set_active_memcg(NULL);
+	mem_cgroup_put(owner);
 }
 
 /* object.c */

@@ -59,10 +59,12 @@ void laccel_fault_work(struct work_struct *work)
 {
 	struct laccel_queue *queue = container_of(work, struct laccel_queue, fault_work);
 	struct laccel_file *file = queue->obj.file;
+	struct mem_cgroup *owner = laccel_account_begin(file);
 	struct laccel_fault fault = queue->fault;
 	int ret = laccel_fault_resolve(queue, &fault);
 	struct laccel_section section;
 
+	laccel_account_end(owner);
 	laccel_begin(file, &section);
 	if (section.ops && !queue->dead)
 		section.ops->fault_reply(file->ldev, queue->slot, fault.tag, !ret);

@@ -251,6 +251,7 @@ static void laccel_command_issue(struct laccel_command *c, u16 status, bool exec
 static void laccel_mediated_work(struct work_struct *work)
 {
 	struct laccel_mediated *m = container_of(work, struct laccel_mediated, work);
+	struct mem_cgroup *owner = laccel_account_begin(m->queue->obj.file);
 	struct laccel_command *c;
 	bool execute;
 	u16 status;
@@ -264,6 +265,7 @@ static void laccel_mediated_work(struct work_struct *work)
 		}
 		cond_resched();
 	}
+	laccel_account_end(owner);
 	laccel_slot_put(m->queue);
 }
 
