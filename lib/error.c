@@ -31,7 +31,8 @@ const char *laccel_status_str(unsigned int status)
 		[LACCEL_PAGE_FAULT] =
 			"the memory cannot be accessed in that way, or is not registered for it",
 		[LACCEL_CANCELED] = "canceled",
-		[LACCEL_DEVICE_ERROR] = "the device could not access the memory",
+		[LACCEL_DEVICE_ERROR] =
+			"the device could not access the memory, or the kernel is short of it",
 		[LACCEL_TIMEOUT] = "timed out",
 	};
 

@@ -301,19 +301,22 @@ void lite_accel_fault_reply(LiteAccel *s, uint64_t value)
 {
     uint16_t index = value;
     uint32_t tag = value >> 32;
-    bool retry = value >> 16 & 1;
+    uint16_t reply = value >> 16;
     LiteAccelCommand *c = NULL;
 
     if (index < s->num_queues && s->queues[index].fault_tag == tag) {
         c = s->queues[index].faulted;
     }
-    trace_lite_accel_fault_reply(index, tag, retry, c);
+    trace_lite_accel_fault_reply(index, tag, reply, c);
     if (!c) {
         return;
     }
     c->queue->faulted = NULL;
     c->state = COMMAND_WAITING;
-    c->ended = !retry;
+    c->ended = reply != LACCEL_REPLY_RETRY;
+    if (reply == LACCEL_REPLY_ERROR) {
+        c->fault.status = LACCEL_DEVICE_ERROR;
+    }
     lite_accel_engine_kick(s);
 }
 

@@ -85,14 +85,18 @@ static int laccel_pin_table(struct laccel_pin *pin, struct page ***pages)
 
 static int laccel_pin_pages(struct laccel_pin *pin, unsigned long addr, struct page ***pages)
 {
-	int ret = 0;
+	int ret;
 
-	if (current->mm == pin->file->mm)
+	if (current->mm == pin->file->mm) {
 		ret = laccel_pin_all(pin, *pages);
-	else
-		laccel_pin_present(pin, *pages, FOLL_LONGTERM);
-	if (!ret && !laccel_pin_reaches(pin, addr))
-		ret = -EFAULT;
+	} else {
+		ret = laccel_pin_present(pin, *pages, FOLL_LONGTERM);
+		/* Whatever is wrong with others, this one is there or not. */
+		if (laccel_pin_reaches(pin, addr))
+			ret = 0;
+		else if (!ret)
+			ret = -EFAULT;
+	}
 	if (!ret)
 		ret = laccel_pin_table(pin, pages);
 	if (ret)

@@ -264,6 +264,9 @@ static inline unsigned long *laccel_fill_pfn(const struct laccel_fill *fill, uns
 void laccel_around_adapt(struct laccel_around *around, unsigned long addr);
 int laccel_fill_pages(struct laccel_fill *fill);
 
+/* How often a worker tries again what memory was short for, in some 31 ms. */
+#define LACCEL_TRIES 5
+
 /* fault.c */
 void laccel_fault_work(struct work_struct *work);
 int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *arg,
@@ -365,7 +368,7 @@ struct laccel_pin {
 
 void *laccel_scratch_get(struct laccel_file *file);
 void laccel_scratch_put(struct laccel_file *file, void *scratch);
-void laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags);
+int laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags);
 void laccel_pin_put(struct laccel_pin *pin);
 void laccel_pin_drop(struct laccel_pin *pin);
 void laccel_unpin_dropped(struct laccel_file *file);

@@ -3,6 +3,7 @@
  * Device page faults: from the interrupt to the file's worker, which may wait
  * for the owner's memory, and back.
  */
+#include <linux/delay.h>
 #include <linux/sched/mm.h>
 
 #include "compat.h"
@@ -49,6 +50,26 @@ static int laccel_fault_resolve(struct laccel_queue *queue, const struct laccel_
 	return ret == -EAGAIN || ret == -ENOENT ? 0 : ret;
 }
 
+/* Memory may be short for a moment, as where an IOMMU's driver allocates atomically. */
+static enum laccel_answer laccel_fault_answer(struct laccel_queue *queue,
+					      const struct laccel_fault *fault)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	while ((ret = laccel_fault_resolve(queue, fault)) == -ENOMEM && tries < LACCEL_TRIES)
+		msleep(1 << tries++);
+
+	switch (ret) {
+	case 0:
+		return LACCEL_ANSWER_RETRY;
+	case -ENOMEM:
+		return LACCEL_ANSWER_ERROR;
+	default:
+		return LACCEL_ANSWER_PAGE_FAULT;
+	}
+}
+
 /**
  * laccel_fault_work - Resolve and answer the fault of a queue
  * @work: the queue's fault_work, which holds its slot
@@ -61,13 +82,13 @@ void laccel_fault_work(struct work_struct *work)
 	struct laccel_file *file = queue->obj.file;
 	struct mem_cgroup *owner = laccel_account_begin(file);
 	struct laccel_fault fault = queue->fault;
-	int ret = laccel_fault_resolve(queue, &fault);
+	enum laccel_answer answer = laccel_fault_answer(queue, &fault);
 	struct laccel_section section;
 
 	laccel_account_end(owner);
 	laccel_begin(file, &section);
 	if (section.ops && !queue->dead)
-		section.ops->fault_reply(file->ldev, queue->slot, fault.tag, !ret);
+		section.ops->fault_reply(file->ldev, queue->slot, fault.tag, answer);
 	laccel_end(file, &section);
 	laccel_slot_put(queue);
 }

@@ -87,6 +87,14 @@ static bool laccel_vma_is_quick(struct vm_area_struct *vma)
 	return vma_is_anonymous(vma) && !userfaultfd_armed(vma);
 }
 
+/* Page by page, in a way that may wait and that tells why it fails. */
+static int laccel_fill_slowly(struct laccel_fill *fill)
+{
+	int ret = laccel_fill_wait(fill);
+
+	return ret || !LACCEL_HAS_HMM ? ret : laccel_fill_look(fill, 0);
+}
+
 /* With the process's memory locked; the lock may be dropped and taken again. */
 static int laccel_fill_locked(struct laccel_fill *fill)
 {
@@ -96,17 +104,16 @@ static int laccel_fill_locked(struct laccel_fill *fill)
 
 	if (!vma)
 		return -EFAULT;
-	if (!LACCEL_HAS_HMM || !laccel_vma_is_quick(vma)) {
-		ret = laccel_fill_wait(fill);
-		return ret || !LACCEL_HAS_HMM ? ret : laccel_fill_look(fill, 0);
-	}
+	if (!LACCEL_HAS_HMM || !laccel_vma_is_quick(vma))
+		return laccel_fill_slowly(fill);
+
 	ret = laccel_fill_look(fill, request);
 	if (!ret || ret == -EAGAIN)
 		return ret;
-	/* What is around may be what fails. */
+	/* What is around may be what fails; and HMM does not tell whether memory was short. */
 	fill->around_start = fill->start;
 	fill->around_end = fill->end;
-	return laccel_fill_look(fill, request);
+	return laccel_fill_slowly(fill);
 }
 
 /* Can what is needed be reached now, in the way that is wanted? */

@@ -26,6 +26,7 @@ struct laccel_command {
 	bool begun;			/* has been checked */
 	bool loaded;			/* SHA256: the state has been read */
 	bool ended;			/* has its CQE */
+	bool short_of_memory;		/* what ends the slice is that */
 	bool first;			/* of the queue */
 	bool previous_ok;		/* for LINK */
 	u16 status;			/* once it has ended */

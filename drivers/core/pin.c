@@ -123,13 +123,14 @@ static unsigned long laccel_pinnable(struct laccel_pin *pin, unsigned long addr,
  * @gup_flags: FOLL_LONGTERM or 0
  *
  * Context: may wait for user space; no locks held, mm_users are.
+ * Return: 0; -ENOMEM if there is a hole because memory is short.
  */
-void laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags)
+int laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags)
 {
 	struct mm_struct *mm = pin->file->mm;
 	unsigned long addr, n;
 	unsigned int done = 0;
-	int locked = 0;
+	int locked = 0, err = 0;
 	long ret;
 
 	if (pin->write)
@@ -146,7 +147,10 @@ void laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned in
 			pin->npages += ret;
 		else
 			__set_bit(done, pin->holes);
+		if (ret == -ENOMEM)
+			err = ret;
 	}
 	if (locked)
 		mmap_read_unlock(mm);
+	return err;
 }

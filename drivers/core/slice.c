@@ -3,6 +3,7 @@
  * Slices of commands: their operands are pinned, and mapped piece by piece for
  * the driver that executes them.
  */
+#include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -13,25 +14,31 @@
 #define LACCEL_SHA256_LIMIT BIT_ULL(61)	/* bytes */
 
 /* Pages of its own, not for long, as direct I/O has. */
-static struct laccel_pin *laccel_pin_range(struct laccel_file *file, unsigned long addr,
+static struct laccel_pin *laccel_pin_range(struct laccel_command *c, unsigned long addr,
 					   u32 length, bool write)
 {
 	struct laccel_pin *pin = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
+	struct laccel_file *file = c->queue->obj.file;
 
 	if (!pin)
-		return NULL;
+		goto err_short;
 	kref_init(&pin->ref);
 	pin->file = file;
 	pin->addr = addr & PAGE_MASK;
 	pin->span = (addr + length - 1 - pin->addr) / PAGE_SIZE + 1;
 	pin->write = write;
 	pin->pages = kmalloc_array(pin->span, sizeof(*pin->pages), GFP_KERNEL_ACCOUNT);
-	if (!pin->pages) {
-		kfree(pin);
-		return NULL;
-	}
-	laccel_pin_present(pin, pin->pages, 0);
+	if (!pin->pages)
+		goto err_free;
+	if (laccel_pin_present(pin, pin->pages, 0))
+		c->short_of_memory = true;
 	return pin;
+
+err_free:
+	kfree(pin);
+err_short:
+	c->short_of_memory = true;
+	return NULL;
 }
 
 /*
@@ -102,7 +109,7 @@ static u32 laccel_operand_pin(struct laccel_command *c, unsigned int i, unsigned
 
 	c->pins[i] = laccel_pin_registered(file, addr, length, write);
 	if (!c->pins[i])
-		c->pins[i] = laccel_pin_range(file, addr, length, write);
+		c->pins[i] = laccel_pin_range(c, addr, length, write);
 	return c->pins[i] ? laccel_pin_reach(c->pins[i], addr, length, c->slice.backward) : 0;
 }
 
@@ -123,6 +130,7 @@ static void laccel_slice_pin(struct laccel_command *c)
 	struct laccel_slice *slice = &c->slice;
 	u32 wanted = slice->length;
 	u32 at = slice->backward ? c->sqe.length - c->done - wanted : c->done;
+	bool cut_short = false;
 	unsigned int i;
 	u32 reach;
 
@@ -131,12 +139,15 @@ static void laccel_slice_pin(struct laccel_command *c)
 
 		if (!((format->reads | format->writes) & BIT(i)))
 			continue;
+		c->short_of_memory = false;
 		reach = laccel_operand_pin(c, i, addr, wanted, format->writes & BIT(i));
 		if (reach >= slice->length)
 			continue;
+		cut_short = c->short_of_memory;
 		slice->length = reach;
 		c->fault_addr = slice->backward ? addr + wanted - reach - 1 : addr + reach;
 	}
+	c->short_of_memory = cut_short;
 	/* A message is hashed whole or not at all. */
 	if (c->sqe.opcode == LACCEL_OP_SHA256 && slice->length < wanted)
 		slice->length = 0;
@@ -202,6 +213,7 @@ static u16 laccel_command_pin(struct laccel_command *c)
 	struct laccel_slice *slice = &c->slice;
 	u16 status;
 
+	c->short_of_memory = false;
 	if (c->sqe.opcode == LACCEL_OP_SHA256) {
 		status = laccel_sha256_pin(c);
 		if (status != LACCEL_OK)
@@ -223,23 +235,33 @@ static u16 laccel_command_pin(struct laccel_command *c)
  * @c: a good command that has no slice now
  *
  * Context: may wait for user space; no locks held.
- * Return: LACCEL_OK; LACCEL_PAGE_FAULT; LACCEL_CANCELED if the process is gone;
- * LACCEL_BAD_FIELD for a state of SHA256 that is none.  laccel_slice_release() in any case.
+ * Return: LACCEL_OK; LACCEL_PAGE_FAULT; LACCEL_DEVICE_ERROR if memory is short;
+ * LACCEL_CANCELED if the process is gone; LACCEL_BAD_FIELD for a state of SHA256 that
+ * is none.  laccel_slice_release() in any case.
  */
 u16 laccel_slice_prepare(struct laccel_command *c)
 {
 	struct mm_struct *mm = c->queue->obj.file->mm;
+	unsigned int tries;
 	u16 status;
 
-	/*
-	 * Workers that hold the users in turn would keep the process's memory, and
-	 * its commands, alive as long as there are commands.
-	 */
-	if (laccel_mm_is_orphan(mm) || !mmget_not_zero(mm))
-		return LACCEL_CANCELED;
-	status = laccel_command_pin(c);
-	mmput_async(mm);
-	return status;
+	for (tries = 0;; tries++) {
+		/*
+		 * Workers that hold the users in turn would keep the process's memory, and
+		 * its commands, alive as long as there are commands.
+		 */
+		if (laccel_mm_is_orphan(mm) || !mmget_not_zero(mm))
+			return LACCEL_CANCELED;
+		status = laccel_command_pin(c);
+		mmput_async(mm);
+		if (status != LACCEL_PAGE_FAULT || !c->short_of_memory)
+			return status;
+		if (tries == LACCEL_TRIES)
+			return LACCEL_DEVICE_ERROR;
+
+		laccel_slice_release(c);
+		msleep(1 << tries);
+	}
 }
 
 /**

@@ -187,10 +187,17 @@ out:
 	spin_unlock(&pci->flush_lock);
 }
 
-static void laccel_pci_fault_reply(struct laccel_device *ldev, u32 slot, u32 tag, bool retry)
+static void laccel_pci_fault_reply(struct laccel_device *ldev, u32 slot, u32 tag,
+				   enum laccel_answer answer)
 {
+	static const u8 replies[] = {
+		[LACCEL_ANSWER_PAGE_FAULT] = LACCEL_REPLY_PAGE_FAULT,
+		[LACCEL_ANSWER_RETRY] = LACCEL_REPLY_RETRY,
+		[LACCEL_ANSWER_ERROR] = LACCEL_REPLY_ERROR,
+	};
+
 	laccel_pci_write(to_pci(ldev), LACCEL_REG_FAULT_REPLY,
-			 LACCEL_FAULT_REPLY(slot, tag, retry));
+			 LACCEL_FAULT_REPLY(slot, tag, replies[answer]));
 }
 
 static const struct laccel_ops laccel_pci_ops = {

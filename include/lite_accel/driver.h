@@ -60,6 +60,18 @@ struct laccel_fault {
 	bool write;
 };
 
+/**
+ * enum laccel_answer - What is to become of a command that met a fault
+ * @LACCEL_ANSWER_PAGE_FAULT: it ends with PAGE_FAULT
+ * @LACCEL_ANSWER_RETRY: the device translates anew
+ * @LACCEL_ANSWER_ERROR: it ends with DEVICE_ERROR
+ */
+enum laccel_answer {
+	LACCEL_ANSWER_PAGE_FAULT,
+	LACCEL_ANSWER_RETRY,
+	LACCEL_ANSWER_ERROR,
+};
+
 /* The operands of a slice, as the uapi header names them. */
 enum laccel_operand_index {
 	LACCEL_SRC,
@@ -172,10 +184,10 @@ struct laccel_ops {
 	/**
 	 * @fault_reply: Answer a fault reported by laccel_fault().
 	 *
-	 * With @retry the device translates anew, otherwise the command ends with
-	 * PAGE_FAULT.  A @tag that is not current is ignored.  Does not sleep.
+	 * A @tag that is not current is ignored.  Does not sleep.
 	 */
-	void (*fault_reply)(struct laccel_device *ldev, u32 slot, u32 tag, bool retry);
+	void (*fault_reply)(struct laccel_device *ldev, u32 slot, u32 tag,
+			    enum laccel_answer answer);
 };
 
 #define LACCEL_MAX_ENTRIES 4096

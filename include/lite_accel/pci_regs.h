@@ -29,8 +29,11 @@
 #define LACCEL_REG_FAULT_BASE		0x30	/* RW */
 #define LACCEL_REG_FAULT_ENTRIES	0x38	/* RW, 0: off, else >= queues */
 #define LACCEL_REG_FAULT_REPLY		0x40	/* WO */
-#define   LACCEL_FAULT_REPLY(queue, tag, retry) \
-	((__u64)(tag) << 32 | (__u64)!!(retry) << 16 | (queue))
+#define   LACCEL_FAULT_REPLY(queue, tag, reply) \
+	((__u64)(tag) << 32 | (__u64)(reply) << 16 | (queue))
+#define   LACCEL_REPLY_PAGE_FAULT	0
+#define   LACCEL_REPLY_RETRY		1
+#define   LACCEL_REPLY_ERROR		2
 #define LACCEL_REG_FLUSH_ROOT		0x48	/* RW */
 #define LACCEL_REG_FLUSH_START		0x50	/* RW, first address */
 #define LACCEL_REG_FLUSH_LAST		0x58	/* RW, last address */

@@ -532,8 +532,8 @@ struct laccel_sqe {
  *	with DEVICE_ERROR
  * @LACCEL_CANCELED: not run, or not to its end: a LINK's predecessor did not end
  *	OK, or the queue was stopped; result: 0
- * @LACCEL_DEVICE_ERROR: the device could not access memory that is there;
- *	result: bytes done
+ * @LACCEL_DEVICE_ERROR: the device could not access memory that is there, or the
+ *	kernel was short of memory to bring it in; result: bytes done
  * @LACCEL_TIMEOUT: reserved
  */
 enum laccel_status {
