@@ -148,6 +148,8 @@ static void knob_set(Object *obj, Visitor *v, const char *name, void *opaque,
 static const Property fixed_properties[] = {
     DEFINE_PROP_UINT32("queues", LiteAccel, num_queues, LACCEL_MAX_QUEUES),
     DEFINE_PROP_SIZE("local-mem", LiteAccel, local_size, 64 * MiB),
+    DEFINE_PROP_SIZE("doorbell-bar", LiteAccel, doorbell_bar,
+                     LACCEL_MAX_QUEUES << LITE_ACCEL_STRIDE_LOG2),
     DEFINE_PROP_SIZE32("slice", LiteAccel, slice, 64 * KiB),
     DEFINE_PROP_UINT8("pasid-bits", LiteAccel, pasid_bits, 20),
     DEFINE_PROP_BOOL("ats", LiteAccel, ats, true),
@@ -163,6 +165,10 @@ static bool properties_good(LiteAccel *s, Error **errp)
     } else if (!is_power_of_2(s->local_size) ||
                s->local_size < LITE_ACCEL_PAGE_SIZE) {
         error_setg(errp, "local-mem must be a power of two from 4K");
+    } else if (!is_power_of_2(s->doorbell_bar) ||
+               s->doorbell_bar < LITE_ACCEL_PAGE_SIZE ||
+               s->doorbell_bar > LACCEL_MAX_QUEUES << LITE_ACCEL_STRIDE_LOG2) {
+        error_setg(errp, "doorbell-bar must be a power of two, 4K to 256K");
     } else if (s->pasid_bits > 20) {
         error_setg(errp, "pasid-bits must be from 0 to 20");
     } else {
@@ -204,8 +210,7 @@ static bool init_bars(LiteAccel *s, Error **errp)
                           "lite-accel-registers", REGISTERS_SIZE);
     memory_region_add_subregion(&s->control, 0, &s->registers);
     memory_region_init_io(&s->doorbells, OBJECT(s), &lite_accel_doorbell_ops, s,
-                          "lite-accel-doorbells",
-                          LACCEL_MAX_QUEUES << LITE_ACCEL_STRIDE_LOG2);
+                          "lite-accel-doorbells", s->doorbell_bar);
     pci_register_bar(pci, LACCEL_BAR_CONTROL, type, &s->control);
     pci_register_bar(pci, LACCEL_BAR_DOORBELL, type, &s->doorbells);
     pci_register_bar(pci, LACCEL_BAR_LOCAL,

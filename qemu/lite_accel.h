@@ -164,6 +164,7 @@ struct LiteAccel {
     /* properties */
     uint32_t num_queues;
     uint64_t local_size;
+    uint64_t doorbell_bar;
     uint32_t slice;
     uint8_t pasid_bits;
     bool ats;
