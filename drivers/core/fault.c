@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device page faults: from the interrupt to the file's worker, which may wait
+ * Device page faults: from the interrupt to the queue's worker, which may wait
  * for the owner's memory, and back.
  */
 #include <linux/delay.h>

@@ -136,7 +136,7 @@ check_regressions()
 		fi
 		[[ $row =~ ^$id\ +[A-Za-z][^\`]*: ]] || echo "$1: $id does not say what it is"
 		! grep -qwE 'issue|due|later' <<<"$row" || echo "$1: $id is planned, not told"
-		tests=$(grep -oE '``([a-z0-9_]+\.[a-z0-9_]+|tests/[a-z0-9_/-]+)``' <<<"$row" | tr -d '`')
+		tests=$(grep -oE '``([a-z0-9_]+\.[a-z0-9_]+|tests/[a-z0-9_/.-]+)``' <<<"$row" | tr -d '`')
 		for name in $tests; do
 			test_exists "$name" || echo "$1: $id: no test $name"
 		done
