@@ -78,6 +78,7 @@ static const Knob knobs[] = {
     KNOB_BOOL("ignore-write-bit", ignore_write_bit,
               "break it: write through read-only leaves"),
     KNOB_BOOL("ignore-stop", ignore_stop, "break it: go on after STOP"),
+    KNOB_BOOL("ignore-reset", ignore_reset, "break it: go on after a reset"),
     KNOB_BOOL("drop-completions", drop_completions, "break it: no CQEs"),
     KNOB_BOOL("hang", hang, "break it: no progress, no end of STOP and FLUSH"),
     KNOB_BOOL("fail-dma", fail_dma, "break it: operands cannot be accessed"),
@@ -266,6 +267,9 @@ static void lite_accel_reset_hold(Object *obj, ResetType type)
 {
     LiteAccel *s = LITE_ACCEL(obj);
 
+    if (s->ignore_reset) {
+        return;
+    }
     trace_lite_accel_reset();
     lite_accel_engine_reset(s);
     lite_accel_ats_reset(s);

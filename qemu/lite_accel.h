@@ -177,6 +177,7 @@ struct LiteAccel {
     bool ignore_valid_bit;
     bool ignore_write_bit;
     bool ignore_stop;
+    bool ignore_reset;
     bool drop_completions;
     bool hang;
     bool fail_dma;

@@ -287,11 +287,16 @@ static const struct attribute_group *laccel_pci_groups[] = {
 	NULL
 };
 
-/* Has there been a reset?  A device that is gone reads as not idle, too. */
-static bool laccel_pci_is_idle(struct laccel_pci *pci)
+/*
+ * Has there been a reset?  It alone empties the TLB, which cannot be seen; but it also
+ * takes the fault ring away and makes queues idle.  A device that is gone has not.
+ */
+static bool laccel_pci_was_reset(struct laccel_pci *pci)
 {
 	unsigned int i;
 
+	if (laccel_pci_read(pci, LACCEL_REG_FAULT_ENTRIES))
+		return false;
 	for (i = 0; i < pci->ldev.max_queues; i++)
 		if (laccel_pci_read(pci, LACCEL_QUEUE(i) + LACCEL_QUEUE_STATE) !=
 		    LACCEL_QUEUE_IDLE)
@@ -305,8 +310,8 @@ static bool laccel_pci_is_idle(struct laccel_pci *pci)
  */
 static int laccel_pci_start(struct laccel_pci *pci)
 {
-	if (!laccel_pci_is_idle(pci)) {
-		dev_err(&pci->pdev->dev, "not idle after a reset: kept from memory\n");
+	if (!laccel_pci_was_reset(pci)) {
+		dev_err(&pci->pdev->dev, "it has not been reset: kept from memory\n");
 		return -EIO;
 	}
 
@@ -411,11 +416,14 @@ static int laccel_pci_memory(struct laccel_pci *pci)
 }
 
 /* Whatever ran before, a crashed kernel included, ends here. */
-static int laccel_pci_reset(struct pci_dev *pdev)
+static int laccel_pci_reset(struct laccel_pci *pci)
 {
+	struct pci_dev *pdev = pci->pdev;
 	int ret;
 
 	pci_clear_master(pdev);
+	/* For laccel_pci_was_reset(): there is something to take away. */
+	laccel_pci_write(pci, LACCEL_REG_FAULT_ENTRIES, LACCEL_MAX_QUEUES);
 	pci_save_state(pdev);
 	ret = pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
 	pci_restore_state(pdev);
@@ -436,7 +444,7 @@ static int laccel_pci_init(struct laccel_pci *pci)
 	pci->regs = pcim_iomap_region(pdev, LACCEL_BAR_CONTROL, KBUILD_MODNAME);
 	if (IS_ERR(pci->regs))
 		return PTR_ERR(pci->regs);
-	ret = laccel_pci_reset(pdev);
+	ret = laccel_pci_reset(pci);
 	if (ret)
 		return ret;
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
@@ -531,7 +539,7 @@ static int laccel_pci_suspend(struct device *dev)
 static int laccel_pci_resume(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
-	int ret = laccel_pci_reset(pdev);
+	int ret = laccel_pci_reset(pci_get_drvdata(pdev));
 
 	if (ret)
 		return ret;

@@ -457,4 +457,38 @@ TEST_F_TIMEOUT(unconfirmed, hangs, 60)
 	close_user(&other);
 }
 
+/*
+ * F5: a device that goes on after a reset keeps off memory, which is others' by now, until
+ * one has helped.
+ */
+TEST_F_TIMEOUT(driver, reset_without_effect, 60)
+{
+	struct user u;
+
+	if (!vm_present())
+		SKIP(return, "not root, or no line to the host");
+	NEEDS(ACCEL_MODEL);
+	ASSERT_EQ(0, open_user(&u));
+	start_fills(&u);
+	ASSERT_EQ(0, vm_switch("ignore-reset", true));
+	ASSERT_EQ(0, reset(self->bdf));
+	ASSERT_EQ(0, vm_switch("ignore-reset", false));
+	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&u.q));
+	EXPECT_FALSE(masters_bus(self->bdf));
+	EXPECT_TRUE(accel_is_quiet(u.memory, LENGTH));
+	close_user(&u);
+	EXPECT_EQ(-ENODEV, accel_open_unbound());
+	ASSERT_EQ(0, reset(self->bdf));
+	EXPECT_TRUE(masters_bus(self->bdf));
+
+	/* Nor does the next driver take it. */
+	ASSERT_EQ(0, vm_switch("ignore-reset", true));
+	ASSERT_EQ(0, vm_unbind(self->bdf));
+	EXPECT_NE(0, vm_attach(self->bdf));
+	EXPECT_FALSE(masters_bus(self->bdf));
+	ASSERT_EQ(0, vm_switch("ignore-reset", false));
+	ASSERT_EQ(0, vm_bind(self->bdf));
+	EXPECT_TRUE(masters_bus(self->bdf));
+}
+
 TEST_HARNESS_MAIN
