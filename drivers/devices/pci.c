@@ -77,15 +77,19 @@ static unsigned int laccel_pci_vector(struct laccel_pci *pci, u32 slot)
 	return 1 + slot % (pci->nr_vectors - 1);
 }
 
-/* Report what the device could not translate. */
+/*
+ * Report what the device could not translate.  The ring holds all that was there when we
+ * began; for what comes meanwhile there is another interrupt.
+ */
 static void laccel_pci_faults(struct laccel_pci *pci)
 {
 	struct laccel_fault_record *record;
 	unsigned long flags;
+	unsigned int i;
 	u8 phase;
 
 	spin_lock_irqsave(&pci->fault_lock, flags);
-	for (;;) {
+	for (i = 0; i < pci->fault_entries; i++) {
 		record = &pci->faults[pci->fault_head % pci->fault_entries];
 		phase = !(pci->fault_head / pci->fault_entries % 2);
 		if (READ_ONCE(record->phase) != phase)
