@@ -13,7 +13,8 @@ struct check {
 	struct stream *stream;
 	const struct algorithm *algorithm;
 	const struct check_options *options;
-	const char *list;
+	const char *list;		/* its name, as it is shown */
+	bool is_stdin;
 	unsigned long lines;
 	unsigned long formatted;
 	unsigned long misformatted;
@@ -139,15 +140,25 @@ static void check_entry(struct check *check, const struct entry *entry)
 	}
 }
 
+/* The list cannot be what it lists. */
+static bool lists_itself(const struct check *check, const struct entry *entry)
+{
+	return check->is_stdin && !strcmp(entry->name, "-");
+}
+
 static void check_line(struct check *check, char *line)
 {
+	size_t length = strcspn(line, "\n");
 	struct entry entry;
 
 	check->lines++;
-	line[strcspn(line, "\r\n")] = '\0';
+	line[length] = '\0';
+	/* A list that was written elsewhere. */
+	if (length && line[length - 1] == '\r')
+		line[length - 1] = '\0';
 	if (!*line || *line == '#')
 		return;
-	if (parse_line(check->algorithm, line, &entry)) {
+	if (parse_line(check->algorithm, line, &entry) && !lists_itself(check, &entry)) {
 		check->formatted++;
 		check_entry(check, &entry);
 		return;
@@ -206,20 +217,24 @@ bool check_file(struct stream *stream, const struct algorithm *algorithm,
 		const struct check_options *options, const char *name)
 {
 	bool is_stdin = !strcmp(name, "-"), good;
+	FILE *file = is_stdin ? stdin : fopen(name, "re");
+	char *list = name_shown(is_stdin ? "standard input" : name);
 	struct check check = {
 		.stream = stream,
 		.algorithm = algorithm,
 		.options = options,
-		.list = is_stdin ? "standard input" : name,
+		.list = list,
+		.is_stdin = is_stdin,
 	};
-	FILE *file = is_stdin ? stdin : fopen(name, "re");
 
-	if (!file) {
+	if (file) {
+		good = check_lines(&check, file);
+	} else {
 		name_warn(name);
-		return false;
+		good = false;
 	}
-	good = check_lines(&check, file);
-	if (!is_stdin)
+	if (file && !is_stdin)
 		fclose(file);
+	free(list);
 	return good;
 }

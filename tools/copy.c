@@ -82,6 +82,16 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	       a->st_ino == b->st_ino;
 }
 
+static int fail_same(const struct copy *copy)
+{
+	char *src = name_shown(copy->src), *dst = name_shown(copy->dst);
+
+	warnx("%s and %s are the same file", src, dst);
+	free(src);
+	free(dst);
+	return -1;
+}
+
 /* Truncates @dst only when that cannot harm @src. */
 static int open_files(struct copy *copy)
 {
@@ -97,10 +107,8 @@ static int open_files(struct copy *copy)
 	copy->out = open(copy->dst, O_WRONLY | O_CREAT | O_CLOEXEC, in.st_mode & 0777);
 	if (copy->out < 0 || fstat(copy->out, &out))
 		return name_warn(copy->dst);
-	if (same_file(&in, &out)) {
-		warnx("%s and %s are the same file", copy->src, copy->dst);
-		return -1;
-	}
+	if (same_file(&in, &out))
+		return fail_same(copy);
 	if (S_ISREG(out.st_mode) && ftruncate(copy->out, 0))
 		return name_warn(copy->dst);
 	progress_start(copy->src, S_ISREG(in.st_mode) ? in.st_size : 0);

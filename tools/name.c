@@ -3,13 +3,15 @@
  * File names in lines of output: one with a newline, a carriage return or a
  * backslash is written with escapes, and its line begins with a backslash.
  */
-#include <ctype.h>
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tool.h"
+
+/* The first of the two bytes of a C1 control character in UTF-8 */
+#define C1_LEAD	0xc2
 
 static const char plain[] = "\n\r\\";
 static const char escaped[] = "nr\\";
@@ -52,18 +54,37 @@ bool name_unescape(char *name)
 	return true;
 }
 
+/* What a terminal may take for an order: control characters, those of UTF-8's C1 as well. */
+static bool is_control(const char *at)
+{
+	unsigned char c = *at, next = c == C1_LEAD ? at[1] : 0;
+
+	return c < ' ' || c == 0x7f || (next >= 0x80 && next < 0xa0);
+}
+
+char *name_shown(const char *name)
+{
+	char *shown = strdup(name), *at;
+
+	if (!shown)
+		err(EXIT_FAILURE, NULL);
+	for (at = shown; *at; at++) {
+		if (!is_control(at))
+			continue;
+		if ((unsigned char)*at == C1_LEAD)
+			*at++ = '?';
+		*at = '?';
+	}
+	return shown;
+}
+
 /* An error is one line, whatever the name. */
 int name_warn(const char *name)
 {
 	const char *quote = strpbrk(name, " \t\n\r'\"") || !*name ? "'" : "";
 	int error = errno;
-	char *line = strdup(name), *at;
+	char *line = name_shown(name);
 
-	if (!line)
-		err(EXIT_FAILURE, NULL);
-	for (at = line; *at; at++)
-		if (iscntrl((unsigned char)*at))
-			*at = '?';
 	progress_stop();
 	errno = error;
 	warn("%s%s%s", quote, line, quote);

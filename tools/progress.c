@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 /* Redraw no more often, and not at all for what takes less. */
 #define INTERVAL_MS	200
 
-static const char *title;		/* NULL: no bar is wanted */
+static char *title;			/* NULL: no bar is wanted */
 static off_t whole, done;
 static long drawn_ms;
 static bool visible;
@@ -30,7 +31,7 @@ void progress_start(const char *name, off_t total)
 {
 	if (!isatty(STDERR_FILENO))
 		return;
-	title = name;
+	title = name_shown(name);
 	whole = total;
 	done = 0;
 	drawn_ms = now_ms();
@@ -69,5 +70,6 @@ void progress_stop(void)
 	if (visible)
 		fputs("\r\033[K", stderr);
 	visible = false;
+	free(title);
 	title = NULL;
 }

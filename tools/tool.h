@@ -39,6 +39,7 @@ void progress_stop(void);
 bool name_needs_escape(const char *name);
 void name_print(const char *name, bool escape);
 bool name_unescape(char *name);
+char *name_shown(const char *name);	/* as a terminal may see it; the caller frees */
 int name_warn(const char *name);	/* "NAME: what errno says"; returns -1 */
 
 /* stream.c: registered buffers, filled by read() while the device works */
