@@ -48,6 +48,10 @@ static int fail_access(const char *path)
 
 	if (stat(path, &st))
 		return laccel_fail(EACCES, "%s: %s", path, strerror(EACCES));
+	if (!faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS))
+		return laccel_fail(EACCES,
+				   "%s: its mode permits it; nodev or a device cgroup does not",
+				   path);
 	getgrgid_r(st.st_gid, &group, buffer, sizeof(buffer), &found);
 	if (found)
 		return laccel_fail(EACCES, "%s: permission denied: its group is %s, its mode %04o",
@@ -169,6 +173,17 @@ static int is_node(const struct dirent *entry)
 	       strspn(number, "0123456789") == strlen(number);
 }
 
+static bool kernel_has_devices(void)
+{
+	struct dirent **devices = NULL;
+	int i, count = scandir("/sys/class/lite_accel", &devices, is_node, NULL);
+
+	for (i = 0; i < count; i++)
+		free(devices[i]);
+	free(devices);
+	return count > 0;
+}
+
 /* The first that opens; if none does, the error is the last one's. */
 static int open_any(uint32_t mode, struct laccel_device **dev)
 {
@@ -185,7 +200,18 @@ static int open_any(uint32_t mode, struct laccel_device **dev)
 		free(nodes[i]);
 	}
 	free(nodes);
+	if (count <= 0 && kernel_has_devices())
+		return laccel_fail(ENODEV,
+				   "no node in /dev, though there is a device (is udev running?)");
 	return ret;
+}
+
+/* The path that the environment names, if it does */
+static const char *device_wanted(void)
+{
+	const char *path = secure_getenv("LITE_ACCEL_DEVICE");
+
+	return path && *path ? path : NULL;
 }
 
 int laccel_open_mode(const char *path, unsigned int mode, struct laccel_device **dev)
@@ -196,7 +222,7 @@ int laccel_open_mode(const char *path, unsigned int mode, struct laccel_device *
 	if (ret)
 		return ret;
 	if (!path)
-		path = secure_getenv("LITE_ACCEL_DEVICE");
+		path = device_wanted();
 	return path ? open_path(path, wanted, dev) : open_any(wanted, dev);
 }
 

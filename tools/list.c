@@ -5,21 +5,23 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tool.h"
 
 #define CLASS	"/sys/class/lite_accel"
 
-/* First line of a file of the device's sysfs directory, "?" without one */
-static const char *read_attribute(const char *device, const char *name,
+/* First line of a file of the device's directory in sysfs, "?" without one */
+static const char *read_attribute(const char *directory, const char *name,
 				  char value[64])
 {
 	char path[PATH_MAX];
 	FILE *file;
 
 	strcpy(value, "?");
-	snprintf(path, sizeof(path), CLASS "/%s/%s", device, name);
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
 	file = fopen(path, "re");
 	if (!file)
 		return value;
@@ -30,13 +32,13 @@ static const char *read_attribute(const char *device, const char *name,
 }
 
 /* Last part of where a link of that directory leads */
-static const char *read_link(const char *device, const char *name,
+static const char *read_link(const char *directory, const char *name,
 			     char target[PATH_MAX])
 {
 	char path[PATH_MAX], *slash;
 	ssize_t length;
 
-	snprintf(path, sizeof(path), CLASS "/%s/%s", device, name);
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
 	length = readlink(path, target, PATH_MAX - 1);
 	if (length < 0)
 		return "?";
@@ -46,11 +48,11 @@ static const char *read_link(const char *device, const char *name,
 }
 
 /* A device that is on no bus has no driver, but a module */
-static const char *read_driver(const char *device, char target[PATH_MAX])
+static const char *read_driver(const char *directory, char target[PATH_MAX])
 {
-	const char *driver = read_link(device, "device/driver", target);
+	const char *driver = read_link(directory, "device/driver", target);
 
-	return strcmp(driver, "?") ? driver : read_link(device, "device/module", target);
+	return strcmp(driver, "?") ? driver : read_link(directory, "device/module", target);
 }
 
 static int is_visible(const struct dirent *entry)
@@ -69,12 +71,14 @@ static int scan(const char *path, struct dirent ***entries)
 static void list_device(const char *name)
 {
 	char driver[PATH_MAX], parent[PATH_MAX], used[64], all[64], queues[160];
+	char directory[PATH_MAX];
 
-	snprintf(queues, sizeof(queues), "%s/%s", read_attribute(name, "queues", used),
-		 read_attribute(name, "max_queues", all));
+	snprintf(directory, sizeof(directory), CLASS "/%s", name);
+	snprintf(queues, sizeof(queues), "%s/%s", read_attribute(directory, "queues", used),
+		 read_attribute(directory, "max_queues", all));
 	printf("/dev/%-12s %-16s %-14s %s\n", name,
-	       read_driver(name, driver),
-	       read_link(name, "device", parent), queues);
+	       read_driver(directory, driver),
+	       read_link(directory, "device", parent), queues);
 }
 
 int list_main(int argc, char **argv)
@@ -163,42 +167,52 @@ static void print_limits(const struct laccel_info *info,
 	       limits->max_memories, memlock, size_str(limits->pinned, pinned));
 }
 
-static void print_counters(const char *device)
+static void print_counters(const char *directory)
 {
 	char path[PATH_MAX], value[64];
 	struct dirent **counters = NULL;
 	int i, count;
 
-	snprintf(path, sizeof(path), CLASS "/%s/counters", device);
+	snprintf(path, sizeof(path), "%s/counters", directory);
 	count = scan(path, &counters);
 	if (count)
 		printf("  counters:\n");
 	for (i = 0; i < count; i++) {
 		snprintf(path, sizeof(path), "counters/%s", counters[i]->d_name);
 		printf("    %-20s %14s\n", counters[i]->d_name,
-		       read_attribute(device, path, value));
+		       read_attribute(directory, path, value));
 		free(counters[i]);
 	}
 	free(counters);
 }
 
+/* Of whatever the path leads to: a node may have any name. */
+static void find_directory(const char *path, char directory[64])
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		err(EXIT_FAILURE, "%s", path);
+	snprintf(directory, 64, "/sys/dev/char/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+}
+
 static void print_device(struct laccel_device *dev)
 {
-	const char *path = laccel_path(dev), *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
-	char driver[PATH_MAX], parent[PATH_MAX];
+	char directory[64], driver[PATH_MAX], parent[PATH_MAX];
+	const char *path = laccel_path(dev);
 	struct laccel_limits limits;
 	struct laccel_info info;
 
 	if (laccel_get_info(dev, &info) || laccel_get_limits(dev, &limits))
 		fail_device();
+	find_directory(path, directory);
 	printf("%s\n  driver:    %s\n  at:        %s\n", path,
-	       read_driver(name, driver),
-	       read_link(name, "device", parent));
+	       read_driver(directory, driver),
+	       read_link(directory, "device", parent));
 	print_limits(&info, &limits);
 	print_commands(&info);
 	print_modes(dev, &info);
-	print_counters(name);
+	print_counters(directory);
 }
 
 int info_main(int argc, char **argv)

@@ -223,6 +223,53 @@ tells()
 		grep -q "dma_read_bytes *$(cat "$sysfs/counters/dma_read_bytes")$" told
 }
 
+# A node is what it is, not what it is called.
+by_any_name()
+{
+	"$tool" info "$node" >told && ln -sf "$node" accel-99 && "$tool" info ./accel-99 >linked &&
+		diff <(sed '1d; /counters:/q' told) <(sed '1d; /counters:/q' linked) &&
+		LITE_ACCEL_DEVICE='' "$tool" info >told && grep -q "^$node$" told
+}
+
+# Names may be orders to a terminal, which an error must not pass on.
+hides_controls()
+{
+	local name=$'\e[2J\xc2\x9b31mx'
+	"$tool" sha256 "$name" 2>told
+	"$tool" copy small "folder/$name/x" 2>>told
+	cp small "$name"
+	"$tool" copy "$name" "$name" 2>>told
+	[ "$(wc -l <told)" = 3 ] && ! grep -aq $'\e\|\x9b' told
+}
+
+carriage_returns()
+{
+	cp small $'with\rreturn' && cp small $'ends\r' &&
+		sha256sum small | sed 's/$/\r/' >SUMS && same -c SUMS &&
+		echo "$(sha256sum <small | cut -c 1-64)  with"$'\rreturn' >SUMS && same -c SUMS &&
+		echo "$(sha256sum <small | cut -c 1-64)  ends"$'\r\r' >SUMS && same -c SUMS
+}
+
+list_in_itself()
+{
+	local line
+	line="$(sha256sum <small | cut -c 1-64)  -"
+	! "$tool" sha256 -c <<<"$line" 2>ours && ! sha256sum -c <<<"$line" 2>theirs &&
+		grep -q 'no properly formatted' ours && grep -q 'no properly formatted' theirs
+}
+
+# What the mode of the node permits, its file system may not.
+nodev()
+{
+	local major minor status
+	read -r major minor < <(stat -c '0x%t 0x%T' "$node")
+	mkdir away && mount -t tmpfs -o nodev tmpfs away && mknod away/accel-0 c "$major" "$minor" &&
+		refuses 'nodev' "$tool" -d away/accel-0 info
+	status=$?
+	umount away
+	return "$status"
+}
+
 helps()
 {
 	"$tool" --help | grep -q '^Usage: ' && "$tool" sha256 --help | grep -q '^Usage: '
@@ -297,7 +344,7 @@ chmod 755 .
 chmod 000 unreadable
 
 echo "TAP version 13"
-echo "1..41"
+echo "1..46"
 with SHA256 "sha256: a file" same big
 with SHA256 "sha256: files" same small big empty
 with SHA256 "sha256: lengths around blocks, pages and buffers" sizes
@@ -339,6 +386,15 @@ check "copy: from a pipe" copies_from_a_pipe
 check "copy: onto itself" copy_onto_itself
 check "copy: of what is not there" refuses 'missing: No such file' "$tool" copy missing copied
 with SHA256 "output that cannot be written" writes_fail
+with SHA256 "sha256 -c: lines that end in CR, and names" carriage_returns
+with SHA256 "sha256 -c: a list that lists itself" list_in_itself
+with SHA256 "names with control characters" hides_controls
+check "info: by any name" by_any_name
+if [ "$(id -u)" = 0 ]; then
+	check "a node that may not be one" nodev
+else
+	skip "a node that may not be one" "not root"
+fi
 check "list, info and help" eval 'lists && tells && helps'
 check "usage" eval "misused 'frobnicate is not a command' frobnicate &&
 	misused 'no command' && misused 'source and a destination' copy big &&
