@@ -4,7 +4,9 @@
  * device faults no more.
  */
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "accel.h"
@@ -91,6 +93,42 @@ TEST_F(prefetch, refused)
 	EXPECT_EQ(0, accel_prefetch(self->f.fd, p, 8 * PAGE, 0));
 	ASSERT_EQ(0, munmap(p + 3 * PAGE, PAGE));
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, 8 * PAGE, 0));
+}
+
+/* Which node a page is on. */
+static int node_of(void *page)
+{
+	int node = -1;
+
+	syscall(SYS_move_pages, 0, 1ul, &page, NULL, &node, 0);
+	return node;
+}
+
+/*
+ * C01: the task's policy holds for what is prefetched, as for what it touches itself; the
+ * memory's own also for what the device touches first.
+ */
+TEST_F(prefetch, numa_policy)
+{
+	if (access("/sys/devices/system/node/node1", F_OK))
+		SKIP(return, "one NUMA node only");
+	for (int node = 0; node < 2; node++) {
+		uint8_t *p = accel_backed_by(SMALL, -1, HUGE), *own = p + HUGE / 2;
+		unsigned long nodes = 1ul << node;
+
+		ASSERT_EQ(0, syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 8 * sizeof(nodes)));
+		EXPECT_EQ(0, accel_prefetch(self->f.fd, p, 16 * PAGE, LACCEL_MEM_WRITE));
+		ASSERT_EQ(0, syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0));
+		EXPECT_EQ(node, node_of(p));
+		EXPECT_EQ(node, node_of(p + 15 * PAGE));
+
+		ASSERT_EQ(0, syscall(SYS_mbind, own, HUGE / 2, MPOL_BIND, &nodes,
+				     8 * sizeof(nodes), 0));
+		ASSERT_EQ(LACCEL_OK, fill(&self->f, own, 1, 16 * PAGE));
+		EXPECT_EQ(node, node_of(own));
+		EXPECT_EQ(node, node_of(own + 15 * PAGE));
+		munmap(p, HUGE);
+	}
 }
 
 TEST_HARNESS_MAIN
