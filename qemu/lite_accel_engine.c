@@ -166,14 +166,10 @@ static int64_t after_pause(int64_t start, int64_t next)
     return next;
 }
 
-static void engine_run(void *opaque)
+static void engine_work(LiteAccel *s)
 {
-    LiteAccel *s = opaque;
     int64_t now = clock_now(), next = now;
 
-    if (s->hang) {
-        return;
-    }
     s->budget = s->slice;
     for (unsigned i = 0; i < STEPS_PER_CALLBACK && s->budget; i++) {
         next = engine_step(s, now);
@@ -185,6 +181,28 @@ static void engine_run(void *opaque)
     if (next != INT64_MAX) {
         timer_mod_ns(s->timer, after_pause(now, next));
     }
+}
+
+/*
+ * What we do must not come back to our registers, as it does when a guest has
+ * an MSI-X address, or a table of the IOMMU, point there: a command would be
+ * freed in use.  QEMU guards accesses by CPUs against that, but not timers.
+ */
+static void engine_run(void *opaque)
+{
+    LiteAccel *s = opaque;
+    MemReentrancyGuard *guard = &DEVICE(s)->mem_reentrancy_guard;
+
+    if (s->hang) {
+        return;
+    }
+    if (guard->engaged_in_io) {
+        timer_mod_ns(s->timer, clock_now() + PAUSE_NS);
+        return;
+    }
+    guard->engaged_in_io = true;
+    engine_work(s);
+    guard->engaged_in_io = false;
 }
 
 /*
