@@ -28,13 +28,24 @@ static char *laccel_devnode(const struct device *dev, umode_t *mode)
 	return NULL;
 }
 
+static void laccel_free_workers(struct laccel_device *ldev)
+{
+	unsigned int i;
+
+	for (i = 0; ldev->workers && i < ldev->max_queues; i++)
+		if (ldev->workers[i])
+			destroy_workqueue(ldev->workers[i]);
+	kfree(ldev->workers);
+	if (ldev->wq)
+		destroy_workqueue(ldev->wq);
+}
+
 static void laccel_release_device(struct device *dev)
 {
 	struct laccel_device *ldev = container_of(dev, struct laccel_device, dev);
 
 	put_device(dev->parent);
-	if (ldev->wq)
-		destroy_workqueue(ldev->wq);
+	laccel_free_workers(ldev);
 	ida_free(&laccel_minors, MINOR(dev->devt));
 	ida_destroy(&ldev->slots);
 	cleanup_srcu_struct(&ldev->gate);
@@ -204,12 +215,9 @@ int laccel_register(struct laccel_device *ldev)
 	if (ldev->mediated)
 		laccel_set_facts(ldev);
 	ldev->queues = kcalloc(ldev->max_queues, sizeof(*ldev->queues), GFP_KERNEL);
-	if (!ldev->queues)
-		return -ENOMEM;
-	/* A slot has one work, which may be queued while it runs; and ours are two. */
-	ldev->wq = alloc_workqueue("%s", WQ_UNBOUND, 2 * ldev->max_queues + 2,
-				   dev_name(&ldev->dev));
-	if (!ldev->wq)
+	ldev->workers = kcalloc(ldev->max_queues, sizeof(*ldev->workers), GFP_KERNEL);
+	ldev->wq = alloc_workqueue("%s", WQ_UNBOUND, 0, dev_name(&ldev->dev));
+	if (!ldev->queues || !ldev->workers || !ldev->wq)
 		return -ENOMEM;
 
 	laccel_up(ldev);

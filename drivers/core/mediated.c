@@ -378,6 +378,7 @@ static int laccel_mediated_start(struct laccel_device *ldev, const struct laccel
 /* Those executing end when their slice does; see laccel_queue_destroy(). */
 static void laccel_cancel(struct laccel_mediated *m, bool tell)
 {
+	bool spent = false;
 	unsigned int i;
 
 	m->over = true;
@@ -389,12 +390,17 @@ static void laccel_cancel(struct laccel_mediated *m, bool tell)
 		if (tell)
 			laccel_command_end(c, LACCEL_CANCELED);
 		c->ended = true;
-		if (c->state == LACCEL_COMMAND_READY)
-			laccel_unready(c);
-		if (c->state == LACCEL_COMMAND_READY || c->state == LACCEL_COMMAND_WAITING)
-			c->state = LACCEL_COMMAND_SPENT;
+		/* One that waits has no pins; of the others the worker knows but for this: */
+		if (c->state == LACCEL_COMMAND_WAITING)
+			c->state = LACCEL_COMMAND_FREE;
+		if (c->state != LACCEL_COMMAND_READY)
+			continue;
+		laccel_unready(c);
+		c->state = LACCEL_COMMAND_SPENT;
+		spent = true;
 	}
-	laccel_mediated_wake(m);
+	if (spent)
+		laccel_mediated_wake(m);
 }
 
 static void laccel_mediated_stop(struct laccel_device *ldev, u32 slot)

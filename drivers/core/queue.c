@@ -2,6 +2,7 @@
 /*
  * Queues: rings, state page and slot, how they begin and how they end.
  */
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/eventfd.h>
 #include <linux/log2.h>
@@ -9,6 +10,9 @@
 
 #include "core.h"
 #include "trace.h"
+
+/* How long a new queue waits for the slot of one that is gone. */
+#define LACCEL_SLOT_WAIT_MS 100
 
 static int laccel_ring_alloc(struct laccel_queue *queue, struct laccel_ring *ring, size_t bytes)
 {
@@ -74,10 +78,8 @@ void laccel_queue_put(struct laccel_queue *queue)
 static void laccel_slot_free(struct kref *ref)
 {
 	struct laccel_queue *queue = container_of(ref, struct laccel_queue, slot_ref);
-	struct laccel_device *ldev = queue->obj.file->ldev;
 
-	atomic_dec(&ldev->nr_queues);
-	ida_free(&ldev->slots, queue->slot);
+	ida_free(&queue->obj.file->ldev->slots, queue->slot);
 	laccel_queue_put(queue);
 }
 
@@ -100,7 +102,7 @@ void laccel_slot_put(struct laccel_queue *queue)
 void laccel_queue_work(struct laccel_queue *queue, struct work_struct *work)
 {
 	if (kref_get_unless_zero(&queue->slot_ref) &&
-	    !queue_work(queue->obj.file->ldev->wq, work))
+	    !queue_work(queue->obj.file->ldev->workers[queue->slot], work))
 		laccel_slot_put(queue);
 }
 
@@ -215,21 +217,66 @@ static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_qu
 	return ret;
 }
 
+/* A queue that is gone has its slot until its worker is back, which is mostly at once. */
+static int laccel_slot_alloc(struct laccel_device *ldev)
+{
+	unsigned int ms;
+	int slot;
+
+	for (ms = 0; ms < LACCEL_SLOT_WAIT_MS; ms++) {
+		slot = ida_alloc_max(&ldev->slots, ldev->max_queues - 1, GFP_KERNEL);
+		if (slot != -ENOSPC || atomic_read(&ldev->nr_queues) >= ldev->max_queues)
+			break;
+		fsleep(USEC_PER_MSEC);
+	}
+	return slot;
+}
+
+/*
+ * A worker for each slot: it may wait for its program's memory for ever, and nobody is
+ * to wait for it.  Its workqueue stays for the queues that have the slot later.
+ */
+static int laccel_slot_need_worker(struct laccel_device *ldev, int slot)
+{
+	if (!ldev->workers[slot])
+		ldev->workers[slot] = alloc_ordered_workqueue("%s-%d", 0, dev_name(&ldev->dev),
+							      slot);
+	return ldev->workers[slot] ? 0 : -ENOMEM;
+}
+
 static int laccel_queue_take_slot(struct laccel_queue *queue)
 {
 	struct laccel_file *file = queue->obj.file;
 	struct laccel_device *ldev = file->ldev;
-	int slot = ida_alloc_max(&ldev->slots, ldev->max_queues - 1, GFP_KERNEL);
+	int slot = laccel_slot_alloc(ldev);
+	int ret;
 
 	if (slot == -ENOSPC)
 		return laccel_refuse(file, LACCEL_LIMIT_QUEUES, ldev->max_queues,
-				     atomic_read(&ldev->nr_queues), 1);
+				     ldev->max_queues, 1);
 	if (slot < 0)
 		return slot;
+	ret = laccel_slot_need_worker(ldev, slot);
+	if (ret) {
+		ida_free(&ldev->slots, slot);
+		return ret;
+	}
+
 	queue->slot = slot;
 	kref_init(&queue->slot_ref);
+	file->nr_queues++;
 	atomic_inc(&ldev->nr_queues);
 	return 0;
+}
+
+/* It does not count any more; the slot may, for a moment. */
+static void laccel_queue_leave_slot(struct laccel_queue *queue)
+{
+	struct laccel_file *file = queue->obj.file;
+
+	lockdep_assert_held(&file->lock);
+	file->nr_queues--;
+	atomic_dec(&file->ldev->nr_queues);
 }
 
 static void laccel_queue_describe(struct laccel_queue *queue, struct laccel_queue_create *create)
@@ -274,7 +321,6 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 	if (ret)
 		goto err_id;
 	laccel_queue_describe(queue, create);
-	file->nr_queues++;
 	mutex_unlock(&file->lock);
 
 	/* It may wait for user space, and no one but the caller for it. */
@@ -292,6 +338,7 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 err_id:
 	laccel_object_abort(&queue->obj);
 err_slot:
+	laccel_queue_leave_slot(queue);
 	mutex_unlock(&file->lock);
 	laccel_slot_put(queue);
 	return ret;
@@ -395,7 +442,8 @@ void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
  * laccel_queue_destroy - Destroy a queue
  * @queue: a started queue that no id leads to any more
  *
- * The slot is free for others only when no doorbell leads to it.
+ * The slot is free for others only when no doorbell leads to it and no worker is at
+ * work for it, who may wait for the program's memory for long.
  *
  * Context: no locks held.
  */
@@ -414,7 +462,7 @@ void laccel_queue_destroy(struct laccel_queue *queue)
 	if (queue->state->state == LACCEL_STATE_FAILED)
 		atomic_dec(&file->nr_failed);
 	mutex_lock(&file->lock);
-	file->nr_queues--;
+	laccel_queue_leave_slot(queue);
 	mutex_unlock(&file->lock);
 	laccel_slot_put(queue);
 }

@@ -246,9 +246,10 @@ struct laccel_device {
 	struct srcu_struct gate;
 	struct rw_semaphore bonds;		/* for reading while a bond of SVA is made */
 	struct cdev cdev;
-	struct workqueue_struct *wq;		/* room for a worker of each slot, and these: */
+	struct workqueue_struct *wq;		/* for the next two */
 	struct work_struct lost_work;
 	struct work_struct feed_work;
+	struct workqueue_struct **workers;	/* by slot, each made when it is first used */
 	struct mutex files_lock;		/* protects files */
 	struct list_head files;
 	struct ida slots;

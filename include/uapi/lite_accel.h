@@ -284,7 +284,8 @@ struct laccel_destroy {
  * grown.  They survive the queue, the descriptor and the device: an access never
  * raises SIGBUS.
  *
- * Errors: the general ones; -EDQUOT when all queues of the device are in use;
+ * Errors: the general ones; -EDQUOT when all queues of the device are in use,
+ * or gone but at work for a page that nobody brings;
  * -EBADF and -EINVAL for an @eventfd that is none.
  */
 struct laccel_queue_create {

@@ -97,6 +97,7 @@ static void fixture_init_device(struct fixture *fx, struct device *parent)
 	ldev->max_queues = FIXTURE_QUEUES;
 	ldev->max_entries = 4096;
 	ldev->queues = fx->queues;
+	ldev->workers = fx->workers;
 	ida_init(&ldev->slots);
 	init_rwsem(&ldev->bonds);
 	ldev->va_bits = 47;
@@ -154,6 +155,7 @@ void fixture_exit(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
 	struct laccel_file *file;
+	unsigned int i;
 
 	if (!fx)
 		return;
@@ -172,6 +174,9 @@ void fixture_exit(struct kunit *test)
 		mmdrop(file->mm);
 	}
 	kfree(file->scratch);
+	for (i = 0; i < FIXTURE_QUEUES; i++)
+		if (fx->workers[i])
+			destroy_workqueue(fx->workers[i]);
 	cleanup_srcu_struct(&fx->ldev.gate);
 	destroy_workqueue(laccel_wq);
 }

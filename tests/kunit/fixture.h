@@ -26,6 +26,7 @@ struct fixture {
 	struct laccel_device ldev;
 	struct device_dma_parameters dma_parms;
 	struct laccel_queue __rcu *queues[FIXTURE_QUEUES];
+	struct workqueue_struct *workers[FIXTURE_QUEUES];
 	struct laccel_file file;
 	struct address_space mapping;
 	struct laccel_queue_setup setup;	/* of the last queue */

@@ -93,13 +93,34 @@ static int unregister(struct waiter *w)
 	return ret | accel_destroy(w->fd, w->probe_id);
 }
 
-static int use_another_queue(struct waiter *w)
+static int copy_in_another_queue(struct waiter *w, bool faulting)
 {
 	struct accel_queue q;
 	uint8_t *page = accel_pages(PAGE);
 
 	return accel_queue_init(&q, w->fd, 4) | accel_register(w->fd, page, PAGE, 0, NULL) |
+	       (faulting ? madvise(page, PAGE, MADV_DONTNEED) : 0) |
 	       accel_command(&q, accel_copy(w->probe, page, PAGE)) | accel_queue_exit(&q);
+}
+
+static int use_another_queue(struct waiter *w)
+{
+	return copy_in_another_queue(w, true);
+}
+
+/* Nearly all queues that there are wait for the page. */
+static int wait_in_many_queues(struct waiter *w)
+{
+	struct laccel_sqe sqe = accel_read(w->memory, BLOCKED_PAGES * PAGE);
+	static struct accel_queue many[60];
+
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+		if (accel_queue_init(&many[i], w->fd, 4))
+			return -1;
+		accel_push(&many[i], &sqe);
+		accel_ring(&many[i]);
+	}
+	return 0;
 }
 
 static bool faults_become(uint64_t faults)
@@ -127,7 +148,8 @@ static int fault_again(struct waiter *w)
 	while (accel_counter("fetches") < fetches + 6)
 		usleep(1000);
 	/* By the time that another one has run they have all been tried. */
-	return use_another_queue(w) || !faults_become(faults + 1) || accel_queue_exit(&q);
+	return copy_in_another_queue(w, false) || !faults_become(faults + 1) ||
+	       accel_queue_exit(&q);
 }
 
 /* With faults of its own, which another worker resolves. */
@@ -239,6 +261,12 @@ static int take_descriptor(pid_t process, int fd)
 
 TEST_F_TIMEOUT(missing_page, other_process_goes_on, 60)
 {
+	EXPECT_EQ(0, use_another_file(NULL));
+}
+
+TEST_F_TIMEOUT(missing_page, many_queues_hold_up_nobody, 60)
+{
+	EXPECT_TRUE(obey(self->state, wait_in_many_queues));
 	EXPECT_EQ(0, use_another_file(NULL));
 }
 
