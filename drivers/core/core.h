@@ -29,7 +29,8 @@
  *	ldev->slice_lock	(spinlock) commands that the core executes, see mediated.c
  *
  * The bond of SVA is made under file->lock and ldev->bonds, and ended under
- * file->sva_lock, which is taken with any of these held but the notifier lock.
+ * file->sva_lock, which is taken with none of these held: the kernel may have both
+ * wait for another process's mmap_lock.
  *
  * MMU notifier callbacks run under reclaim and take the gate and the notifier
  * lock only; so nothing under the notifier lock allocates with reclaim, pins or

@@ -121,7 +121,7 @@ static int laccel_release(struct inode *inode, struct file *filp)
 }
 
 /**
- * laccel_file_down - The device is gone: undo all it could reach
+ * laccel_file_down - The device is gone: undo all it could reach but the bond of SVA
  * @file: an open file
  *
  * Context: the gate is closed and empty; under files_lock.
@@ -135,7 +135,6 @@ void laccel_file_down(struct laccel_file *file)
 	laccel_mirror_drop_all(file, NULL);
 	laccel_pgtable_down(file);
 	mutex_unlock(&file->notifier_lock);
-	laccel_sva_unbind(file);
 	queue_work(laccel_wq, &file->drop_work);
 
 	laccel_zap_doorbells(file, 0, file->ldev->max_queues);

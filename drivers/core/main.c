@@ -267,6 +267,21 @@ void laccel_up(struct laccel_device *ldev)
 }
 EXPORT_SYMBOL_GPL(laccel_up);
 
+/* A file that still has a bond, referenced. */
+static struct laccel_file *laccel_next_bonded(struct laccel_device *ldev)
+{
+	struct laccel_file *file;
+
+	guard(mutex)(&ldev->files_lock);
+	list_for_each_entry(file, &ldev->files, node) {
+		if (READ_ONCE(file->sva)) {
+			kref_get(&file->ref);
+			return file;
+		}
+	}
+	return NULL;
+}
+
 /**
  * laccel_down - Fail all queues and open files, before a reset or for good
  * @ldev: a registered device
@@ -284,13 +299,18 @@ void laccel_down(struct laccel_device *ldev)
 
 	rcu_assign_pointer(ldev->ops, NULL);
 	synchronize_srcu(&ldev->gate);
-	/* Nor is a bond being made any more. */
-	down_write(&ldev->bonds);
-	up_write(&ldev->bonds);
-
-	guard(mutex)(&ldev->files_lock);
+	mutex_lock(&ldev->files_lock);
 	list_for_each_entry(file, &ldev->files, node)
 		laccel_file_down(file);
+	mutex_unlock(&ldev->files_lock);
+
+	/* The kernel may have us wait for a process here: nobody else does. */
+	down_write(&ldev->bonds);
+	up_write(&ldev->bonds);
+	while ((file = laccel_next_bonded(ldev))) {
+		laccel_sva_unbind(file);
+		laccel_file_put(file);
+	}
 }
 EXPORT_SYMBOL_GPL(laccel_down);
 
