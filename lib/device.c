@@ -62,9 +62,14 @@ static int fail_access(const char *path)
 
 static int open_node(struct laccel_device *dev)
 {
+	struct stat st;
+
 	dev->fd = open(dev->path, O_RDWR | O_CLOEXEC);
-	if (dev->fd >= 0)
+	if (dev->fd >= 0 && !fstat(dev->fd, &st)) {
+		dev->node = st.st_rdev;
+		dev->inode = st.st_ino;
 		return 0;
+	}
 	if (errno == EACCES)
 		return fail_access(dev->path);
 	return laccel_fail(errno, "%s: %m", dev->path);

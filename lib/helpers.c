@@ -89,8 +89,7 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 	}
 
 	dev->helper_queue = NULL;
-	laccel_queue_destroy(q);
-	return ret;
+	return laccel_queue_abandon(q, ret);
 }
 
 /* As the device does: from the end where the beginning would overwrite the source */

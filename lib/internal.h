@@ -49,6 +49,8 @@ struct laccel_handle {
 
 struct laccel_device {
 	int fd;
+	dev_t node;			/* of what fd is, as long as nobody else closes it */
+	ino_t inode;
 	uintptr_t page_size;
 	struct owner_page *owner;
 	struct laccel_info info;
@@ -182,6 +184,12 @@ static inline uintptr_t laccel_page_end(const struct laccel_device *dev,
 {
 	return (addr + dev->page_size - 1) & ~(dev->page_size - 1);
 }
+
+/*
+ * Destroy a queue whose command did not end, and say nothing new unless the program has
+ * closed our descriptor: then -EBADF instead of @ret.
+ */
+int laccel_queue_abandon(struct laccel_queue *q, int ret);
 
 /* Free a queue; its mappings too, unless they were not inherited over fork(). */
 void laccel_queue_free(struct queue *queue, bool unmap);

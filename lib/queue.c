@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -361,6 +362,33 @@ static void unlink_queue(struct queue *queue)
 		link = &(*link)->next;
 	*link = queue->next;
 	pthread_mutex_unlock(&dev->lock);
+}
+
+/* closefrom() takes descriptors away that are not the caller's; others get their numbers. */
+static bool has_descriptor(const struct laccel_device *dev)
+{
+	struct stat st;
+
+	return !fstat(dev->fd, &st) && st.st_rdev == dev->node && st.st_ino == dev->inode;
+}
+
+int laccel_queue_abandon(struct laccel_queue *q, int ret)
+{
+	struct queue *queue = to_queue(q);
+	struct laccel_destroy destroy = { .size = sizeof(destroy), .id = queue->id };
+	struct laccel_device *dev = queue->dev;
+
+	unlink_queue(queue);
+	if (has_descriptor(dev)) {
+		ioctl(dev->fd, LACCEL_IOC_DESTROY, &destroy);
+	} else {
+		queue->eventfd = -1;
+		ret = laccel_fail(EBADF, "%s: its descriptor has been closed by the program",
+				  dev->path);
+	}
+	/* With the last mapping goes what has no descriptor. */
+	laccel_queue_free(queue, true);
+	return ret;
 }
 
 int laccel_queue_destroy(struct laccel_queue *q)

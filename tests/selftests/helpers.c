@@ -317,6 +317,7 @@ TEST_F(helpers, failed_wait)
 	ASSERT_TRUE(accel_until(!laccel_copy(self->dev, c, b, PAGE) &&
 				copy_without_poll(self->dev, a, b, n) == -EINVAL));
 
+	EXPECT_TRUE(error_says("waiting for a completion"));
 	memset(a, 0x55, n);
 	ASSERT_EQ(0, laccel_copy(self->dev, c, b, n));
 	EXPECT_EQ(0, memcmp(b, c, n));
