@@ -217,9 +217,13 @@ static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_qu
 	return ret;
 }
 
-/* A queue that is gone has its slot until its worker is back, which is mostly at once. */
-static int laccel_slot_alloc(struct laccel_device *ldev)
+/*
+ * A queue that is gone has its slot until its worker is back, which is mostly at once.
+ * The file is unlocked while we wait: the worker may be of the same one.
+ */
+static int laccel_slot_alloc(struct laccel_file *file)
 {
+	struct laccel_device *ldev = file->ldev;
 	unsigned int ms;
 	int slot;
 
@@ -227,7 +231,9 @@ static int laccel_slot_alloc(struct laccel_device *ldev)
 		slot = ida_alloc_max(&ldev->slots, ldev->max_queues - 1, GFP_KERNEL);
 		if (slot != -ENOSPC || atomic_read(&ldev->nr_queues) >= ldev->max_queues)
 			break;
+		mutex_unlock(&file->lock);
 		fsleep(USEC_PER_MSEC);
+		mutex_lock(&file->lock);
 	}
 	return slot;
 }
@@ -248,7 +254,7 @@ static int laccel_queue_take_slot(struct laccel_queue *queue)
 {
 	struct laccel_file *file = queue->obj.file;
 	struct laccel_device *ldev = file->ldev;
-	int slot = laccel_slot_alloc(ldev);
+	int slot = laccel_slot_alloc(file);
 	int ret;
 
 	if (slot == -ENOSPC)
