@@ -248,6 +248,16 @@ static bool reaches(uintptr_t at, uintptr_t end, uint32_t flags)
 	return at >= end;
 }
 
+uint32_t fake_below(uint32_t bound)
+{
+	static uint32_t state = 1;
+
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state % bound;
+}
+
 bool fake_reaches(uintptr_t start, uintptr_t end, uint32_t flags)
 {
 	bool ret;

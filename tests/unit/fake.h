@@ -67,6 +67,9 @@ long __real_sysconf(int name);
 /* As it is without a program: call it first. */
 void fake_init(void);
 
+/* A number below @bound; the same ones in each run. */
+uint32_t fake_below(uint32_t bound);
+
 /* Is [start, end) registered for that? */
 bool fake_reaches(uintptr_t start, uintptr_t end, uint32_t flags);
 

@@ -14,16 +14,6 @@
 #define CACHE_MAX	1024	/* ranges that the cache keeps */
 #define STEPS		4000
 
-static uint32_t random_below(uint32_t bound)
-{
-	static uint32_t state = 1;
-
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state % bound;
-}
-
 FIXTURE(memory) {
 	struct laccel_device *dev;
 	uintptr_t page;
@@ -175,14 +165,14 @@ TEST_F_TIMEOUT(memory, handles, 120)
 	int refused = 0;
 
 	for (int step = 0; step < STEPS; step++) {
-		size_t first = random_below(PAGES), end = first + 1 + random_below(PAGES - first);
-		uint32_t flags = random_below(4) ? LACCEL_MEM_WRITE : 0;
-		uintptr_t at = BASE + first * self->page + random_below(self->page);
-		size_t most = BASE + end * self->page - at, length = most - random_below(most);
+		size_t first = fake_below(PAGES), end = first + 1 + fake_below(PAGES - first);
+		uint32_t flags = fake_below(4) ? LACCEL_MEM_WRITE : 0;
+		uintptr_t at = BASE + first * self->page + fake_below(self->page);
+		size_t most = BASE + end * self->page - at, length = most - fake_below(most);
 
 		end = (at + length - BASE + self->page - 1) / self->page;
-		h = &handles[random_below(12)];
-		if (!random_below(3)) {
+		h = &handles[fake_below(12)];
+		if (!fake_below(3)) {
 			int expected = may_hold(&held, first, end, flags) ? 0 : -EEXIST;
 
 			ASSERT_EQ(expected, fill(self->dev, at, length, flags));
@@ -392,7 +382,7 @@ TEST_F_TIMEOUT(cache, least_recently_used, 120)
 	int hits = 0;
 
 	for (int i = 0; i < 6000; i++) {
-		uint32_t page = random_below(random_below(3) ? range : range / 4);
+		uint32_t page = fake_below(fake_below(3) ? range : range / 4);
 		uintptr_t at = BASE + page * 2 * LACCEL_CHUNK;
 		bool hit = lru_use(&lru, page, variant->capacity);
 
@@ -471,17 +461,17 @@ TEST_F_TIMEOUT(memory, copies, 120)
 	fake.memlock = 8 * self->page;
 	fake.pinned_max = 8 * self->page;
 	for (size_t i = 0; i < room; i++)
-		ours[i] = random_below(256);
+		ours[i] = fake_below(256);
 	memcpy(model, ours, room);
 	/* The first one creates the queue. */
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->dev->helper_queue));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, device, NULL));
 	for (int i = 0; i < 30; i++) {
-		size_t length = random_below(i % 3 ? 5000 : room / 8);
-		size_t from = random_below(room - length), to = random_below(room - length);
+		size_t length = fake_below(i % 3 ? 5000 : room / 8);
+		size_t from = fake_below(room - length), to = fake_below(room - length);
 
 		if (i % 4 == 0)
-			to = from + random_below(room - length - from);
+			to = from + fake_below(room - length - from);
 		ASSERT_EQ(0, laccel_copy(self->dev, ours + to, ours + from, length)) {
 			TH_LOG("%s", laccel_last_error());
 		}

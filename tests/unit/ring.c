@@ -15,16 +15,6 @@
 #define SLEEPS		300
 #define POLLS		200
 
-static uint32_t random_below(uint32_t bound)
-{
-	static uint32_t state = 1;
-
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state % bound;
-}
-
 FIXTURE(ring) {
 	struct laccel_device *dev;
 	struct laccel_queue *q;
@@ -113,12 +103,12 @@ static bool go_round(struct laccel_queue *q, uint32_t start, uint32_t commands)
 
 	fake_start_at(q, start);
 	while (m.reaped - start < commands) {
-		if (!take(q, &m, random_below(sq + 2)))
+		if (!take(q, &m, fake_below(sq + 2)))
 			return false;
 		laccel_submit(q);
 		if (q->doorbell->ring != ((uint64_t)m.reaped << 32 | m.taken))
 			return false;
-		if (!run_device(random_below(cq + 2)) || !reap(q, &m, random_below(cq + 2)))
+		if (!run_device(fake_below(cq + 2)) || !reap(q, &m, fake_below(cq + 2)))
 			return false;
 	}
 	return true;
