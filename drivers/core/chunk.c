@@ -327,9 +327,11 @@ bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 	}
 	if (!dropped)
 		return false;
+
 	if (ops && file->root)
 		laccel_pgtable_flush(file, ops, begin->addr,
 				     end[-1].addr + end[-1].npages * PAGE_SIZE - begin->addr);
+
 	for (chunk = begin; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;

@@ -132,11 +132,13 @@ int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *arg,
 	ret = laccel_range_check(file, prefetch->addr, prefetch->length);
 	if (ret)
 		return ret;
+
 	mutex_lock(&file->lock);
 	ret = laccel_bind(file, LACCEL_MODE_AUTO);
 	mutex_unlock(&file->lock);
 	if (ret)
 		return ret;
+
 	switch (file->mode) {
 	case LACCEL_MODE_SVA:
 		return laccel_sva_prefetch(file, prefetch->addr, end, write);

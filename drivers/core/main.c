@@ -142,9 +142,11 @@ static int laccel_check_bounce(struct device *parent)
 
 	if (IS_ENABLED(CONFIG_DMA_API_DEBUG) && device_iommu_mapped(parent))
 		return 0;
+
 	page = alloc_page(GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;
+
 	dma = dma_map_page(parent, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
 	ret = dma_mapping_error(parent, dma);
 	if (!ret) {

@@ -311,11 +311,13 @@ static void laccel_command_advance(struct laccel_command *c, enum laccel_status 
 		}
 		c->done += slice->length;
 	}
+
 	if (!ended && c->done == c->sqe.length) {
 		ended = true;
 		if (c->sqe.opcode == LACCEL_OP_SHA256)
 			laccel_slice_store_sha256(c);
 	}
+
 	if (ended)
 		laccel_command_end(c, status);
 	else if (c->queue->mediated->over)

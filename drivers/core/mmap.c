@@ -159,6 +159,7 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
 		return -EPERM;
 	if (vma->vm_pgoff > ULONG_MAX >> PAGE_SHIFT || offset != laccel_mmap_offset(region, slot))
 		return -EINVAL;
+
 	queue = laccel_queue_of_slot(file, slot);
 	if (!queue)
 		return -EINVAL;
@@ -168,6 +169,7 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
 		laccel_queue_put(queue);
 		return ret;
 	}
+
 	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
 		     VM_MAYEXEC);
 	vma->vm_ops = &laccel_vm_ops;

@@ -90,6 +90,7 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 		return -EOPNOTSUPP;
 	if (arg->destroy.reserved)
 		return -EINVAL;
+
 	/* Whoever takes the id out owns the object; reserved ones stay. */
 	ret = laccel_lock(file);
 	if (ret)
@@ -100,6 +101,7 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 	mutex_unlock(&file->lock);
 	if (!obj)
 		return -ENOENT;
+
 	laccel_object_destroy(obj);
 	return 0;
 }

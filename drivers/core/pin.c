@@ -150,6 +150,7 @@ int laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int
 		if (ret == -ENOMEM)
 			err = ret;
 	}
+
 	if (locked)
 		mmap_read_unlock(mm);
 	return err;

@@ -211,6 +211,7 @@ static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_qu
 	if (!ret)
 		ret = laccel_queue_hand_over(queue, section.ops, &setup);
 	laccel_end(file, &section);
+
 	/* What the device has said of it meanwhile may still be looked at. */
 	if (ret)
 		synchronize_srcu_expedited(&file->ldev->gate);

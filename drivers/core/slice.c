@@ -219,6 +219,7 @@ static u16 laccel_command_pin(struct laccel_command *c)
 		if (status != LACCEL_OK)
 			return status;
 	}
+
 	/* A slice that was cut at a hole may have ended anywhere. */
 	if (c->sqe.opcode == LACCEL_OP_FILL)
 		slice->value = ror64(c->sqe.arg0, c->done % 8 * 8);
