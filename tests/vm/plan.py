@@ -17,7 +17,8 @@ PLACES = {
     "noiommu": ("stock", ("--no-iommu",)),
     "grown": ("stock", ("--modules", "grown")),
     "newest": ("newest", ()),
-    "debug": ("debug", ("--cpu", "la57=on")),
+    "debug": ("debug", ()),
+    "la57": ("debug", ("--cpu", "la57=on")),
 }
 KERNELS = {kernel for kernel, _ in PLACES.values()}
 # Under KASAN, lockdep and the rest everything takes longer.
