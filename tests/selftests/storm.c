@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Random programs over the whole interface, seeded: processes of two threads each that
+ * open, bind, create, map, submit, register, unmap, fork, die and pass descriptors on,
+ * with an argument in a page of userfaultfd now and then, while the device is reset or
+ * unbound (R14, R15).  A neighbour does verified work all the time.
+ *
+ * Whatever the kernel answers is right, but that each kind of call succeeds now and then;
+ * what is wrong is in its log, in what is left over (tests/vm/guest-suite looks at both), or
+ * in the neighbour's data.  STORM_SEED repeats the programs of a run, though not who is
+ * faster.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "accel.h"
+#include "kselftest_harness.h"
+#include "vm.h"
+
+#define PROCESSES	3
+#define THREADS		2
+#define FILES		4
+#define REGIONS		6
+#define REGION_PAGES	32
+#define RINGS		8
+#define SECONDS		10		/* in "make test"; under icount they are longer */
+#define STRESS_CALLS	1000000		/* of all programs, in "make stress" */
+
+/* What a program does: each one call, or a few. */
+enum kind {
+	SUBMIT, REAP, REGISTER, DESTROY, CREATE, CHANGE, ASK, PREFETCH, OPEN, BIND, MAP, POLL,
+	PASS, FORK, WAIT, KINDS,
+};
+
+static const struct {
+	const char *name;
+	unsigned int weight;
+} kinds[KINDS] = {
+	[SUBMIT] = { "submit", 20 }, [REAP] = { "reap", 20 }, [REGISTER] = { "register", 10 },
+	[DESTROY] = { "destroy", 4 }, [CREATE] = { "create", 6 }, [CHANGE] = { "change", 12 },
+	[ASK] = { "ask", 5 }, [PREFETCH] = { "prefetch", 5 }, [OPEN] = { "open", 4 },
+	[BIND] = { "bind", 4 }, [MAP] = { "map", 4 }, [POLL] = { "poll", 3 },
+	[PASS] = { "pass", 3 }, [FORK] = { "fork", 1 }, [WAIT] = { "wait", 1 },
+};
+
+/* What all processes see. */
+struct world {
+	uint64_t calls;		/* made */
+	uint64_t done[KINDS];	/* ... with success */
+	uint64_t seed;
+	uint32_t programs;	/* begun */
+	uint64_t copies;	/* of the neighbour's, looked at */
+	bool wrong;
+	bool over;
+	int post[2];		/* descriptors on their way to another program */
+};
+
+static struct world *world;
+
+/* A program; its threads share all of it, without a lock, as bad programs do. */
+struct program {
+	int fd[FILES];
+	uint8_t *region[REGIONS];
+	struct accel_queue ring[RINGS];
+	int event;
+};
+
+/* A thread of one. */
+struct actor {
+	struct program *program;
+	uint64_t state;
+};
+
+static uint64_t below(struct actor *a, uint64_t bound)
+{
+	/* Vigna: An experimental exploration of Marsaglia's xorshift generators, scrambled */
+	a->state ^= a->state >> 12;
+	a->state ^= a->state << 25;
+	a->state ^= a->state >> 27;
+	return (a->state * 0x2545f4914f6cdd1d >> 32) % bound;
+}
+
+static bool one_in(struct actor *a, unsigned int n)
+{
+	return !below(a, n);
+}
+
+static int any_fd(struct actor *a)
+{
+	return a->program->fd[below(a, FILES)];
+}
+
+/* Mostly an address of ours. */
+static uint8_t *any_address(struct actor *a)
+{
+	uint8_t *p = a->program->region[below(a, REGIONS)];
+
+	if (one_in(a, 50))
+		return (uint8_t *)(uintptr_t)(below(a, 1ull << 32) << below(a, 32));
+	return p + below(a, REGION_PAGES) * PAGE;
+}
+
+static size_t any_length(struct actor *a)
+{
+	return one_in(a, 20) ? below(a, 1ull << 32) : (1 + below(a, 4)) * PAGE;
+}
+
+static struct accel_queue *any_ring(struct actor *a)
+{
+	return &a->program->ring[below(a, RINGS)];
+}
+
+/*
+ * The calls, and whether they have succeeded.
+ */
+static bool do_open(struct actor *a)
+{
+	int *fd = &a->program->fd[below(a, FILES)], old = *fd;
+
+	*fd = accel_open_unbound();
+	if (old >= 0)
+		close(old);
+	return *fd >= 0;
+}
+
+static bool do_bind(struct actor *a)
+{
+	return accel_bind_mode(any_fd(a), one_in(a, 3) ? below(a, 7) : LACCEL_MODE_AUTO) >= 0;
+}
+
+static bool do_ask(struct actor *a)
+{
+	struct laccel_queue_status status = { .size = sizeof(status) };
+	struct accel_queue *q = any_ring(a);
+	struct laccel_limits limits;
+	struct laccel_info info;
+
+	accel_info(any_fd(a), &info);
+	accel_limits(any_fd(a), &limits);
+	status.id = one_in(a, 2) ? q->info.id : 1 + below(a, 20);
+	return !accel_ioctl(q->fd, LACCEL_IOC_QUEUE_STATUS, &status);
+}
+
+/* What was in its place stays mapped, its queue left to itself. */
+static bool do_create(struct actor *a)
+{
+	struct accel_queue fresh = { .fd = any_fd(a) };
+	uint32_t sq = 1u << below(a, 8), cq = 1u << below(a, 8);
+
+	if (one_in(a, 30))
+		sq = below(a, 1ull << 32);
+	if (accel_queue_create(&fresh, sq, cq, one_in(a, 2) ? a->program->event : -1))
+		return false;
+	*any_ring(a) = fresh;
+	return true;
+}
+
+static bool do_destroy(struct actor *a)
+{
+	struct accel_queue *q = any_ring(a);
+
+	return !accel_destroy(one_in(a, 2) ? q->fd : any_fd(a),
+			      one_in(a, 2) ? q->info.id : 1 + below(a, 30));
+}
+
+static struct laccel_sqe any_command(struct actor *a)
+{
+	struct laccel_sqe sqe = { .opcode = below(a, 8), .user_data = below(a, 100) };
+
+	sqe.length = any_length(a) >> below(a, 12);
+	sqe.src = accel_va(any_address(a));
+	sqe.dst = accel_va(any_address(a));
+	if (sqe.opcode == LACCEL_OP_DUALCAST)
+		sqe.arg0 = accel_va(any_address(a));
+	if (one_in(a, 4))
+		sqe.flags = 1u << below(a, 4);
+	if (one_in(a, 40))
+		((uint8_t *)&sqe)[below(a, sizeof(sqe))] = below(a, 256);
+	return sqe;
+}
+
+static bool do_submit(struct actor *a)
+{
+	struct accel_queue *q = any_ring(a);
+
+	if (!q->sq)
+		return false;
+	for (int n = below(a, 4); n >= 0; n--) {
+		struct laccel_sqe sqe = any_command(a);
+
+		accel_push(q, &sqe);
+	}
+	if (one_in(a, 50))
+		accel_store(q, below(a, 1ull << 32), below(a, 1ull << 32));
+	else
+		accel_ring(q);
+	if (one_in(a, 3))
+		accel_arm(q, q->head);
+	return accel_state(q) == LACCEL_STATE_RUNNING;
+}
+
+static bool do_reap(struct actor *a)
+{
+	struct accel_queue *q = any_ring(a);
+	struct laccel_cqe cqe = { .status = LACCEL_CANCELED };
+	bool ok = false;
+
+	while (q->cq && accel_poll(q, &cqe))
+		ok |= cqe.status == LACCEL_OK;
+	return ok;
+}
+
+static bool do_register(struct actor *a)
+{
+	return !accel_register(any_fd(a), any_address(a), any_length(a), below(a, 3), NULL);
+}
+
+static bool do_prefetch(struct actor *a)
+{
+	return !accel_prefetch(any_fd(a), any_address(a), any_length(a), below(a, 3));
+}
+
+static bool do_change(struct actor *a)
+{
+	static const int advice[] = { MADV_DONTNEED, MADV_FREE, MADV_NOHUGEPAGE, MADV_PAGEOUT };
+	uint8_t *p = a->program->region[below(a, REGIONS)] + below(a, REGION_PAGES) * PAGE;
+
+	switch (below(a, 4)) {
+	case 0:
+		return !madvise(p, PAGE, advice[below(a, ARRAY_SIZE(advice))]);
+	case 1:
+		mprotect(p, PAGE, below(a, 4) & (PROT_READ | PROT_WRITE));
+		return !mprotect(p, PAGE, PROT_READ | PROT_WRITE);
+	case 2:
+		return mmap(p, PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p;
+	default:
+		return !munmap(p, PAGE);
+	}
+}
+
+/* Parts of what is mapped once more, moved and cut. */
+static bool do_map(struct actor *a)
+{
+	struct accel_queue *q = any_ring(a);
+	uint64_t offset = one_in(a, 2) ? q->info.sq_offset : q->info.cq_offset;
+	void *p;
+
+	if (one_in(a, 4))
+		offset = below(a, 6) << 40 | below(a, 70) << 20;
+	p = mmap(NULL, (1 + below(a, 3)) * PAGE, below(a, 4), MAP_SHARED, q->fd, offset);
+	if (p == MAP_FAILED)
+		return false;
+	if (one_in(a, 2))
+		mremap(p, PAGE, 2 * PAGE, MREMAP_MAYMOVE);
+	munmap(p, PAGE);
+	return true;
+}
+
+static bool do_poll(struct actor *a)
+{
+	struct pollfd fds[] = { { .fd = any_fd(a), .events = POLLIN },
+				{ .fd = a->program->event, .events = POLLIN } };
+
+	poll(fds, 2, 0);
+	return accel_readable(a->program->event);
+}
+
+/* A child that lives for a moment, and may use what it has inherited. */
+static bool do_fork(struct actor *a)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		if (one_in(a, 2))
+			do_ask(a);
+		if (one_in(a, 2))
+			do_create(a);
+		_exit(0);
+	}
+	return child > 0 && waitpid(child, NULL, 0) == child;
+}
+
+/* A descriptor to another program, or from one: there it is not theirs to bind. */
+static bool do_pass(struct actor *a)
+{
+	char data = 0, control[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { &data, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+	int fd = any_fd(a);
+
+	if (one_in(a, 2)) {
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(head), &fd, sizeof(fd));
+		return sendmsg(world->post[0], &msg, MSG_DONTWAIT) == 1;
+	}
+	if (recvmsg(world->post[1], &msg, MSG_DONTWAIT) != 1 || !CMSG_FIRSTHDR(&msg))
+		return false;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	if (one_in(a, 2))
+		accel_bind(fd);
+	close(fd);
+	return true;
+}
+
+static void *give_page(void *arg)
+{
+	struct uffd_msg msg;
+	int uffd = *(int *)arg;
+
+	/* It comes with the end of the watch. */
+	if (read(uffd, &msg, sizeof(msg)) == sizeof(msg))
+		usleep(500);
+	close(uffd);
+	return NULL;
+}
+
+/* A call whose argument ends in a page that is not there yet. */
+static bool do_wait(struct actor *a)
+{
+	/* By the ioctl's number. */
+	static const uint32_t sizes[] = {
+		sizeof(struct laccel_info), sizeof(struct laccel_limits),
+		sizeof(struct laccel_destroy), sizeof(struct laccel_queue_create),
+		sizeof(struct laccel_queue_status), sizeof(struct laccel_mem_register),
+		sizeof(struct laccel_kick), sizeof(struct laccel_bind),
+		sizeof(struct laccel_prefetch),
+	};
+	uint8_t *pages = accel_pages(2 * PAGE), *missing = pages + PAGE;
+	int uffd = accel_watch(missing, PAGE, UFFDIO_REGISTER_MODE_MISSING);
+	unsigned int number = below(a, ARRAY_SIZE(sizes));
+	uint32_t *argument = (uint32_t *)(missing - 8);
+	pthread_t thread;
+	int ret;
+
+	if (uffd < 0 || pthread_create(&thread, NULL, give_page, &uffd)) {
+		munmap(pages, 2 * PAGE);
+		return false;
+	}
+	argument[0] = sizes[number];
+	argument[1] = 0;
+	ret = accel_ioctl(any_fd(a), _IO(LACCEL_IOC_TYPE, number), argument);
+	/* If nobody else has waited for it. */
+	*(volatile uint8_t *)missing = 0;
+	pthread_join(thread, NULL);
+	munmap(pages, 2 * PAGE);
+	return !ret;
+}
+
+static bool (*const acts[KINDS])(struct actor *a) = {
+	[SUBMIT] = do_submit, [REAP] = do_reap, [REGISTER] = do_register,
+	[DESTROY] = do_destroy, [CREATE] = do_create, [CHANGE] = do_change, [ASK] = do_ask,
+	[PREFETCH] = do_prefetch, [OPEN] = do_open, [BIND] = do_bind, [MAP] = do_map,
+	[POLL] = do_poll, [PASS] = do_pass, [FORK] = do_fork, [WAIT] = do_wait,
+};
+
+static void act(struct actor *a)
+{
+	unsigned int at = 0;
+	enum kind kind;
+
+	for (kind = 0; kind < KINDS; kind++)
+		at += kinds[kind].weight;
+	at = below(a, at);
+	for (kind = 0; at >= kinds[kind].weight; kind++)
+		at -= kinds[kind].weight;
+	if (acts[kind](a))
+		__atomic_fetch_add(&world->done[kind], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&world->calls, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * Programs, one after the other in each of the processes' places.
+ */
+static void *run_actor(void *arg)
+{
+	struct actor *a = arg;
+
+	do {
+		act(a);
+	} while (!one_in(a, 3000));
+	return NULL;
+}
+
+static void run_program(uint32_t number)
+{
+	int memfd = memfd_create("storm", MFD_CLOEXEC);
+	static struct program program;
+	struct actor actors[THREADS];
+	pthread_t threads[THREADS];
+
+	if (ftruncate(memfd, HUGE))
+		_exit(1);
+	program.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	for (int i = 0; i < FILES; i++)
+		program.fd[i] = accel_open_unbound();
+	for (int i = 0; i < REGIONS; i++)
+		program.region[i] = accel_backed_by(i % 3, memfd, HUGE);
+	for (int i = 0; i < THREADS; i++) {
+		actors[i].program = &program;
+		actors[i].state = (world->seed + number * THREADS + i) * 0x9e3779b97f4a7c15 | 1;
+		pthread_create(&threads[i], NULL, run_actor, &actors[i]);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	_exit(0);
+}
+
+/* One copy; false if the device was taken away meanwhile. */
+static bool copy_rightly(struct accel_queue *q, uint8_t *p, size_t length, uint8_t value)
+{
+	struct laccel_cqe cqe = { .status = LACCEL_CANCELED };
+	struct laccel_sqe sqe = accel_copy(p + PAGE, p, length);
+
+	memset(p, value, length);
+	accel_push(q, &sqe);
+	accel_ring(q);
+	while (!accel_poll(q, &cqe) && accel_state(q) == LACCEL_STATE_RUNNING)
+		usleep(100);
+	if (cqe.status == LACCEL_CANCELED)
+		return false;
+	if (cqe.status != LACCEL_OK || !accel_is_all(p + PAGE, length, value))
+		world->wrong = true;
+	world->copies++;
+	return true;
+}
+
+/* In a process of its own: its data is right whatever the others do. */
+static void be_neighbour(void)
+{
+	uint8_t *p = accel_pages(2 * PAGE);
+	size_t length = accel_capped(PAGE);
+
+	while (!__atomic_load_n(&world->over, __ATOMIC_RELAXED)) {
+		struct accel_queue q = {};
+		int fd = accel_open();
+
+		if (fd >= 0 && !accel_queue_init(&q, fd, 4) &&
+		    !accel_reach(fd, p, 2 * PAGE, LACCEL_MEM_WRITE, NULL)) {
+			for (int i = 0; i < 50 && copy_rightly(&q, p, length, i); i++)
+				;
+		} else {
+			/* The device is away, or has no queue left. */
+			usleep(1000);
+		}
+		accel_queue_unmap(&q);
+		close(fd);
+	}
+	_exit(0);
+}
+
+/* One that was ended by a signal is as good as one that ended: they are bad programs. */
+static pid_t start_program(void)
+{
+	uint32_t number = world->programs++;
+	pid_t pid = fork();
+
+	if (!pid)
+		run_program(number);
+	return pid;
+}
+
+/* A kind of call that has never succeeded so far. */
+static const char *missing(void)
+{
+	for (int i = 0; i < KINDS; i++)
+		if (!__atomic_load_n(&world->done[i], __ATOMIC_RELAXED))
+			return kinds[i].name;
+	return NULL;
+}
+
+static bool is_over(uint64_t begin)
+{
+	if (accel_times(false, true))
+		return __atomic_load_n(&world->calls, __ATOMIC_RELAXED) >= STRESS_CALLS;
+	return accel_ms() > begin + (accel_lacks(ACCEL_SPEED) ? 1 : SECONDS) * 1000 &&
+	       (!missing() || accel_ms() > begin + 20 * SECONDS * 1000);
+}
+
+/* The device is away for a moment. */
+static void disturb(const char *bdf, struct actor *a)
+{
+	char path[128];
+
+	if (accel_lacks(ACCEL_MODEL) || one_in(a, 2)) {
+		vm_unbind(bdf);
+		vm_bind(bdf);
+	} else {
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
+		vm_write(path, "1");
+	}
+}
+
+FIXTURE(storm) {
+	char bdf[VM_BDF];
+	pid_t neighbour;
+	pid_t programs[PROCESSES];
+};
+
+FIXTURE_SETUP(storm)
+{
+	const char *seed = getenv("STORM_SEED");
+
+	world = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, world);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM, 0, world->post));
+	world->seed = seed ? strtoull(seed, NULL, 0) : accel_ms();
+	TH_LOG("STORM_SEED=%llu", (unsigned long long)world->seed);
+	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
+	self->neighbour = fork();
+	if (!self->neighbour)
+		be_neighbour();
+}
+
+FIXTURE_TEARDOWN(storm)
+{
+	munmap(world, PAGE);
+}
+
+TEST_F_TIMEOUT(storm, random_programs, 4 * 3600)
+{
+	struct actor a = { .state = world->seed | 1 };
+	uint64_t begin = accel_ms(), kill_at = 1000, disturb_at = 1000, copies;
+
+	for (int i = 0; i < PROCESSES; i++)
+		self->programs[i] = start_program();
+	while (!is_over(begin)) {
+		uint64_t calls = __atomic_load_n(&world->calls, __ATOMIC_RELAXED);
+
+		/* Not oftener, or programs meet nothing else; the second for all that wait. */
+		if (calls >= kill_at || one_in(&a, 500)) {
+			kill(self->programs[below(&a, PROCESSES)], SIGKILL);
+			kill_at = calls + below(&a, 2000);
+		}
+		for (int i = 0; i < PROCESSES; i++)
+			if (waitpid(self->programs[i], NULL, WNOHANG) == self->programs[i])
+				self->programs[i] = start_program();
+		if (calls >= disturb_at) {
+			disturb(self->bdf, &a);
+			disturb_at = calls + below(&a, 3000);
+		}
+		usleep(20000);
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		kill(self->programs[i], SIGKILL);
+		ASSERT_EQ(self->programs[i], waitpid(self->programs[i], NULL, 0));
+	}
+
+	/* The device is as good as new, for who was there all the time. */
+	copies = __atomic_load_n(&world->copies, __ATOMIC_RELAXED);
+	EXPECT_TRUE(accel_until(__atomic_load_n(&world->copies, __ATOMIC_RELAXED) > copies + 1));
+	__atomic_store_n(&world->over, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(self->neighbour, waitpid(self->neighbour, NULL, 0));
+	EXPECT_FALSE(world->wrong);
+	TH_LOG("%llu calls of %u programs, %llu copies of the neighbour",
+	       (unsigned long long)world->calls, world->programs,
+	       (unsigned long long)world->copies);
+	for (int i = 0; i < KINDS; i++)
+		TH_LOG("%s: %llu", kinds[i].name, (unsigned long long)world->done[i]);
+	EXPECT_EQ(NULL, missing());
+}
+
+TEST_HARNESS_MAIN
