@@ -46,7 +46,9 @@ help:
 	@echo 'make check        static checks'
 	@echo 'make check-fresh  demos and .ci/run in a new, minimal Debian 12 (RELEASE=trixie: 13)'
 	@echo 'make bench        measure, print a table, write build/bench.tsv'
-	@echo 'make stress       run the long campaigns, on $(KERNEL)'
+	@echo 'make stress       run the long campaigns, on $(KERNEL), and fuzz-qemu'
+	@echo 'make fuzz-qemu    random accesses to the accelerator in a QEMU with sanitizers'
+	@echo '                  (SECONDS=60; SEED=n: those of that seed first)'
 	@echo 'make clean        remove build/; the cache stays'
 
 # The sources are linked into a directory per kernel, where kbuild may leave
@@ -124,9 +126,16 @@ bench: modules lib tools bench-programs qemu
 stress: export KERNELS := $(KERNEL)
 stress: all-modules lib tools tests qemu
 	@tests/vm/suite --stress
+	@$(MAKE) --no-print-directory fuzz-qemu
+
+fuzz-qemu:
+	@tests/vm/need build qemu
+	@qemu/build --sanitized
+	@tests/fuzz-qemu/fuzz --qemu "$$(qemu/build --sanitized | tail -n 1)" \
+		$(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
 clean:
 	rm -rf $(O)
 
 .PHONY: all help modules grown all-modules kernel qemu lib tools tests unit bench-programs
-.PHONY: demo test shell check check-fresh bench stress clean
+.PHONY: demo test shell check check-fresh bench stress fuzz-qemu clean
