@@ -81,27 +81,27 @@ static int reallocate(struct laccel_device *dev, size_t n, int rounds)
 /* From the heap, which gives its end back now and then. */
 TEST_F_TIMEOUT(regcache, reallocated_from_the_heap, 120)
 {
-	int moved = 0;
+	int rounds = accel_times(20, 100), moved = 0;
 
 	for (int i = 0; i < 50; i++) {
-		int ret = reallocate(self->dev, 1000 + 100 * i, 100);
+		int ret = reallocate(self->dev, 1000 + 100 * i, rounds);
 
 		ASSERT_LE(0, ret);
 		moved += ret;
 		malloc_trim(0);
 	}
-	EXPECT_GT(500, moved);
+	EXPECT_GT(rounds * 5, moved);
 }
 
 /* By mmap() and munmap(), each time. */
 TEST_F_TIMEOUT(regcache, reallocated_by_the_kernel, 240)
 {
-	int moved;
+	int rounds = accel_times(1000, 5000), moved;
 
 	mallopt(M_MMAP_THRESHOLD, 64 << 10);
-	moved = reallocate(self->dev, 80000, 5000);
+	moved = reallocate(self->dev, 80000, rounds);
 	ASSERT_LE(0, moved);
-	EXPECT_GT(500, moved);
+	EXPECT_GT(rounds / 10, moved);
 }
 
 static uint8_t *map_at(void *addr, size_t n, int prot)

@@ -328,7 +328,7 @@ device_gone()
 }
 
 # edu needs 0.2 s for 4 KiB.
-head -c "$([ "$driver" = lite_accel_edu ] && echo 123456 || echo 12345678)" /dev/urandom >big
+head -c "$([ "$driver" = lite_accel_edu ] && echo 123456 || echo 3456789)" /dev/urandom >big
 echo small >small
 : >empty
 mkdir folder
