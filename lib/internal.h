@@ -115,7 +115,7 @@ int laccel_mode_bind(struct laccel_device *dev, uint32_t mode);
 /* Does the device find memory that is not registered by itself? */
 static inline bool laccel_finds_memory(const struct laccel_device *dev)
 {
-	return dev->info.mode == LACCEL_MODE_SVA || dev->info.mode == LACCEL_MODE_MIRROR;
+	return dev->info.mode != LACCEL_MODE_PINNED;
 }
 
 /* ioctl() that returns -errno and says that it could not @what */

@@ -517,8 +517,8 @@ int laccel_prefetch(struct laccel_device *dev, const void *addr, size_t length,
  * malloc(), on the stack, a file's.  They share one queue of their own, so helpers
  * of several threads on one struct laccel_device take turns.
  *
- * Where the device finds memory by itself (SVA, MIRROR) that is all.  In the other
- * modes memory that is not registered is registered at its first use, for reading or for
+ * Where memory is found without (SVA, MIRROR, MEDIATED) that is all.  In PINNED mode
+ * memory that is not registered is registered at its first use, for reading or for
  * writing as needed, and stays so.  Nobody needs to say that it was freed: the
  * registration follows the addresses, and where it cannot (other rights, nothing
  * mapped any more) the helper registers anew what is there now.  At most 1,024

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files of any size go through a few registered buffers: while the device works
+ * Files of any size go through a few buffers: while the device works
  * on one, read() fills the other.
  */
 #include <err.h>
@@ -33,16 +33,21 @@ static char *allocate(size_t size)
 	return region;
 }
 
-/* The buffers, and SHA-256's state behind them */
-static char *register_region(struct stream *stream, bool want_out)
+/* The buffers, and SHA-256's state behind them; registered where the device needs that */
+static char *prepare_region(struct stream *stream, bool want_out)
 {
+	struct laccel_info info;
 	size_t size;
 	char *region;
 	int ret;
 
+	if (laccel_get_info(stream->dev, &info))
+		fail_device();
 	for (stream->chunk = CHUNK_MAX;; stream->chunk /= 2) {
 		size = buffers_size(stream->chunk, want_out) + sizeof(*stream->sha256);
 		region = allocate(size);
+		if (info.mode != LACCEL_MODE_PINNED)
+			return region;
 		ret = laccel_mem_register(stream->dev, region, size, LACCEL_MEM_WRITE);
 		if (ret >= 0)
 			return region;
@@ -60,7 +65,7 @@ void stream_open(struct stream *stream, bool want_out)
 	stream->dev = open_device();
 	if (laccel_queue_create(stream->dev, STREAM_DEPTH, STREAM_DEPTH, &stream->q))
 		fail_device();
-	region = register_region(stream, want_out);
+	region = prepare_region(stream, want_out);
 	stream->sha256 = (struct laccel_sha256 *)(region +
 						  buffers_size(stream->chunk, want_out));
 	for (i = 0; i < STREAM_DEPTH; i++) {

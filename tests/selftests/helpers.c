@@ -142,7 +142,7 @@ TEST_F(helpers, read_only_memory)
 	static const uint8_t text[] = "123456789";
 	uint32_t crc = 0;
 
-	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_PINS);
+	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_WALLS);
 	EXPECT_EQ(0, laccel_crc32c(self->dev, text, 9, &crc));
 	EXPECT_EQ(0xe3069283, crc);
 	EXPECT_EQ(-EFAULT, laccel_fill(self->dev, (void *)text, 0, 8));
@@ -156,7 +156,7 @@ TEST_F(helpers, registered_for_reading)
 	uint8_t *p = accel_pages(PAGE);
 	uint32_t crc = 0;
 
-	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_PINS);
+	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_WALLS);
 	ASSERT_LE(0, laccel_mem_register(self->dev, p, PAGE, 0));
 	EXPECT_EQ(0, laccel_crc32c(self->dev, p, PAGE, &crc));
 	EXPECT_EQ(-EEXIST, laccel_fill(self->dev, p, 0, 8));
@@ -192,7 +192,7 @@ static int use_other(void)
 /* Registered memory is used as it is: the kernel is not asked again. */
 TEST_F(helpers, registered_memory)
 {
-	NEEDS(ACCEL_DOORBELL | ACCEL_PINS);
+	NEEDS(ACCEL_DOORBELL | ACCEL_WALLS);
 	EXPECT_EQ(0, run_child(use_registered));
 	EXPECT_EQ(-SIGSYS, run_child(use_other));
 }
@@ -330,7 +330,7 @@ TEST_F(helpers, memlock_in_words)
 	uint8_t *p = accel_pages(HUGE);
 	uint32_t crc = 0;
 
-	NEEDS(ACCEL_PINS);
+	NEEDS(ACCEL_WALLS);
 	ASSERT_EQ(0, confine_user(64 << 10));
 	ASSERT_LE(0, laccel_mem_register(self->dev, p, 10 * PAGE, 0));
 	EXPECT_EQ(-ENOMEM, laccel_mem_register(self->dev, p + HUGE / 2, HUGE / 2, 0));
@@ -338,6 +338,20 @@ TEST_F(helpers, memlock_in_words)
 	ASSERT_EQ(0, confine_user(0));
 	EXPECT_EQ(-ENOMEM, laccel_crc32c(self->dev, p + HUGE / 2, 9, &crc));
 	EXPECT_TRUE(error_says("4 KiB more exceed RLIMIT_MEMLOCK (0 bytes, 40 KiB in use)"));
+}
+
+/* C18: where the device finds memory by itself nothing is locked, and no limit in the way. */
+TEST_F(helpers, no_memlock)
+{
+	size_t n = accel_capped(HUGE);
+	uint8_t *p = accel_pages(2 * n);
+	bool pins = !accel_lacks(ACCEL_WALLS);
+
+	host_randomize(p, n);
+	ASSERT_EQ(0, confine_user(0));
+	EXPECT_EQ(pins ? -ENOMEM : 0, laccel_copy(self->dev, p + n, p, n));
+	EXPECT_TRUE(pins ? error_says("exceed RLIMIT_MEMLOCK") : !memcmp(p, p + n, n));
+	EXPECT_EQ(0, accel_pinned_kb());
 }
 
 /* The library never copies: the device moves each byte, once. */

@@ -500,7 +500,7 @@ TEST_F(library, registrations)
 	EXPECT_EQ(0, laccel_copy(self->dev, p + 3 * PAGE - 8, p + 3 * PAGE - 16, 8));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, c));
 	/* The helper's own, where it needs it. */
-	EXPECT_EQ(accel_lacks(ACCEL_PINS) ? 0 : 4, accel_pinned_kb());
+	EXPECT_EQ(accel_lacks(ACCEL_WALLS) ? 0 : 4, accel_pinned_kb());
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, c));
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, 12345));
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, -1));

@@ -270,6 +270,17 @@ nodev()
 	return "$status"
 }
 
+# Nothing is registered where the device finds memory by itself.
+without_memlock()
+{
+	ulimit -l 0
+	if [ "$("$tool" info | sed -n 's/^ *mode: *//p')" = PINNED ]; then
+		refuses 'exceed RLIMIT_MEMLOCK' as_user "$tool" crc32c big
+	else
+		[ "$(as_user "$tool" crc32c big)" = "$("$tool" crc32c big)" ]
+	fi
+}
+
 helps()
 {
 	"$tool" --help | grep -q '^Usage: ' && "$tool" sha256 --help | grep -q '^Usage: '
@@ -344,7 +355,7 @@ chmod 755 .
 chmod 000 unreadable
 
 echo "TAP version 13"
-echo "1..46"
+echo "1..47"
 with SHA256 "sha256: a file" same big
 with SHA256 "sha256: files" same small big empty
 with SHA256 "sha256: lengths around blocks, pages and buffers" sizes
@@ -381,6 +392,7 @@ if [ -e "$sysfs/counters/dma_read_bytes" ]; then
 else
 	skip "the device reads each byte once" "the device is not ours, in QEMU"
 fi
+with CRC32C "no memory that may be locked" eval "(without_memlock)"
 check "copy" copies
 check "copy: from a pipe" copies_from_a_pipe
 check "copy: onto itself" copy_onto_itself
