@@ -4,6 +4,7 @@
  * They never grow, shrink or move: a command is disturbed only if a range that it
  * uses is dropped.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -23,20 +24,43 @@ size_t laccel_range_find(const struct laccel_device *dev, uintptr_t addr)
 	return low;
 }
 
+/* Is all of it one mapping of a file, with the rights asked for? */
+static bool is_file(const struct laccel_mem_register *reg)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long long start, end, inode;
+	char line[128], write;
+	bool found = false;
+
+	/* A path that is longer than the line looks like lines that do not match. */
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = sscanf(line, "%llx-%llx %*c%c%*c%*c %*x %*x:%*x %llu", &start,
+			       &end, &write, &inode) == 4 && inode &&
+			start <= reg->addr && reg->addr + reg->length <= end &&
+			(write == 'w' || !(reg->flags & LACCEL_MEM_WRITE));
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
 static int fail_register(struct laccel_device *dev, int err,
 			 const struct laccel_mem_register *reg)
 {
 	static const char what[] = "registering memory";
+	static const char refusal[] = "its end, or its file system, does not let it be pinned";
+	unsigned long long start = reg->addr, end = reg->addr + reg->length;
+	const char *rights = reg->flags & LACCEL_MEM_WRITE ? "writing" : "reading";
 
 	if (err == ENOMEM)
 		return laccel_fail_limit(dev, err, what, reg->length);
 	if (err == EDQUOT)
 		return laccel_fail_limit(dev, err, what, 1);
+	if (err == EFAULT && is_file(reg))
+		return laccel_fail(err, "%#llx to %#llx is a file: %s for %s; use other memory",
+				   start, end, refusal, rights);
 	if (err == EFAULT)
 		return laccel_fail(err, "%#llx to %#llx cannot be accessed, or pinned, for %s",
-				   (unsigned long long)reg->addr,
-				   (unsigned long long)(reg->addr + reg->length),
-				   reg->flags & LACCEL_MEM_WRITE ? "writing" : "reading");
+				   start, end, rights);
 	return laccel_fail(err, "%s: %s: %s", dev->path, what, strerror(err));
 }
 

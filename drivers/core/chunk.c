@@ -26,7 +26,10 @@ static enum dma_data_direction laccel_dma_dir(struct laccel_mem *mem)
 	return mem->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-/* The owner registers: every page has to be there. */
+/*
+ * The owner registers: every page has to be there.  Files on persistent memory are refused
+ * by EOPNOTSUPP, all others by EFAULT.
+ */
 static int laccel_pin_all(struct laccel_pin *pin, struct page **pages)
 {
 	unsigned int gup_flags = FOLL_LONGTERM | (pin->write ? FOLL_WRITE : 0);
@@ -35,8 +38,10 @@ static int laccel_pin_all(struct laccel_pin *pin, struct page **pages)
 	while (pin->npages < pin->span) {
 		ret = pin_user_pages_fast(pin->addr + (unsigned long)pin->npages * PAGE_SIZE,
 					  pin->span - pin->npages, gup_flags, pages + pin->npages);
-		if (ret <= 0)
-			return ret ?: -EFAULT;
+		if (!ret || ret == -EOPNOTSUPP)
+			return -EFAULT;
+		if (ret < 0)
+			return ret;
 		pin->npages += ret;
 	}
 	return 0;

@@ -14,7 +14,7 @@ BUILD = TOP / "build"
 # The places of ./suites that are machines: the kernel, and options of ./run.
 PLACES = {
     "stock": ("stock", ()),
-    "noiommu": ("stock", ("--no-iommu",)),
+    "noiommu": ("stock", ("--no-iommu", "--append", "memmap=64M!1G")),
     "grown": ("stock", ("--modules", "grown")),
     "newest": ("newest", ()),
     "debug": ("debug", ()),
