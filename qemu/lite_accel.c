@@ -79,6 +79,8 @@ static const Knob knobs[] = {
               "break it: write through read-only leaves"),
     KNOB_BOOL("ignore-stop", ignore_stop, "break it: go on after STOP"),
     KNOB_BOOL("ignore-reset", ignore_reset, "break it: go on after a reset"),
+    KNOB_BOOL("ignore-moderation", ignore_moderation,
+              "break it: interrupt at once, always"),
     KNOB_BOOL("drop-completions", drop_completions, "break it: no CQEs"),
     KNOB_BOOL("hang", hang, "break it: no progress, no end of STOP and FLUSH"),
     KNOB_BOOL("fail-dma", fail_dma, "break it: operands cannot be accessed"),
@@ -278,6 +280,7 @@ static void lite_accel_reset_hold(Object *obj, ResetType type)
     lite_accel_mmu_reset(s);
     s->pending = 0;
     s->failed = 0;
+    s->moderation = 0;
 }
 
 static void lite_accel_write_config(PCIDevice *pci, uint32_t addr,

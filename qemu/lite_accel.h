@@ -131,6 +131,7 @@ struct LiteAccelQueue {
     bool virgin;         /* no SQE fetched since START */
     bool last_ok;        /* the command fetched last has completed with OK */
     bool armed;
+    int64_t quiet_until; /* no message before */
 
     uint32_t fault_tag;
     LiteAccelCommand *faulted;
@@ -178,6 +179,7 @@ struct LiteAccel {
     bool ignore_write_bit;
     bool ignore_stop;
     bool ignore_reset;
+    bool ignore_moderation;
     bool drop_completions;
     bool hang;
     bool fail_dma;
@@ -185,6 +187,8 @@ struct LiteAccel {
     uint64_t counters[LACCEL_COUNTERS];
     uint64_t pending;
     uint64_t failed;
+    uint64_t moderation;
+    uint64_t held;          /* bit N: queue N's arm has fired too early */
 
     /* engine */
     QEMUTimer *timer;
@@ -230,7 +234,7 @@ void lite_accel_doorbell(LiteAccelQueue *q, unsigned offset, uint64_t value,
                          unsigned size);
 void lite_accel_command_free(LiteAccelCommand *c);
 void lite_accel_queue_status(LiteAccelQueue *q, uint32_t state);
-void lite_accel_queue_interrupt(LiteAccelQueue *q);
+void lite_accel_queue_interrupt(LiteAccelQueue *q, int64_t now);
 void lite_accel_queue_fail(LiteAccelQueue *q, enum laccel_queue_error error,
                            uint32_t entry, uint64_t value);
 void lite_accel_queue_drain(LiteAccelQueue *q);
@@ -257,8 +261,10 @@ LiteAccelCommand *lite_accel_queue_next(LiteAccelQueue *q);
 void lite_accel_queue_retire(LiteAccelCommand *c);
 
 /* lite_accel_engine.c */
+int64_t lite_accel_clock_now(void);
 void lite_accel_engine_init(LiteAccel *s);
 void lite_accel_engine_kick(LiteAccel *s);
+void lite_accel_engine_kick_at(LiteAccel *s, int64_t when);
 void lite_accel_engine_catch_up(LiteAccel *s);
 void lite_accel_engine_reset(LiteAccel *s);
 void lite_accel_engine_exit(LiteAccel *s);

@@ -38,6 +38,8 @@ static uint64_t device_read(LiteAccel *s, hwaddr addr)
         return s->flush_last;
     case LACCEL_REG_FLUSH:
         return lite_accel_flush_busy(s);
+    case LACCEL_REG_MODERATION:
+        return s->moderation;
     case LACCEL_REG_COUNTER(0) ... LACCEL_REG_COUNTER(LACCEL_COUNTERS - 1):
         return s->counters[(addr - LACCEL_REG_COUNTER(0)) / 8];
     default:
@@ -54,6 +56,16 @@ static void set_fault_base(LiteAccel *s, uint64_t value)
         return;
     }
     s->fault_base = value;
+}
+
+static void set_moderation(LiteAccel *s, uint64_t value)
+{
+    if (value > LACCEL_MODERATION_MAX) {
+        lite_accel_guest_error("too long between interrupts",
+                               LACCEL_REG_MODERATION, value);
+        return;
+    }
+    s->moderation = value;
 }
 
 static void device_write(LiteAccel *s, hwaddr addr, uint64_t value)
@@ -87,6 +99,9 @@ static void device_write(LiteAccel *s, hwaddr addr, uint64_t value)
         if (value == 1) {
             lite_accel_flush(s);
         }
+        break;
+    case LACCEL_REG_MODERATION:
+        set_moderation(s, value);
         break;
     default:
         lite_accel_guest_error("no register to write", addr, value);

@@ -12,15 +12,21 @@
 #define STEPS_PER_CALLBACK  64
 #define PAUSE_NS            20000
 
-static int64_t clock_now(void)
+int64_t lite_accel_clock_now(void)
 {
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+}
+
+/* There is something to do then. */
+void lite_accel_engine_kick_at(LiteAccel *s, int64_t when)
+{
+    timer_mod_anticipate_ns(s->timer, when);
 }
 
 /* There may be something to do. */
 void lite_accel_engine_kick(LiteAccel *s)
 {
-    timer_mod_anticipate_ns(s->timer, clock_now());
+    lite_accel_engine_kick_at(s, lite_accel_clock_now());
 }
 
 /* Lets @c land at @due, after all that are due not later. */
@@ -101,7 +107,7 @@ static void land(LiteAccelCommand *c)
     }
     if (s->delay_completions_ns && !c->delayed) {
         c->delayed = true;
-        take_off(c, clock_now() + s->delay_completions_ns);
+        take_off(c, lite_accel_clock_now() + s->delay_completions_ns);
         return;
     }
     lite_accel_queue_retire(c);
@@ -152,13 +158,31 @@ static void drain_queues(LiteAccel *s)
     }
 }
 
+/* Sends what was held and is due.  Returns when the next message is. */
+static int64_t send_held(LiteAccel *s, int64_t now)
+{
+    uint64_t held = s->held;
+    int64_t next = INT64_MAX;
+
+    for (; held; held &= held - 1) {
+        LiteAccelQueue *q = &s->queues[ctz64(held)];
+
+        if (q->quiet_until <= now) {
+            lite_accel_queue_interrupt(q, now);
+        } else {
+            next = MIN(next, q->quiet_until);
+        }
+    }
+    return next;
+}
+
 /*
  * A callback that has used up its steps, or host time, is followed by a pause:
  * CPUs wait for the BQL, which an eager main loop would hardly ever let go.
  */
 static int64_t after_pause(int64_t start, int64_t next)
 {
-    int64_t now = clock_now();
+    int64_t now = lite_accel_clock_now();
 
     if (next <= start || now - start > PAUSE_NS) {
         return MAX(next, now + PAUSE_NS);
@@ -168,7 +192,7 @@ static int64_t after_pause(int64_t start, int64_t next)
 
 static void engine_work(LiteAccel *s)
 {
-    int64_t now = clock_now(), next = now;
+    int64_t now = lite_accel_clock_now(), next = now;
 
     s->budget = s->slice;
     for (unsigned i = 0; i < STEPS_PER_CALLBACK && s->budget; i++) {
@@ -178,8 +202,10 @@ static void engine_work(LiteAccel *s)
         }
     }
     drain_queues(s);
+    next = next == INT64_MAX ? next : after_pause(now, next);
+    next = MIN(next, send_held(s, now));
     if (next != INT64_MAX) {
-        timer_mod_ns(s->timer, after_pause(now, next));
+        timer_mod_ns(s->timer, next);
     }
 }
 
@@ -197,7 +223,7 @@ static void engine_run(void *opaque)
         return;
     }
     if (guard->engaged_in_io) {
-        timer_mod_ns(s->timer, clock_now() + PAUSE_NS);
+        timer_mod_ns(s->timer, lite_accel_clock_now() + PAUSE_NS);
         return;
     }
     guard->engaged_in_io = true;
@@ -212,7 +238,7 @@ static void engine_run(void *opaque)
  */
 void lite_accel_engine_catch_up(LiteAccel *s)
 {
-    int64_t now = clock_now();
+    int64_t now = lite_accel_clock_now();
 
     if (s->hang) {
         return;

@@ -94,6 +94,8 @@ static void queue_drop(LiteAccelQueue *q)
     }
     q->ghost = false;
     q->armed = false;
+    q->quiet_until = 0;
+    q->dev->held &= ~queue_bit(q);
     q->dev->stopping &= ~queue_bit(q);
 }
 
@@ -197,6 +199,9 @@ void lite_accel_queue_drain(LiteAccelQueue *q)
     }
     if (q->state == LACCEL_QUEUE_STOPPING && !q->nactive) {
         trace_lite_accel_queue_idle(q->index, q->fetched, q->retired);
+        if (q->dev->held & queue_bit(q)) {
+            lite_accel_queue_interrupt(q, q->quiet_until);
+        }
         lite_accel_queue_status(q, LACCEL_QUEUE_IDLE);
         queue_drop(q);
         q->state = LACCEL_QUEUE_IDLE;
@@ -257,11 +262,21 @@ void lite_accel_queue_write(LiteAccelQueue *q, unsigned offset, uint64_t value)
     }
 }
 
-void lite_accel_queue_interrupt(LiteAccelQueue *q)
+/* The arm fires.  What is too early is held, and the queue armed until then. */
+void lite_accel_queue_interrupt(LiteAccelQueue *q, int64_t now)
 {
+    LiteAccel *s = q->dev;
+
+    if (now < q->quiet_until && !s->ignore_moderation) {
+        s->held |= queue_bit(q);
+        lite_accel_engine_kick_at(s, q->quiet_until);
+        return;
+    }
     q->armed = false;
-    q->dev->pending |= queue_bit(q);
-    lite_accel_interrupt(q->dev, lite_accel_queue_vector(q));
+    q->quiet_until = now + s->moderation;
+    s->held &= ~queue_bit(q);
+    s->pending |= queue_bit(q);
+    lite_accel_interrupt(s, lite_accel_queue_vector(q));
 }
 
 /* Is @value in the range from @first to @last, modulo 2^32? */
@@ -297,7 +312,7 @@ static void doorbell_arm(LiteAccelQueue *q, uint64_t value)
     trace_lite_accel_arm(q->index, value);
     q->armed = true;
     if (value != q->retired) {
-        lite_accel_queue_interrupt(q);
+        lite_accel_queue_interrupt(q, lite_accel_clock_now());
     }
 }
 

@@ -17,6 +17,12 @@
 /* How long a stop or a flush may take before the device counts as hung. */
 #define LACCEL_PCI_TIMEOUT_US USEC_PER_SEC
 
+/*
+ * How long a queue's next interrupt is put off, at least.  A program can have one for each
+ * store to its doorbell, on a CPU that is not its own: so they leave that CPU to others.
+ */
+#define LACCEL_PCI_MODERATION_NS (20 * NSEC_PER_USEC)
+
 /* What a removed device reads as. */
 #define LACCEL_PCI_GONE (~0ULL)
 
@@ -324,6 +330,7 @@ static int laccel_pci_start(struct laccel_pci *pci)
 	WRITE_ONCE(pci->hung, false);
 	laccel_pci_write(pci, LACCEL_REG_FAULT_BASE, pci->faults_dma);
 	laccel_pci_write(pci, LACCEL_REG_FAULT_ENTRIES, pci->fault_entries);
+	laccel_pci_write(pci, LACCEL_REG_MODERATION, LACCEL_PCI_MODERATION_NS);
 	pci_set_master(pci->pdev);
 	return 0;
 }

@@ -38,6 +38,8 @@
 #define LACCEL_REG_FLUSH_START		0x50	/* RW, first address */
 #define LACCEL_REG_FLUSH_LAST		0x58	/* RW, last address */
 #define LACCEL_REG_FLUSH		0x60	/* RW, write 1: begin; reads 1 while busy */
+#define LACCEL_REG_MODERATION		0x68	/* RW, ns, between two messages of a queue */
+#define   LACCEL_MODERATION_MAX		1000000000
 
 /* Counters, RO, since power-on (FLR keeps them) */
 #define LACCEL_REG_COUNTER(n)		(0x100 + 8 * (n))

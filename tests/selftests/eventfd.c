@@ -7,6 +7,10 @@
 
 #include "accel.h"
 #include "kselftest_harness.h"
+#include "vm.h"
+
+#define MODERATION_NS	20000	/* of our device's driver */
+#define ARMS	20000
 
 FIXTURE(eventfd) {
 	int fd;
@@ -49,6 +53,40 @@ TEST_F(eventfd, armed_before_completion)
 	EXPECT_TRUE(accel_signalled(self->event));
 	if (!accel_lacks(ACCEL_MODEL))
 		EXPECT_EQ(interrupts + 1, accel_counter("interrupts"));
+}
+
+/* How many interrupts so many arms cause that fire at once, and whether that is too many. */
+static uint64_t arm_without_end(struct accel_queue *q, int arms, bool *too_many)
+{
+	uint64_t interrupts = accel_counter("interrupts"), begin = accel_ms(), most;
+
+	for (int i = 0; i < arms; i++)
+		accel_arm(q, 0);
+	interrupts = accel_counter("interrupts") - interrupts;
+	most = (accel_ms() - begin + 1) * 1000000 / MODERATION_NS + 1;
+	*too_many = interrupts > most;
+	return interrupts;
+}
+
+/* F9: interrupts, which are on others' time, keep a distance; the last one comes. */
+TEST_F(eventfd, arms_without_end)
+{
+	bool too_many;
+
+	NEEDS(ACCEL_MODEL);
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+	EXPECT_GE(ARMS, arm_without_end(&self->q, ARMS, &too_many));
+	EXPECT_FALSE(too_many);
+	accel_signalled(self->event);
+	accel_arm(&self->q, 0);
+	EXPECT_TRUE(accel_signalled(self->event));
+
+	/* The switch is root's. */
+	if (geteuid())
+		return;
+	ASSERT_EQ(0, vm_switch("ignore-moderation", true));
+	EXPECT_EQ(ARMS, arm_without_end(&self->q, ARMS, &too_many));
+	ASSERT_EQ(0, vm_switch("ignore-moderation", false));
 }
 
 TEST_F(eventfd, armed_after_completion)
