@@ -67,27 +67,47 @@ static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queu
 	return ret;
 }
 
-static vm_fault_t laccel_vma_fault(struct vm_fault *vmf)
+/* What is mapped there, or NULL if it is a doorbell.  A mapping shows all of its region. */
+static void *laccel_vma_memory(struct vm_area_struct *vma, unsigned long addr)
 {
-	struct vm_area_struct *vma = vmf->vma;
 	struct laccel_queue *queue = vma->vm_private_data;
-	unsigned long offset = (vmf->pgoff - vma->vm_pgoff) << PAGE_SHIFT;
-	void *base;
+	unsigned long offset = addr - vma->vm_start;
 
 	switch (vma->vm_pgoff >> (LACCEL_REGION_SHIFT - PAGE_SHIFT)) {
 	case LACCEL_REGION_SQ:
-		base = queue->sq.entries;
-		break;
+		return (void *)queue->sq.entries + offset;
 	case LACCEL_REGION_CQ:
-		base = queue->cq.entries;
-		break;
+		return (void *)queue->cq.entries + offset;
 	case LACCEL_REGION_STATE:
-		base = queue->state;
-		break;
+		return (void *)queue->state + offset;
 	default:
-		return laccel_doorbell_fault(vmf, queue);
+		return NULL;
 	}
-	return vmf_insert_pfn(vma, vmf->address, PHYS_PFN(virt_to_phys(base + offset)));
+}
+
+static vm_fault_t laccel_vma_fault(struct vm_fault *vmf)
+{
+	void *memory = laccel_vma_memory(vmf->vma, vmf->address);
+
+	if (!memory)
+		return laccel_doorbell_fault(vmf, vmf->vma->vm_private_data);
+	return vmf_insert_pfn(vmf->vma, vmf->address, PHYS_PFN(virt_to_phys(memory)));
+}
+
+/* For debuggers; but to a device an access is more than a look. */
+static int laccel_vma_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len,
+			     int write)
+{
+	void *memory = laccel_vma_memory(vma, addr);
+
+	if (!memory || (write && !(vma->vm_flags & VM_WRITE)))
+		return -EACCES;
+	len = min_t(unsigned long, len, vma->vm_end - addr);
+	if (write)
+		memcpy(memory, buf, len);
+	else
+		memcpy(buf, memory, len);
+	return len;
 }
 
 static const struct vm_operations_struct laccel_vm_ops = {
@@ -96,6 +116,7 @@ static const struct vm_operations_struct laccel_vm_ops = {
 	.may_split = laccel_vma_may_split,
 	.mremap = laccel_vma_mremap,
 	.fault = laccel_vma_fault,
+	.access = laccel_vma_access,
 };
 
 /* A reference to the file's queue that has the slot, or NULL. */

@@ -5,6 +5,7 @@
  * to a mapping afterwards (B1, B4, B5).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
@@ -298,6 +299,40 @@ TEST_F(mapping, madvise)
 }
 
 /* The memory of a queue is the kernel's: it cannot be made an operand. */
+/*
+ * C16: a debugger reads rings and state and writes what the program can write, by the end of
+ * the mapping at most; a doorbell is no memory.
+ */
+TEST_F(mapping, debugger)
+{
+	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	uint64_t reads = accel_counter("doorbell_reads");
+	static uint8_t seen[4 * PAGE];
+
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(1)));
+	for (int i = 0; i < REGIONS; i++) {
+		struct region *r = &self->regions[i];
+		off_t at = (uintptr_t)r->mapped + r->bytes - 64;
+
+		if (!r->mapped)
+			continue;
+		if (i == DOORBELL) {
+			EXPECT_GT(0, pread(mem, seen, 64, at));
+			EXPECT_GT(0, pwrite(mem, seen, 8, (uintptr_t)r->mapped));
+			continue;
+		}
+		EXPECT_EQ(64, pread(mem, seen, 64, at));
+		EXPECT_EQ(0, memcmp(seen, (void *)at, 64));
+		EXPECT_EQ(r->bytes, pread(mem, seen, r->bytes, (uintptr_t)r->mapped));
+		EXPECT_EQ(0, memcmp(seen, r->mapped, r->bytes));
+		memset(seen, 0xa5, 64);
+		EXPECT_EQ(r->rights & PROT_WRITE ? 64 : -1, pwrite(mem, seen, 64, at));
+		EXPECT_EQ(!!(r->rights & PROT_WRITE), !memcmp(seen, (void *)at, 64));
+	}
+	EXPECT_EQ(reads, accel_counter("doorbell_reads"));
+	close(mem);
+}
+
 TEST_F(mapping, cannot_be_registered)
 {
 	for (int i = 0; i < REGIONS; i++) {
