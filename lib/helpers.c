@@ -240,6 +240,8 @@ static int run_pieces(struct laccel_device *dev, struct job *job)
 		if (!ret)
 			ret = take_result(dev, job, piece, &cqe);
 	} while (!ret && job->done < job->length);
+	if (!ret && job->dst_flags)
+		VALGRIND_MAKE_MEM_DEFINED(job->dst, job->length);
 	return ret;
 }
 
