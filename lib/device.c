@@ -25,19 +25,35 @@ int laccel_check_owner(struct laccel_device *dev)
 			   dev->path);
 }
 
+/* closefrom() takes descriptors away that are not the caller's; others get their numbers. */
+bool laccel_has_descriptor(const struct laccel_device *dev)
+{
+	struct stat st;
+
+	return !fstat(dev->fd, &st) && st.st_rdev == dev->node && st.st_ino == dev->inode;
+}
+
+int laccel_fail_closed(const struct laccel_device *dev)
+{
+	return laccel_fail(EBADF, "%s: its descriptor has been closed by the program", dev->path);
+}
+
 int laccel_ioctl(struct laccel_device *dev, unsigned long request, void *arg,
 		 const char *what)
 {
-	int ret;
+	int ret, err;
 
 	do {
 		ret = ioctl(dev->fd, request, arg);
 	} while (ret < 0 && errno == EINTR);
 	if (ret >= 0)
 		return ret;
-	if (errno == ENODEV)
+	err = errno;
+	if (err == ENODEV)
 		return laccel_fail(ENODEV, "%s: the device is gone", dev->path);
-	return laccel_fail(errno, "%s: cannot %s: %m", dev->path, what);
+	if (!laccel_has_descriptor(dev))
+		return laccel_fail_closed(dev);
+	return laccel_fail(err, "%s: cannot %s: %s", dev->path, what, strerror(err));
 }
 
 static int fail_access(const char *path)

@@ -110,6 +110,10 @@ int laccel_fail(int err, const char *format, ...)
 /* 0, or -EPERM in a forked child */
 int laccel_check_owner(struct laccel_device *dev);
 
+/* Is it still the one that was opened?  And -EBADF, with a sentence, where it is not. */
+bool laccel_has_descriptor(const struct laccel_device *dev);
+int laccel_fail_closed(const struct laccel_device *dev);
+
 /* The mode that the environment asks for, where the program leaves it open */
 int laccel_mode_wanted(uint32_t *mode);
 

@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -364,14 +363,6 @@ static void unlink_queue(struct queue *queue)
 	pthread_mutex_unlock(&dev->lock);
 }
 
-/* closefrom() takes descriptors away that are not the caller's; others get their numbers. */
-static bool has_descriptor(const struct laccel_device *dev)
-{
-	struct stat st;
-
-	return !fstat(dev->fd, &st) && st.st_rdev == dev->node && st.st_ino == dev->inode;
-}
-
 int laccel_queue_abandon(struct laccel_queue *q, int ret)
 {
 	struct queue *queue = to_queue(q);
@@ -379,12 +370,11 @@ int laccel_queue_abandon(struct laccel_queue *q, int ret)
 	struct laccel_device *dev = queue->dev;
 
 	unlink_queue(queue);
-	if (has_descriptor(dev)) {
+	if (laccel_has_descriptor(dev)) {
 		ioctl(dev->fd, LACCEL_IOC_DESTROY, &destroy);
 	} else {
 		queue->eventfd = -1;
-		ret = laccel_fail(EBADF, "%s: its descriptor has been closed by the program",
-				  dev->path);
+		ret = laccel_fail_closed(dev);
 	}
 	/* With the last mapping goes what has no descriptor. */
 	laccel_queue_free(queue, true);

@@ -94,7 +94,7 @@ int laccel_range_add(struct laccel_device *dev, struct laccel_range range)
 	if (ret)
 		return ret;
 	ret = laccel_ioctl(dev, LACCEL_IOC_MEM_REGISTER, &reg, "register memory");
-	if (ret == -ENODEV)
+	if (ret == -ENODEV || ret == -EBADF)
 		return ret;
 	if (ret)
 		return fail_register(dev, -ret, &reg);

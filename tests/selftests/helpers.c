@@ -5,6 +5,7 @@
  * nothing is copied on the way.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -322,6 +323,34 @@ TEST_F(helpers, failed_wait)
 	ASSERT_EQ(0, laccel_copy(self->dev, c, b, n));
 	EXPECT_EQ(0, memcmp(b, c, n));
 	EXPECT_TRUE(accel_is_all(a, n, 0x55));
+}
+
+/* Closes what it has not opened, and opens something else at its number. */
+static int use_after_closefrom(void)
+{
+	uint8_t *a = accel_pages(2 * PAGE), *b = a + PAGE;
+	struct laccel_device *dev;
+	int other, ret;
+
+	if (laccel_open(NULL, &dev) || laccel_copy(dev, b, a, 64) || close_range(3, ~0u, 0))
+		return 99;
+	other = open("/dev/zero", O_RDWR);
+	a = accel_pages(2 * PAGE);
+	b = a + PAGE;
+	memset(a, 0x42, PAGE);
+	ret = laccel_copy(dev, b, a, PAGE);
+	/* Where it neither asks the kernel nor sleeps it need not notice. */
+	if (ret ? ret != -EBADF || !error_says("has been closed by the program") :
+		  !accel_is_all(b, PAGE, 0x42))
+		return 98;
+	laccel_close(dev);
+	return fcntl(other, F_GETFD) < 0;
+}
+
+/* F4: descriptors that a program has closed are not others' of the same number. */
+TEST_F(helpers, closefrom)
+{
+	EXPECT_EQ(0, run_child(use_after_closefrom));
 }
 
 /* A limit below everything: which one, how much is in use, how much was needed. */
