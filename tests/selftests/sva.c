@@ -5,15 +5,20 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "accel.h"
 #include "host.h"
 #include "kselftest_harness.h"
+#include "vm.h"
 
 #define FILES	64
 
@@ -224,6 +229,85 @@ TEST_F(sva, registered)
 	EXPECT_TRUE(accel_is_all(p, PAGE, 0xff) && accel_is_all(p + PAGE, PAGE, 0));
 	EXPECT_EQ(0, accel_destroy(self->fd, id));
 	EXPECT_EQ(0, accel_queue_exit(&q));
+}
+
+#define GROUP	"/sys/fs/cgroup/slow/"
+
+/* Bytes per second that the group's processes may read of the disk. */
+static int let_read(const char *rate)
+{
+	struct stat st;
+	char line[64];
+
+	if (stat("/dev/nullb0", &st))
+		return -errno;
+	snprintf(line, sizeof(line), "%u:%u rbps=%s", major(st.st_rdev), minor(st.st_rdev), rate);
+	return vm_write(GROUP "io.max", line);
+}
+
+/* With a read under way, for which the kernel waits before it lets the memory go. */
+static void end_while_reading(int fd)
+{
+	int disk = open("/dev/nullb0", O_RDONLY | O_DIRECT | O_CLOEXEC);
+	struct iocb read = {
+		.aio_lio_opcode = IOCB_CMD_PREAD,
+		.aio_fildes = disk,
+		.aio_buf = accel_va(accel_pages(PAGE)),
+		.aio_nbytes = PAGE,
+	}, *list = &read;
+	aio_context_t context = 0;
+	struct accel_queue q;
+
+	if (accel_queue_init(&q, fd, 4) || accel_command(&q, accel_nop(1)) ||
+	    vm_write(GROUP "cgroup.procs", "0") || syscall(SYS_io_setup, 1, &context) ||
+	    syscall(SYS_io_submit, context, 1, &list) != 1)
+		_exit(1);
+	accel_queue_unmap(&q);
+	close(fd);
+	_exit(0);
+}
+
+/* It has given up its memory, which is still there. */
+static bool hangs_in_exit(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	return accel_number_in(path, "State:\tD") != UINT64_MAX &&
+	       accel_number_in(path, "VmSize:") == UINT64_MAX;
+}
+
+/*
+ * F2: a process that does not come to its end keeps nobody waiting: neither who closes its
+ * file, nor the next one, nor who unbinds the device.
+ */
+TEST_F(sva, another_hangs_in_exit)
+{
+	int fd = accel_open_unbound(), status;
+	char bdf[VM_BDF];
+	pid_t child;
+
+	if (vm_modprobe("null_blk"))
+		SKIP(return, "no null_blk");
+	ASSERT_EQ(0, vm_write("/sys/fs/cgroup/cgroup.subtree_control", "+io"));
+	ASSERT_EQ(0, mkdir(GROUP, 0755));
+	ASSERT_EQ(0, let_read("1"));
+	child = fork();
+	if (!child)
+		end_while_reading(fd);
+	ASSERT_TRUE(accel_until(hangs_in_exit(child)));
+	close(fd);
+	EXPECT_EQ(0, use_device());
+	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
+	EXPECT_EQ(0, vm_unbind(bdf));
+	EXPECT_EQ(0, vm_bind(bdf));
+	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+
+	ASSERT_EQ(0, let_read("max"));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, rmdir(GROUP));
+	EXPECT_EQ(0, vm_unload("null_blk"));
 }
 
 TEST_HARNESS_MAIN
