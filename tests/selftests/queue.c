@@ -75,10 +75,15 @@ static int run_nops(struct accel_queue *q, uint32_t count)
 	return wrong;
 }
 
-/* B30: three times around rings of every length, and of two lengths. */
+/*
+ * B30: three times around rings of every length, and of two lengths.  A slow device has the
+ * core's rings, as a fast one without queues has.
+ */
 TEST_F_TIMEOUT(queue, wrap_at_every_size, 120)
 {
-	for (uint32_t sq = 1; sq <= 4096; sq *= 2) {
+	uint32_t longest = accel_lacks(ACCEL_SPEED) ? 256 : 4096;
+
+	for (uint32_t sq = 1; sq <= longest; sq *= 2) {
 		const uint32_t cqs[] = { sq, sq > 8 ? sq / 8 : 1, sq < 1024 ? sq * 4 : 4096 };
 
 		for (size_t i = 0; i < ARRAY_SIZE(cqs); i++) {
