@@ -462,7 +462,7 @@ TEST_F(faults, tables_agree)
 }
 
 /* As many queues as there are, each of which meets nothing but missing pages. */
-TEST_F(faults, all_queues_fault)
+TEST_F_TIMEOUT(faults, all_queues_fault, 120)
 {
 	struct accel_queue q[64];
 	const size_t bytes = 64 * PAGE;
