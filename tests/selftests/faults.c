@@ -465,7 +465,7 @@ TEST_F(faults, tables_agree)
 TEST_F_TIMEOUT(faults, all_queues_fault, 120)
 {
 	struct accel_queue q[64];
-	const size_t bytes = 64 * PAGE;
+	const size_t bytes = 16 * PAGE;
 	struct laccel_cqe cqe;
 	uint8_t *p[64];
 	int n = 0;
