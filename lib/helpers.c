@@ -5,6 +5,13 @@
  */
 #include "internal.h"
 
+/* What the device has written has been written, to valgrind too where its header is. */
+#if __has_include("valgrind/memcheck.h")
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(addr, length) ((void)(addr), (void)(length))
+#endif
+
 /* Pieces must be a multiple of FILL's pattern and of SHA-256's block. */
 #define PIECE_ALIGN	((size_t)64)
 

@@ -96,13 +96,6 @@ static inline uint32_t laccel_clear_0(void *p, const void *end)
 	return size;
 }
 
-/* What the device has written has been written, to valgrind too where its header is. */
-#if __has_include("valgrind/memcheck.h")
-#include <valgrind/memcheck.h>
-#else
-#define VALGRIND_MAKE_MEM_DEFINED(addr, length) ((void)(addr), (void)(length))
-#endif
-
 /* Keep the sentence for laccel_last_error() and return -@err. */
 int laccel_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3), cold));
