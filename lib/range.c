@@ -29,14 +29,14 @@ static bool is_file(const struct laccel_mem_register *reg)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	unsigned long long start, end, inode;
-	char line[128], write;
+	char line[128], read, write;
 	bool found = false;
 
 	/* A path that is longer than the line looks like lines that do not match. */
 	while (maps && !found && fgets(line, sizeof(line), maps))
-		found = sscanf(line, "%llx-%llx %*c%c%*c%*c %*x %*x:%*x %llu", &start,
-			       &end, &write, &inode) == 4 && inode &&
-			start <= reg->addr && reg->addr + reg->length <= end &&
+		found = sscanf(line, "%llx-%llx %c%c%*c%*c %*x %*x:%*x %llu", &start,
+			       &end, &read, &write, &inode) == 5 && inode &&
+			start <= reg->addr && reg->addr + reg->length <= end && read == 'r' &&
 			(write == 'w' || !(reg->flags & LACCEL_MEM_WRITE));
 	if (maps)
 		fclose(maps);
