@@ -33,8 +33,10 @@ bool laccel_has_descriptor(const struct laccel_device *dev)
 	return !fstat(dev->fd, &st) && st.st_rdev == dev->node && st.st_ino == dev->inode;
 }
 
-int laccel_fail_closed(const struct laccel_device *dev)
+int laccel_check_descriptor(const struct laccel_device *dev)
 {
+	if (laccel_has_descriptor(dev))
+		return 0;
 	return laccel_fail(EBADF, "%s: its descriptor has been closed by the program", dev->path);
 }
 
@@ -48,11 +50,13 @@ int laccel_ioctl(struct laccel_device *dev, unsigned long request, void *arg,
 	} while (ret < 0 && errno == EINTR);
 	if (ret >= 0)
 		return ret;
+
 	err = errno;
 	if (err == ENODEV)
 		return laccel_fail(ENODEV, "%s: the device is gone", dev->path);
-	if (!laccel_has_descriptor(dev))
-		return laccel_fail_closed(dev);
+	ret = laccel_check_descriptor(dev);
+	if (ret)
+		return ret;
 	return laccel_fail(err, "%s: cannot %s: %s", dev->path, what, strerror(err));
 }
 
@@ -285,7 +289,7 @@ static void destroy_objects(struct laccel_device *dev)
 {
 	while (dev->queues)
 		laccel_queue_destroy(&dev->queues->q);
-	while (dev->nranges)
+	while (dev->nranges && laccel_has_descriptor(dev))
 		laccel_range_drop(dev, dev->nranges - 1);
 }
 
@@ -309,7 +313,7 @@ void laccel_close(struct laccel_device *dev)
 	free_inherited(dev);
 	if (dev->owner)
 		munmap(dev->owner, dev->page_size);
-	if (dev->fd >= 0)
+	if (laccel_has_descriptor(dev))
 		close(dev->fd);
 	free(dev->ranges);
 	free(dev->handles);

@@ -79,6 +79,7 @@ struct queue {
 	struct queue *next;
 	uint32_t id;
 	int eventfd;
+	bool unheard;			/* the last kick failed */
 	const volatile struct laccel_queue_state *state;
 	size_t sq_bytes;
 	size_t cq_bytes;
@@ -103,9 +104,9 @@ int laccel_fail(int err, const char *format, ...)
 /* 0, or -EPERM in a forked child */
 int laccel_check_owner(struct laccel_device *dev);
 
-/* Is it still the one that was opened?  And -EBADF, with a sentence, where it is not. */
+/* Is it still the one that was opened?  The second is 0 or -EBADF, with a sentence. */
 bool laccel_has_descriptor(const struct laccel_device *dev);
-int laccel_fail_closed(const struct laccel_device *dev);
+int laccel_check_descriptor(const struct laccel_device *dev);
 
 /* The mode that the environment asks for, where the program leaves it open */
 int laccel_mode_wanted(uint32_t *mode);

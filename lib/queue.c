@@ -74,7 +74,11 @@ static void init_positions(struct laccel_queue *q,
 static int kernel_create(struct queue *queue, struct laccel_queue_create *create)
 {
 	struct laccel_device *dev = queue->dev;
-	int ret;
+	int ret = laccel_check_descriptor(dev);
+
+	queue->eventfd = -1;
+	if (ret)
+		return ret;
 
 	queue->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (queue->eventfd < 0)
@@ -97,7 +101,10 @@ static int kernel_destroy(struct queue *queue)
 		.size = sizeof(destroy),
 		.id = queue->id,
 	};
+	int ret = laccel_check_descriptor(queue->dev);
 
+	if (ret)
+		return ret;
 	return laccel_ioctl(queue->dev, LACCEL_IOC_DESTROY, &destroy,
 			    "destroy a queue");
 }
@@ -112,7 +119,8 @@ void laccel_queue_free(struct queue *queue, bool unmap)
 		unmap_region(queue->state, queue->dev->page_size);
 		unmap_region(q->doorbell, queue->dev->page_size);
 	}
-	if (queue->eventfd >= 0)
+	/* The program closes both, or none. */
+	if (queue->eventfd >= 0 && laccel_has_descriptor(queue->dev))
 		close(queue->eventfd);
 	free(queue);
 }
@@ -196,7 +204,7 @@ static void kick(struct laccel_queue *q, uint32_t offset, uint64_t value)
 	};
 	int saved = errno;
 
-	ioctl(queue->dev->fd, LACCEL_IOC_KICK, &arg);
+	queue->unheard = ioctl(queue->dev->fd, LACCEL_IOC_KICK, &arg) != 0;
 	errno = saved;
 }
 
@@ -234,6 +242,11 @@ static int fail_blame(struct queue *queue)
 /* 0 while completions may still come */
 static int check_state(struct queue *queue)
 {
+	int ret = queue->unheard ? laccel_check_descriptor(queue->dev) : 0;
+
+	if (ret)
+		return ret;
+
 	switch (laccel_state(&queue->q)) {
 	case LACCEL_STATE_RUNNING:
 		return 0;
@@ -294,8 +307,12 @@ static int sleep_armed(struct queue *queue, int64_t left_ns)
  */
 static int sleep_until(struct queue *queue, int64_t deadline)
 {
+	/* With the descriptor went the eventfd, and its number may be another's. */
+	int ret = laccel_check_descriptor(queue->dev);
 	int64_t left = -1;
-	int ret;
+
+	if (ret)
+		return laccel_ready(&queue->q) ? 0 : ret;
 
 	for (;;) {
 		ret = check_state(queue);
@@ -370,12 +387,10 @@ int laccel_queue_abandon(struct laccel_queue *q, int ret)
 	struct laccel_device *dev = queue->dev;
 
 	unlink_queue(queue);
-	if (laccel_has_descriptor(dev)) {
+	if (laccel_has_descriptor(dev))
 		ioctl(dev->fd, LACCEL_IOC_DESTROY, &destroy);
-	} else {
-		queue->eventfd = -1;
-		ret = laccel_fail_closed(dev);
-	}
+	else
+		ret = laccel_check_descriptor(dev);
 	/* With the last mapping goes what has no descriptor. */
 	laccel_queue_free(queue, true);
 	return ret;

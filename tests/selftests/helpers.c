@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -325,26 +326,67 @@ TEST_F(helpers, failed_wait)
 	EXPECT_TRUE(accel_is_all(a, n, 0x55));
 }
 
-/* Closes what it has not opened, and opens something else at its number. */
+#define OTHERS 32
+
+/* Take the numbers of all that the library has; what it reads or closes of that is missing. */
+static bool replace_descriptors(int others[OTHERS])
+{
+	if (close_range(3, ~0u, 0))
+		return false;
+	for (int i = 0; i < OTHERS; i++)
+		others[i] = eventfd(1 + i, EFD_NONBLOCK);
+	return others[0] == 3 && others[OTHERS - 1] == 2 + OTHERS;
+}
+
+static bool are_untouched(const int others[OTHERS])
+{
+	eventfd_t count;
+
+	for (int i = 0; i < OTHERS; i++)
+		if (eventfd_read(others[i], &count) || count != 1 + i)
+			return false;
+	return true;
+}
+
+static bool says_closed(int ret)
+{
+	return ret == -EBADF && error_says("has been closed by the program");
+}
+
+/* Closes what it has not opened, and opens something else at these numbers. */
 static int use_after_closefrom(void)
 {
 	uint8_t *a = accel_pages(2 * PAGE), *b = a + PAGE;
+	struct laccel_queue *q, *idle;
 	struct laccel_device *dev;
-	int other, ret;
+	int others[OTHERS], ret;
 
-	if (laccel_open(NULL, &dev) || laccel_copy(dev, b, a, 64) || close_range(3, ~0u, 0))
+	if (laccel_open(NULL, &dev) || laccel_copy(dev, b, a, 64) ||
+	    laccel_queue_create(dev, 4, 4, &q) || laccel_queue_create(dev, 4, 4, &idle) ||
+	    !replace_descriptors(others))
 		return 99;
-	other = open("/dev/zero", O_RDWR);
+
+	/* Where it neither asks the kernel nor sleeps it need not notice. */
 	a = accel_pages(2 * PAGE);
 	b = a + PAGE;
 	memset(a, 0x42, PAGE);
 	ret = laccel_copy(dev, b, a, PAGE);
-	/* Where it neither asks the kernel nor sleeps it need not notice. */
-	if (ret ? ret != -EBADF || !error_says("has been closed by the program") :
-		  !accel_is_all(b, PAGE, 0x42))
+	if (ret ? !says_closed(ret) : !accel_is_all(b, PAGE, 0x42))
 		return 98;
+	laccel_prep_nop(laccel_get_sqe(q));
+	laccel_submit(q);
+	while ((ret = laccel_wait(q, 0)) == -ETIMEDOUT)
+		;
+	if (ret && !says_closed(ret))
+		return 97;
+
+	/* Nothing would end this sleep. */
+	if (!says_closed(laccel_wait(idle, -1)) || !says_closed(laccel_queue_destroy(idle)) ||
+	    !says_closed(laccel_mem_register(dev, a, PAGE, 0)) ||
+	    !says_closed(laccel_queue_create(dev, 4, 4, &idle)))
+		return 96;
 	laccel_close(dev);
-	return fcntl(other, F_GETFD) < 0;
+	return are_untouched(others) ? 0 : 95;
 }
 
 /* F4: descriptors that a program has closed are not others' of the same number. */

@@ -276,12 +276,17 @@ TEST_F(regcache, fork)
 	}
 }
 
-/* Sleeping is interrupted at once; any other system call but exit is death. */
+/*
+ * Sleeping, before which comes a look at the descriptor, is interrupted at once; any
+ * other system call but exit is death.
+ */
 static int confine_awake(void)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fstat, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 2, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ppoll, 2, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -306,7 +311,7 @@ static int use_without_system_calls(void)
 	return 0;
 }
 
-/* As long as the device is done before anybody would go to sleep. */
+/* As long as the device is done before anybody would go to sleep; "reuse" counts them. */
 TEST_F(regcache, no_system_calls)
 {
 	NEEDS(ACCEL_DOORBELL);
