@@ -131,7 +131,7 @@ struct LiteAccelQueue {
     bool virgin;         /* no SQE fetched since START */
     bool last_ok;        /* the command fetched last has completed with OK */
     bool armed;
-    int64_t quiet_until; /* no message before */
+    int64_t quiet_until; /* no interrupt before */
 
     uint32_t fault_tag;
     LiteAccelCommand *faulted;
@@ -188,7 +188,7 @@ struct LiteAccel {
     uint64_t pending;
     uint64_t failed;
     uint64_t moderation;
-    uint64_t held;          /* bit N: queue N's arm has fired too early */
+    uint64_t held;          /* bit N: queue N is to interrupt, but later */
 
     /* engine */
     QEMUTimer *timer;
@@ -234,7 +234,8 @@ void lite_accel_doorbell(LiteAccelQueue *q, unsigned offset, uint64_t value,
                          unsigned size);
 void lite_accel_command_free(LiteAccelCommand *c);
 void lite_accel_queue_status(LiteAccelQueue *q, uint32_t state);
-void lite_accel_queue_interrupt(LiteAccelQueue *q, int64_t now);
+void lite_accel_queue_fire(LiteAccelQueue *q);
+void lite_accel_queue_interrupt(LiteAccelQueue *q);
 void lite_accel_queue_fail(LiteAccelQueue *q, enum laccel_queue_error error,
                            uint32_t entry, uint64_t value);
 void lite_accel_queue_drain(LiteAccelQueue *q);

@@ -168,7 +168,7 @@ static int64_t send_held(LiteAccel *s, int64_t now)
         LiteAccelQueue *q = &s->queues[ctz64(held)];
 
         if (q->quiet_until <= now) {
-            lite_accel_queue_interrupt(q, now);
+            lite_accel_queue_interrupt(q);
         } else {
             next = MIN(next, q->quiet_until);
         }

@@ -200,7 +200,7 @@ void lite_accel_queue_drain(LiteAccelQueue *q)
     if (q->state == LACCEL_QUEUE_STOPPING && !q->nactive) {
         trace_lite_accel_queue_idle(q->index, q->fetched, q->retired);
         if (q->dev->held & queue_bit(q)) {
-            lite_accel_queue_interrupt(q, q->quiet_until);
+            lite_accel_queue_interrupt(q);
         }
         lite_accel_queue_status(q, LACCEL_QUEUE_IDLE);
         queue_drop(q);
@@ -262,21 +262,28 @@ void lite_accel_queue_write(LiteAccelQueue *q, unsigned offset, uint64_t value)
     }
 }
 
-/* The arm fires.  What is too early is held, and the queue armed until then. */
-void lite_accel_queue_interrupt(LiteAccelQueue *q, int64_t now)
+void lite_accel_queue_interrupt(LiteAccelQueue *q)
 {
     LiteAccel *s = q->dev;
 
-    if (now < q->quiet_until && !s->ignore_moderation) {
-        s->held |= queue_bit(q);
-        lite_accel_engine_kick_at(s, q->quiet_until);
-        return;
-    }
-    q->armed = false;
-    q->quiet_until = now + s->moderation;
+    q->quiet_until = lite_accel_clock_now() + s->moderation;
     s->held &= ~queue_bit(q);
     s->pending |= queue_bit(q);
     lite_accel_interrupt(s, lite_accel_queue_vector(q));
+}
+
+/* For an interrupt that would come too early there is one later. */
+void lite_accel_queue_fire(LiteAccelQueue *q)
+{
+    LiteAccel *s = q->dev;
+
+    q->armed = false;
+    if (lite_accel_clock_now() < q->quiet_until && !s->ignore_moderation) {
+        s->held |= queue_bit(q);
+        lite_accel_engine_kick_at(s, q->quiet_until);
+    } else {
+        lite_accel_queue_interrupt(q);
+    }
 }
 
 /* Is @value in the range from @first to @last, modulo 2^32? */
@@ -312,7 +319,7 @@ static void doorbell_arm(LiteAccelQueue *q, uint64_t value)
     trace_lite_accel_arm(q->index, value);
     q->armed = true;
     if (value != q->retired) {
-        lite_accel_queue_interrupt(q, lite_accel_clock_now());
+        lite_accel_queue_fire(q);
     }
 }
 

@@ -172,7 +172,7 @@ static void post(LiteAccelQueue *q, struct laccel_cqe *cqe, uint32_t position)
     }
     q->dev->counters[LACCEL_COUNTER_COMPLETIONS]++;
     if (q->armed) {
-        lite_accel_queue_interrupt(q, lite_accel_clock_now());
+        lite_accel_queue_fire(q);
     }
 }
 

@@ -18,8 +18,8 @@
 #define LACCEL_PCI_TIMEOUT_US USEC_PER_SEC
 
 /*
- * How long a queue's next interrupt is put off, at least.  A program can have one for each
- * store to its doorbell, on a CPU that is not its own: so they leave that CPU to others.
+ * Between two interrupts of a queue, at least.  A program can have one for each store to
+ * its doorbell, on a CPU that is not its own: so they leave that CPU to others.
  */
 #define LACCEL_PCI_MODERATION_NS (20 * NSEC_PER_USEC)
 
