@@ -160,6 +160,7 @@ TEST_F(files, writing_reaches_the_disk)
 	munmap(p, self->length);
 
 	laccel_close(self->dev);
+	self->dev = NULL;
 	ASSERT_EQ(0, run_shell("umount %s", self->dir));
 	ASSERT_EQ(0, mount_disk(variant->disk ?: "/dev/shm/disk", variant->options, self->dir));
 	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
