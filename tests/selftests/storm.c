@@ -21,10 +21,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "accel.h"
+#include "host.h"
 #include "kselftest_harness.h"
 #include "vm.h"
 
@@ -84,11 +86,7 @@ struct actor {
 
 static uint64_t below(struct actor *a, uint64_t bound)
 {
-	/* Vigna: An experimental exploration of Marsaglia's xorshift generators, scrambled */
-	a->state ^= a->state >> 12;
-	a->state ^= a->state << 25;
-	a->state ^= a->state >> 27;
-	return (a->state * 0x2545f4914f6cdd1d >> 32) % bound;
+	return host_next(&a->state) % bound;
 }
 
 static bool one_in(struct actor *a, unsigned int n)
@@ -413,7 +411,8 @@ static void run_program(uint32_t number)
 		program.region[i] = accel_backed_by(i % 3, memfd, HUGE);
 	for (int i = 0; i < THREADS; i++) {
 		actors[i].program = &program;
-		actors[i].state = (world->seed + number * THREADS + i) * 0x9e3779b97f4a7c15 | 1;
+		actors[i].state = world->seed + number * THREADS + i;
+		actors[i].state = host_next(&actors[i].state);
 		pthread_create(&threads[i], NULL, run_actor, &actors[i]);
 	}
 	for (int i = 0; i < THREADS; i++)
@@ -464,11 +463,21 @@ static void be_neighbour(void)
 	_exit(0);
 }
 
+/* As fork(); a child ends with the test. */
+static pid_t start(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (!pid && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent))
+		_exit(1);
+	return pid;
+}
+
 /* One that was ended by a signal is as good as one that ended: they are bad programs. */
 static pid_t start_program(void)
 {
 	uint32_t number = world->programs++;
-	pid_t pid = fork();
+	pid_t pid = start();
 
 	if (!pid)
 		run_program(number);
@@ -522,7 +531,8 @@ FIXTURE_SETUP(storm)
 	world->seed = seed ? strtoull(seed, NULL, 0) : accel_ms();
 	TH_LOG("STORM_SEED=%llu", (unsigned long long)world->seed);
 	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
-	self->neighbour = fork();
+	self->neighbour = start();
+	ASSERT_LE(0, self->neighbour);
 	if (!self->neighbour)
 		be_neighbour();
 }
@@ -534,11 +544,13 @@ FIXTURE_TEARDOWN(storm)
 
 TEST_F_TIMEOUT(storm, random_programs, 4 * 3600)
 {
-	struct actor a = { .state = world->seed | 1 };
+	struct actor a = { .state = world->seed };
 	uint64_t begin = accel_ms(), kill_at = 1000, disturb_at = 1000, copies;
 
-	for (int i = 0; i < PROCESSES; i++)
+	for (int i = 0; i < PROCESSES; i++) {
 		self->programs[i] = start_program();
+		ASSERT_LT(0, self->programs[i]);
+	}
 	while (!is_over(begin)) {
 		uint64_t calls = __atomic_load_n(&world->calls, __ATOMIC_RELAXED);
 
@@ -547,9 +559,11 @@ TEST_F_TIMEOUT(storm, random_programs, 4 * 3600)
 			kill(self->programs[below(&a, PROCESSES)], SIGKILL);
 			kill_at = calls + below(&a, 2000);
 		}
-		for (int i = 0; i < PROCESSES; i++)
+		for (int i = 0; i < PROCESSES; i++) {
 			if (waitpid(self->programs[i], NULL, WNOHANG) == self->programs[i])
 				self->programs[i] = start_program();
+			ASSERT_LT(0, self->programs[i]);
+		}
 		if (calls >= disturb_at) {
 			disturb(self->bdf, &a);
 			disturb_at = calls + below(&a, 3000);

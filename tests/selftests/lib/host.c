@@ -112,21 +112,25 @@ static uint64_t first_seed(void)
 }
 
 /* SplitMix64: any seed is a good one. */
+uint64_t host_next(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
 uint64_t host_random(void)
 {
 	static uint64_t state;
 	static int seeded;
-	uint64_t z;
 
 	if (!seeded) {
 		seeded = 1;
 		state = first_seed();
 	}
-	state += 0x9e3779b97f4a7c15;
-	z = state;
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
+	return host_next(&state);
 }
 
 uint64_t host_below(uint64_t limit)

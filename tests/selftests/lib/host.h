@@ -14,6 +14,7 @@ void host_sha256(const void *data, size_t length, uint8_t digest[32]);
 
 /* Random numbers that can be repeated: LITE_ACCEL_SEED=, printed when chosen. */
 uint64_t host_random(void);
+uint64_t host_next(uint64_t *state);	/* of a sequence of the caller's own */
 uint64_t host_below(uint64_t limit);
 void host_randomize(void *data, size_t length);
 
