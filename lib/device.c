@@ -172,10 +172,12 @@ static int open_path(const char *path, uint32_t mode, struct laccel_device **res
 
 	if (!dev)
 		return laccel_fail(ENOMEM, "out of memory");
+
 	dev->fd = -1;
 	strcpy(dev->path, path);
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_mutex_init(&dev->helper_lock, NULL);
+
 	ret = open_node(dev);
 	if (!ret)
 		ret = map_owner(dev);
@@ -185,6 +187,7 @@ static int open_path(const char *path, uint32_t mode, struct laccel_device **res
 		laccel_close(dev);
 		return ret;
 	}
+
 	laccel_cache_open(dev);
 	*result = dev;
 	return 0;

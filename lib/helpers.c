@@ -68,6 +68,7 @@ static int fail_command(const struct laccel_device *dev, uint8_t opcode,
 
 	if (cqe->status < sizeof(errors) / sizeof(errors[0]))
 		err = errors[cqe->status];
+
 	if (cqe->status != LACCEL_PAGE_FAULT && cqe->status != LACCEL_DEVICE_ERROR)
 		return laccel_fail(err, "%s: %s: %s", dev->path,
 				   laccel_opcode_str(opcode),

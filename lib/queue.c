@@ -83,6 +83,7 @@ static int kernel_create(struct queue *queue, struct laccel_queue_create *create
 	queue->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (queue->eventfd < 0)
 		return laccel_fail(errno, "cannot create an eventfd: %m");
+
 	create->size = sizeof(*create);
 	create->eventfd = queue->eventfd;
 	ret = laccel_ioctl(dev, LACCEL_IOC_QUEUE_CREATE, create, "create a queue");
@@ -91,6 +92,7 @@ static int kernel_create(struct queue *queue, struct laccel_queue_create *create
 	if (ret == -EINVAL)
 		return laccel_fail(EINVAL, "%s: a ring has a power of two of entries, up to %u",
 				   dev->path, dev->info.max_entries);
+
 	queue->id = create->id;
 	return ret;
 }
@@ -154,16 +156,19 @@ int laccel_queue_create(struct laccel_device *dev, uint32_t sq_entries,
 	queue = calloc(1, sizeof(*queue));
 	if (!queue)
 		return laccel_fail(ENOMEM, "out of memory");
+
 	queue->dev = dev;
 	ret = build_queue(queue, &create);
 	if (ret) {
 		laccel_queue_free(queue, true);
 		return ret;
 	}
+
 	pthread_mutex_lock(&dev->lock);
 	queue->next = dev->queues;
 	dev->queues = queue;
 	pthread_mutex_unlock(&dev->lock);
+
 	*q = &queue->q;
 	return 0;
 }
@@ -320,11 +325,13 @@ static int sleep_until(struct queue *queue, int64_t deadline)
 			return 0;
 		if (ret)
 			return ret;
+
 		if (deadline >= 0) {
 			left = deadline - now_ns();
 			if (left < 0)
 				left = 0;
 		}
+
 		ret = sleep_armed(queue, left);
 		if (ret)
 			return laccel_ready(&queue->q) ? 0 : ret;

@@ -93,11 +93,13 @@ int laccel_range_add(struct laccel_device *dev, struct laccel_range range)
 
 	if (ret)
 		return ret;
+
 	ret = laccel_ioctl(dev, LACCEL_IOC_MEM_REGISTER, &reg, "register memory");
 	if (ret == -ENODEV || ret == -EBADF)
 		return ret;
 	if (ret)
 		return fail_register(dev, -ret, &reg);
+
 	range.id = reg.id;
 	memmove(&dev->ranges[index + 1], &dev->ranges[index],
 		(dev->nranges++ - index) * sizeof(range));

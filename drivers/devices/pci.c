@@ -100,6 +100,7 @@ static void laccel_pci_faults(struct laccel_pci *pci)
 		phase = !(pci->fault_head / pci->fault_entries % 2);
 		if (READ_ONCE(record->phase) != phase)
 			break;
+
 		/* The device writes the phase last. */
 		dma_rmb();
 		laccel_fault(&pci->ldev, record->queue,
@@ -346,9 +347,12 @@ static int laccel_pci_irqs(struct laccel_pci *pci)
 				    PCI_IRQ_MSIX);
 	if (ret < 0)
 		return ret;
+
 	pci->nr_vectors = ret;
+
 	for (i = 0; i < pci->ldev.max_queues; i++)
 		pci->vectors[laccel_pci_vector(pci, i)].queues |= BIT_ULL(i);
+
 	for (i = 0; i < pci->nr_vectors; i++) {
 		pci->vectors[i].pci = pci;
 		ret = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, i),
@@ -449,19 +453,23 @@ static int laccel_pci_init(struct laccel_pci *pci)
 	ret = pcim_enable_device(pdev);
 	if (ret)
 		return ret;
+
 	ret = laccel_pci_check_bar(pdev, LACCEL_BAR_CONTROL, LACCEL_CONTROL_BAR_SIZE);
 	if (ret)
 		return ret;
 	pci->regs = pcim_iomap_region(pdev, LACCEL_BAR_CONTROL, KBUILD_MODNAME);
 	if (IS_ERR(pci->regs))
 		return PTR_ERR(pci->regs);
+
 	ret = laccel_pci_reset(pci);
 	if (ret)
 		return ret;
+
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+
 	ret = laccel_pci_facts(pci);
 	if (ret)
 		return ret;
@@ -489,19 +497,24 @@ static int laccel_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id
 	if (!pci)
 		return -ENOMEM;
 	pci->pdev = pdev;
+
 	spin_lock_init(&pci->flush_lock);
 	spin_lock_init(&pci->fault_lock);
+
 	/* Undone last: interrupt handlers use the struct. */
 	ret = devm_add_action_or_reset(&pdev->dev, laccel_pci_put, pci);
 	if (ret)
 		return ret;
+
 	ret = laccel_pci_init(pci);
 	if (ret)
 		return ret;
+
 	pci_set_drvdata(pdev, pci);
 	ret = laccel_pci_start(pci);
 	if (ret)
 		return ret;
+
 	ret = laccel_register(&pci->ldev);
 	if (ret)
 		pci_clear_master(pdev);
