@@ -292,16 +292,13 @@ example()
 {
 	sed -n '/^```c$/,/^```$/p' "$top/README.md" | grep -v '^```' >example.c &&
 		[ "$(wc -l <example.c)" -le 30 ] &&
-		gcc -Wall -Wextra -Werror -I"$top/lib" -I"$top/include/uapi" -o example example.c \
-			"$build/lib/liblite-accel.a" &&
-		[ "$(./example)" = e3069283 ]
+		diff example.c <(sed /SPDX/d "$top/lib/examples/sum.c") &&
+		[ "$("$build/lib/sum")" = e3069283 ]
 }
 
 shared_library()
 {
-	gcc -I"$top/lib" -I"$top/include/uapi" -o shared "$top/lib/examples/sum.c" \
-		"$build/lib/liblite-accel.so" &&
-		[ "$(LD_LIBRARY_PATH=$build/lib ./shared)" = e3069283 ]
+	[ "$(LD_LIBRARY_PATH=$build/lib "$build/lib/sum-shared")" = e3069283 ]
 }
 
 exports_its_own_only()
