@@ -112,24 +112,37 @@ static const char *lacks_command(uint64_t commands, unsigned int needs)
 	return NULL;
 }
 
+/*
+ * What the device of accel_path() can do, as it said when it was first asked: it is asked
+ * often, and in the midst of what is measured or fails.
+ */
+static const struct laccel_info *what_device(void)
+{
+	static struct laccel_info info;
+	static char path[64];
+	struct laccel_info now;
+	int fd;
+
+	if (strcmp(path, accel_path())) {
+		fd = accel_open_unbound();
+		if (!accel_info(fd, &now)) {
+			snprintf(path, sizeof(path), "%s", accel_path());
+			info = now;
+		}
+		close(fd);
+	}
+	return &info;
+}
+
 /* The first of @needs (enum accel_need) that the device does not have, or NULL. */
 const char *accel_lacks(unsigned int needs)
 {
-	/* A device that is gone, or that may not be asked any more, is what it was. */
-	static struct laccel_info info;
-	struct laccel_info now;
-	/* A file that is bound asks something of the device when it is closed. */
-	int fd = accel_open_unbound();
-	uint32_t mode;
-	bool there;
+	const struct laccel_info *info = what_device();
+	uint32_t mode = wanted_mode() == LACCEL_MODE_AUTO ? info->mode : wanted_mode();
+	bool there = info->size;
 
-	if (!accel_info(fd, &now))
-		info = now;
-	close(fd);
-	there = info.size;
-	mode = wanted_mode() == LACCEL_MODE_AUTO ? info.mode : wanted_mode();
-	if (there && lacks_command(info.commands, needs))
-		return lacks_command(info.commands, needs);
+	if (there && lacks_command(info->commands, needs))
+		return lacks_command(info->commands, needs);
 	if (needs & ACCEL_DOORBELL && mode == LACCEL_MODE_MEDIATED)
 		return "the device has no doorbell pages";
 	if (needs & ACCEL_WALLS && there && mode != LACCEL_MODE_PINNED)
