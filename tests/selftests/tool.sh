@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The command lite-accel beside the coreutils: what it prints, what it checks,
-# how it ends.  And the example of the README, compiled as it stands there.
+# how it ends.  And the example of the README.
 
 set -u
 
@@ -198,9 +198,10 @@ lists()
 # What the kernel says that the device can do, by the names that the tool has for it.
 known()
 {
-	local names=(NOP COPY FILL COMPARE CRC32C SHA256 DUALCAST) list=() i
+	local names=(NOP COPY FILL COMPARE CRC32C SHA256 DUALCAST) list=() i commands
+	commands=$(<"$sysfs/commands")
 	for i in {0..63}; do
-		(($(cat "$sysfs/commands") >> i & 1)) && list+=("${names[i]:-$i}")
+		((commands >> i & 1)) && list+=("${names[i]:-$i}")
 	done
 	echo "${list[*]}"
 }
