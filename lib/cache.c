@@ -24,21 +24,31 @@
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct laccel_device *devices;
 
-/* A child has none of them, and whoever held the lock is not in it. */
-static void forget_devices(void)
+static void lock_devices(void)
 {
-	devices_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-	devices = NULL;
+	pthread_mutex_lock(&devices_lock);
 }
 
+static void unlock_devices(void)
+{
+	pthread_mutex_unlock(&devices_lock);
+}
+
+/* A child finds the list whole. */
 __attribute__((constructor)) static void prepare_for_fork(void)
 {
-	pthread_atfork(NULL, NULL, forget_devices);
+	pthread_atfork(lock_devices, unlock_devices, unlock_devices);
 }
 
 void laccel_cache_open(struct laccel_device *dev)
 {
+	struct laccel_device *other;
+
 	pthread_mutex_lock(&devices_lock);
+	/* Who had the number has been closed by the program. */
+	for (other = devices; other; other = other->next)
+		if (other->fd == dev->fd)
+			other->fd = -1;
 	dev->next = devices;
 	devices = dev;
 	pthread_mutex_unlock(&devices_lock);
@@ -141,7 +151,7 @@ bool laccel_cache_drop_others(struct laccel_device *dev)
 
 	pthread_mutex_lock(&devices_lock);
 	for (other = devices; other; other = other->next)
-		if (other != dev && drop_idle(other))
+		if (other != dev && other->owner->alive && drop_idle(other))
 			dropped = true;
 	pthread_mutex_unlock(&devices_lock);
 	return dropped;

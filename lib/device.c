@@ -30,7 +30,9 @@ bool laccel_has_descriptor(const struct laccel_device *dev)
 {
 	struct stat st;
 
-	return !fstat(dev->fd, &st) && st.st_rdev == dev->node && st.st_ino == dev->inode;
+	if (fstat(dev->fd, &st))
+		return errno != EBADF;
+	return st.st_rdev == dev->node && st.st_ino == dev->inode;
 }
 
 int laccel_check_descriptor(const struct laccel_device *dev)
@@ -85,14 +87,14 @@ static int open_node(struct laccel_device *dev)
 	struct stat st;
 
 	dev->fd = open(dev->path, O_RDWR | O_CLOEXEC);
-	if (dev->fd >= 0 && !fstat(dev->fd, &st)) {
-		dev->node = st.st_rdev;
-		dev->inode = st.st_ino;
-		return 0;
-	}
-	if (errno == EACCES)
+	if (dev->fd < 0 && errno == EACCES)
 		return fail_access(dev->path);
-	return laccel_fail(errno, "%s: %m", dev->path);
+	if (dev->fd < 0 || fstat(dev->fd, &st))
+		return laccel_fail(errno, "%s: %m", dev->path);
+
+	dev->node = st.st_rdev;
+	dev->inode = st.st_ino;
+	return 0;
 }
 
 static int map_owner(struct laccel_device *dev)

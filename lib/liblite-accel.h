@@ -412,12 +412,13 @@ int laccel_queue_create(struct laccel_device *dev, uint32_t sq_entries,
 
 /**
  * laccel_queue_destroy() - Destroy a queue
- * @q: the queue, gone when this returns 0
+ * @q: the queue, gone unless this returns -EPERM
  *
  * Commands that have not run never will; the device no longer touches memory
  * for this queue.
  *
- * Return: 0; -EPERM in a forked child.
+ * Return: 0; -EPERM in a forked child; -EBADF if the program has closed the device's
+ * descriptor.
  */
 int laccel_queue_destroy(struct laccel_queue *q);
 
@@ -446,7 +447,8 @@ int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status
  *
  * Return: 0 if there is a completion to reap; -ETIMEDOUT; -EINTR; and if none
  * is left and none will come: -EIO for a queue that failed, -ENODEV for a device
- * that was lost, -ECANCELED for a queue that was stopped.
+ * that was lost, -ECANCELED for a queue that was stopped, -EBADF for a device whose
+ * descriptor the program has closed.
  */
 int laccel_wait(struct laccel_queue *q, int64_t timeout_ns);
 

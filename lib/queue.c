@@ -121,7 +121,7 @@ void laccel_queue_free(struct queue *queue, bool unmap)
 		unmap_region(queue->state, queue->dev->page_size);
 		unmap_region(q->doorbell, queue->dev->page_size);
 	}
-	/* The program closes both, or none. */
+	/* A program that closes one of the two, and not the other, is not told from others. */
 	if (queue->eventfd >= 0 && laccel_has_descriptor(queue->dev))
 		close(queue->eventfd);
 	free(queue);
@@ -312,15 +312,14 @@ static int sleep_armed(struct queue *queue, int64_t left_ns)
  */
 static int sleep_until(struct queue *queue, int64_t deadline)
 {
-	/* With the descriptor went the eventfd, and its number may be another's. */
-	int ret = laccel_check_descriptor(queue->dev);
 	int64_t left = -1;
-
-	if (ret)
-		return laccel_ready(&queue->q) ? 0 : ret;
+	int ret;
 
 	for (;;) {
-		ret = check_state(queue);
+		/* With the descriptor went the eventfd, and its number may be another's. */
+		ret = laccel_check_descriptor(queue->dev);
+		if (!ret)
+			ret = check_state(queue);
 		if (laccel_ready(&queue->q))
 			return 0;
 		if (ret)
@@ -387,6 +386,16 @@ static void unlink_queue(struct queue *queue)
 	pthread_mutex_unlock(&dev->lock);
 }
 
+/* Nobody can destroy it, or be signalled, but the command ends, if it was heard of. */
+static void finish(struct queue *queue)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+
+	while (!queue->unheard && !laccel_ready(&queue->q) &&
+	       laccel_state(&queue->q) == LACCEL_STATE_RUNNING)
+		nanosleep(&ms, NULL);
+}
+
 int laccel_queue_abandon(struct laccel_queue *q, int ret)
 {
 	struct queue *queue = to_queue(q);
@@ -394,11 +403,12 @@ int laccel_queue_abandon(struct laccel_queue *q, int ret)
 	struct laccel_device *dev = queue->dev;
 
 	unlink_queue(queue);
-	if (laccel_has_descriptor(dev))
+	if (laccel_has_descriptor(dev)) {
 		ioctl(dev->fd, LACCEL_IOC_DESTROY, &destroy);
-	else
+	} else {
 		ret = laccel_check_descriptor(dev);
-	/* With the last mapping goes what has no descriptor. */
+		finish(queue);
+	}
 	laccel_queue_free(queue, true);
 	return ret;
 }

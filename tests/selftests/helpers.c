@@ -326,6 +326,16 @@ TEST_F(helpers, failed_wait)
 	EXPECT_TRUE(accel_is_all(a, n, 0x55));
 }
 
+static int run_nop(struct laccel_queue *q)
+{
+	struct laccel_cqe cqe;
+	int ret;
+
+	laccel_prep_nop(laccel_get_sqe(q));
+	ret = laccel_wait(q, -1);
+	return ret ? ret : !laccel_reap(q, &cqe);
+}
+
 #define OTHERS 32
 
 /* Take the numbers of all that the library has; what it reads or closes of that is missing. */
@@ -389,10 +399,42 @@ static int use_after_closefrom(void)
 	return are_untouched(others) ? 0 : 95;
 }
 
+/* Opened before, by the same process or by its parent. */
+static struct laccel_device *old;
+
+/* The same node at the same number, whose queues have the same ids. */
+static int use_after_opened_anew(void)
+{
+	uint8_t *a = accel_pages(2 * PAGE), *b = a + PAGE;
+	struct laccel_device *dev;
+	struct laccel_queue *q;
+
+	if (close_range(3, ~0u, 0) || laccel_open(NULL, &dev) || laccel_queue_create(dev, 4, 4, &q))
+		return 99;
+	laccel_close(old);
+	memset(a, 0x42, PAGE);
+	if (laccel_copy(dev, b, a, PAGE) || !accel_is_all(b, PAGE, 0x42) || run_nop(q))
+		return 98;
+	laccel_close(dev);
+	return 0;
+}
+
+static int open_and_use_anew(void)
+{
+	struct laccel_queue *q;
+
+	if (laccel_open(NULL, &old) || laccel_queue_create(old, 4, 4, &q))
+		return 97;
+	return use_after_opened_anew();
+}
+
 /* F4: descriptors that a program has closed are not others' of the same number. */
 TEST_F(helpers, closefrom)
 {
 	EXPECT_EQ(0, run_child(use_after_closefrom));
+	EXPECT_EQ(0, run_child(open_and_use_anew));
+	old = self->dev;
+	EXPECT_EQ(0, run_child(use_after_opened_anew));
 }
 
 /* A limit below everything: which one, how much is in use, how much was needed. */
@@ -437,16 +479,6 @@ TEST_F(helpers, bytes_moved)
 	ASSERT_EQ(0, laccel_copy(self->dev, p, p + BYTES / 2, BYTES / 2));
 	EXPECT_EQ(BYTES - 5 + BYTES / 2, accel_counter("dma_read_bytes") - reads);
 	EXPECT_EQ(BYTES / 2, accel_counter("dma_write_bytes") - writes);
-}
-
-static int run_nop(struct laccel_queue *q)
-{
-	struct laccel_cqe cqe;
-	int ret;
-
-	laccel_prep_nop(laccel_get_sqe(q));
-	ret = laccel_wait(q, -1);
-	return ret ? ret : !laccel_reap(q, &cqe);
 }
 
 static void *use_in_thread(void *arg)

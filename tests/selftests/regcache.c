@@ -311,7 +311,7 @@ static int use_without_system_calls(void)
 	return 0;
 }
 
-/* As long as the device is done before anybody would go to sleep; "reuse" counts them. */
+/* As long as the device is done before anybody would go to sleep; the benchmark "reuse" counts. */
 TEST_F(regcache, no_system_calls)
 {
 	NEEDS(ACCEL_DOORBELL);
