@@ -75,7 +75,8 @@ TEST_F(eventfd, arms_without_end)
 	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	interrupts = arm_without_end(&self->q, &most);
-	EXPECT_GT(ARMS, interrupts);
+	/* On a slow host arms may be further apart than interrupts have to be. */
+	EXPECT_TRUE(interrupts < ARMS || most >= ARMS);
 	EXPECT_GE(most, interrupts);
 	accel_signalled(self->event);
 	accel_arm(&self->q, 0);
