@@ -126,8 +126,8 @@ static const struct laccel_info *what_device(void)
 	if (strcmp(path, accel_path())) {
 		fd = accel_open_unbound();
 		if (!accel_info(fd, &now)) {
-			snprintf(path, sizeof(path), "%s", accel_path());
 			info = now;
+			snprintf(path, sizeof(path), "%s", accel_path());
 		}
 		close(fd);
 	}
