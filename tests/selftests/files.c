@@ -77,6 +77,8 @@ FIXTURE_SETUP(files)
 	strcpy(self->dir, "/dev/shm/files-XXXXXX");
 	ASSERT_TRUE(mkdtemp(self->dir));
 	snprintf(disk, sizeof(disk), "%s", variant->disk ?: "/dev/shm/disk");
+	/* Of a test that ran out of its time. */
+	run_shell("umount -q %s", disk);
 	ASSERT_EQ(0, vm_modprobe("loop") ?: vm_modprobe("ext4"));
 	if (!variant->disk)
 		ASSERT_EQ(0, run_shell("truncate -s 32M %s", disk));
