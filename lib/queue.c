@@ -401,16 +401,16 @@ int laccel_queue_abandon(struct laccel_queue *q, int ret)
 	struct queue *queue = to_queue(q);
 	struct laccel_destroy destroy = { .size = sizeof(destroy), .id = queue->id };
 	struct laccel_device *dev = queue->dev;
+	int closed;
 
 	unlink_queue(queue);
-	if (laccel_has_descriptor(dev)) {
-		ioctl(dev->fd, LACCEL_IOC_DESTROY, &destroy);
-	} else {
-		ret = laccel_check_descriptor(dev);
+	closed = laccel_check_descriptor(dev);
+	if (closed)
 		finish(queue);
-	}
+	else
+		ioctl(dev->fd, LACCEL_IOC_DESTROY, &destroy);
 	laccel_queue_free(queue, true);
-	return ret;
+	return closed ? closed : ret;
 }
 
 int laccel_queue_destroy(struct laccel_queue *q)
