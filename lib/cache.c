@@ -271,6 +271,7 @@ static int fill(struct laccel_device *dev, const struct laccel_span *span)
 	while (span->length && at < end && !ret) {
 		i = laccel_range_find(dev, at);
 		next = i < dev->nranges ? dev->ranges[i].start : end;
+
 		if (next > at) {
 			gap.start = at;
 			gap.end = next < end ? next : end;
@@ -280,6 +281,7 @@ static int fill(struct laccel_device *dev, const struct laccel_span *span)
 			at = dev->ranges[i].end;
 		}
 	}
+
 	return ret;
 }
 

@@ -97,6 +97,7 @@ static void land(LiteAccelCommand *c)
         lite_accel_slice_release(c);
         return;
     }
+
     if (!c->ended) {
         s->budget -= MIN(s->budget, c->len);
         lite_accel_command_run(c);
@@ -105,6 +106,7 @@ static void land(LiteAccelCommand *c)
     if (!c->ended) {
         return;
     }
+
     if (s->delay_completions_ns && !c->delayed) {
         c->delayed = true;
         take_off(c, lite_accel_clock_now() + s->delay_completions_ns);

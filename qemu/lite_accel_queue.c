@@ -111,12 +111,14 @@ void lite_accel_queue_fail(LiteAccelQueue *q, enum laccel_queue_error error,
         /* It has told that it is IDLE, and nobody would look. */
         return;
     }
+
     write_status(q, (struct laccel_status_block) {
         .state = cpu_to_le32(LACCEL_QUEUE_FAILED),
         .error = cpu_to_le32(error),
         .entry = cpu_to_le32(entry),
         .value = cpu_to_le64(value),
     });
+
     q->state = LACCEL_QUEUE_FAILED;
     s->failed |= queue_bit(q);
     lite_accel_interrupt(s, LACCEL_VECTOR_EVENT);
@@ -197,6 +199,7 @@ void lite_accel_queue_drain(LiteAccelQueue *q)
         }
         lite_accel_queue_retire(c);
     }
+
     if (q->state == LACCEL_QUEUE_STOPPING && !q->nactive) {
         trace_lite_accel_queue_idle(q->index, q->fetched, q->retired);
         if (q->dev->held & queue_bit(q)) {

@@ -39,12 +39,14 @@ static bool fetch(LiteAccelQueue *q)
     }
     trace_lite_accel_fetch(q->index, q->fetched, c->sqe.opcode, c->sqe.flags,
                            c->sqe.length);
+
     c->queue = q;
     c->position = q->fetched++;
     c->first = q->virgin;
     c->previous_ok = q->last_ok;
     q->virgin = false;
     q->last_ok = false;
+
     QTAILQ_INSERT_TAIL(&q->active, c, active);
     q->nactive++;
     q->dev->counters[LACCEL_COUNTER_FETCHES]++;
@@ -103,6 +105,7 @@ LiteAccelCommand *lite_accel_queue_next(LiteAccelQueue *q)
         return NULL;
     }
     fetch_all(q);
+
     QTAILQ_FOREACH(c, &q->active, active) {
         if (!may_go_on(c)) {
             continue;
@@ -112,6 +115,7 @@ LiteAccelCommand *lite_accel_queue_next(LiteAccelQueue *q)
         }
         first = first ?: c;
     }
+
     c = c ?: first;
     if (c) {
         q->turn = c->position;

@@ -68,6 +68,7 @@ static int try_helpers(struct laccel_device *dev, uint8_t *a, uint8_t *b, size_t
 	host_randomize(a, n);
 	if (laccel_copy(dev, b, a, n) || memcmp(a, b, n))
 		return 1;
+
 	if (has(LACCEL_OP_COMPARE) && laccel_compare(dev, a, b, n) != n)
 		return 2;
 	if (has(LACCEL_OP_COMPARE) && n) {
@@ -75,13 +76,16 @@ static int try_helpers(struct laccel_device *dev, uint8_t *a, uint8_t *b, size_t
 		if (laccel_compare(dev, a, b, n) != n - 1)
 			return 3;
 	}
+
 	if (has(LACCEL_OP_CRC32C) &&
 	    (laccel_crc32c(dev, a, n, &crc) || crc != host_crc32c(a, n, 0)))
 		return 4;
+
 	host_sha256(a, n, expected);
 	if (has(LACCEL_OP_SHA256) &&
 	    (laccel_sha256(dev, a, n, digest) || memcmp(digest, expected, 32)))
 		return 5;
+
 	b[n] = 0x5a;
 	if (has(LACCEL_OP_FILL) &&
 	    (laccel_fill(dev, b, PATTERN, n) || !filled(b, PATTERN, n) || b[n] != 0x5a))

@@ -267,11 +267,13 @@ TEST_F(mapping, fork)
 
 	for (int i = 0; i < REGIONS; i++)
 		madvise(self->regions[i].mapped, self->regions[i].bytes, MADV_DOFORK);
+
 	ASSERT_EQ(0, pipe(pipes));
 	if (!fork())
 		_exit(touch_all_in_child(self));
 	wait(&status);
 	EXPECT_EQ(REGIONS, WEXITSTATUS(status));
+
 	if (!fork()) {
 		/* A grandchild that outlives its parent. */
 		parent = getpid();

@@ -307,6 +307,7 @@ static bool do_pass(struct actor *a)
 		memcpy(CMSG_DATA(head), &fd, sizeof(fd));
 		return sendmsg(world->post[0], &msg, MSG_DONTWAIT) == 1;
 	}
+
 	if (recvmsg(world->post[1], &msg, MSG_DONTWAIT) != 1 || !CMSG_FIRSTHDR(&msg))
 		return false;
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));

@@ -143,6 +143,7 @@ const char *accel_lacks(unsigned int needs)
 
 	if (there && lacks_command(info->commands, needs))
 		return lacks_command(info->commands, needs);
+
 	if (needs & ACCEL_DOORBELL && mode == LACCEL_MODE_MEDIATED)
 		return "the device has no doorbell pages";
 	if (needs & ACCEL_WALLS && there && mode != LACCEL_MODE_PINNED)
@@ -157,6 +158,7 @@ const char *accel_lacks(unsigned int needs)
 		return "nothing need be registered";
 	if (needs & ACCEL_FAULTS && mode != LACCEL_MODE_MIRROR && mode != LACCEL_MODE_SVA)
 		return "neither SVA nor MIRROR";
+
 	if (needs & ACCEL_MODEL && accel_counter("doorbells") == UINT64_MAX)
 		return "the device is not ours, in QEMU";
 	if (needs & ACCEL_SPEED && is_slow())
