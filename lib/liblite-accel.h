@@ -15,6 +15,11 @@
  * every call of the library on a device opened before the fork returns -EPERM,
  * except laccel_close(); the inline functions must not be called on its queues.
  * A child opens the device anew.
+ *
+ * Signals: a handler may call the inline functions, on a queue whose use it has not
+ * interrupted, and nothing else of the library.  fork() may wait for ever in a handler
+ * that has interrupted another call of the library, for a lock that this call holds;
+ * _Fork() takes none.
  */
 #ifndef LIBLITE_ACCEL_H
 #define LIBLITE_ACCEL_H
