@@ -119,7 +119,7 @@ class Runner:
                 reasons=["complaints in the kernel's log"], details=splats))
 
     def blame(self, machine, done, late):
-        """The machine went down: the suite that ran then has failed."""
+        """The machine went down, or stood still: the suite that ran then has failed."""
         waiting = [entry for entry in machine.entries if entry not in done]
         if not waiting:
             return
@@ -129,9 +129,18 @@ class Runner:
         reason = "the guest stood still" if late else re.sub(r"^tests/vm/run: ", "", lines[0])
         # A kernel that dies before anything of ours is loaded says nothing about us: on a
         # busy host, emulated CPUs have been seen to run code that another one was patching.
-        late = late or "lite-accel: command starts" not in read(machine.out / "console.log")
+        _, started, ours = read(machine.out / "console.log").partition("lite-accel: command starts")
+        # Nobody has kept what the kernel has said since this suite began.
+        splats = [line for line in complaints(
+            entry.suite, ours.rpartition(f"lite-accel: {running} starts")[2])
+            if "soft lockup" not in line]
+        verdict = Verdict(reasons=[reason], details=lines[1:], late=late or not started)
+        if splats and late:
+            verdict.reasons.append("complaints in the kernel's log")
+            verdict.details += splats
+            verdict.late = False
         done.append(entry)
-        self.settle(machine, entry, Verdict(reasons=[reason], details=lines[1:], late=late))
+        self.settle(machine, entry, verdict)
 
     def run_on_host(self, machine, entry):
         start, out = time.monotonic(), machine.out
