@@ -15,6 +15,11 @@ from plan import BUILD, HERE, TOP
 HARNESS = ["suite", "plan.py", "runner.py", "verdict.py", "run", "control", "ctl", "as-user", "guest-suite",
            "init-guest", "init-initramfs", "log-whitelist"]
 
+# What suites that are scripts run beside, or read.
+BESIDE = ["build/lib/liblite-accel.so.0", "build/grown/lib/liblite-accel.so.0", "build/lib/copy",
+          "build/lib/sum", "build/lib/sum-shared", "build/tools/lite-accel",
+          "build/tests/selftests/abi", "build/tests/selftests/compat", "README.md"]
+
 
 @functools.cache
 def file_hash(path):
@@ -41,18 +46,19 @@ class Passed:
     def inputs(self, machine, entry):
         """Modules, program, kernel, QEMU, harness, and the suite's own stanza, by hash."""
         qemu = os.environ.get("QEMU") or "/usr/bin/qemu-system-x86_64"
-        if entry.device.mode or "lite-accel" in machine.options:
+        device = os.environ.get("LITE_ACCEL_QEMU_DEVICE", "")
+        if not os.environ.get("QEMU") and \
+                (entry.device.mode or "lite-accel" in (*machine.options, device.split(",")[0])):
             qemu = printed("", TOP / "qemu/build", "--print")
         vmlinuz = printed(machine.kernel, HERE / "kernel", "--print", "vmlinuz")
         modules = BUILD / "modules" / machine.place
         if not modules.exists():
             modules = BUILD / "modules" / machine.kernel
         files = [*sorted(modules.rglob("*.ko")), vmlinuz, qemu,
-                 *(HERE / name for name in HARNESS), entry.program,
-                 BUILD / "lib/liblite-accel.so.0", BUILD / "grown/lib/liblite-accel.so.0",
-                 BUILD / "tools/lite-accel"]
+                 *(HERE / name for name in HARNESS), *(TOP / name for name in BESIDE),
+                 entry.program]
         words = [file_hash(str(file)) for file in files]
-        words += [str(machine.options), str(entry), str(sorted(self.table.stanzas[entry.suite].items()))]
+        words += [device, str(machine.options), str(entry), str(sorted(self.table.stanzas[entry.suite].items()))]
         return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
     def key(self, machine, entry):
