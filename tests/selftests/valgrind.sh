@@ -28,5 +28,9 @@ check()
 echo "TAP version 13"
 echo "1..2"
 check "a helper" 123456789 "$build/lib/copy"
-check "a queue" e3069283 "$build/lib/sum"
+if "$build/tools/lite-accel" info | grep -q '^ *functions:.*CRC32C'; then
+	check "a queue" e3069283 "$build/lib/sum"
+else
+	echo "ok 2 a queue # SKIP the device has no CRC32C"
+fi
 exit "$failed"
