@@ -640,6 +640,7 @@ TEST_F(faults, above_what_the_device_reaches)
 	uint8_t *low = self->f.memory, *high = low + (1ul << 48);
 	struct laccel_sqe sqe = accel_read(high, PAGE);
 	struct laccel_cqe cqe;
+	int pinned;
 
 	high = mmap(high, HUGE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -651,6 +652,11 @@ TEST_F(faults, above_what_the_device_reaches)
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(accel_va(high), cqe.fault_addr);
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, high, PAGE, 0));
+	EXPECT_EQ(-EFAULT, accel_register(self->f.fd, high, PAGE, 0, NULL));
+	pinned = accel_open_unbound();
+	EXPECT_LE(0, accel_bind_mode(pinned, LACCEL_MODE_PINNED));
+	EXPECT_EQ(-EFAULT, accel_register(pinned, high, PAGE, 0, NULL));
+	close(pinned);
 
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, low, 1, PAGE));
 	EXPECT_TRUE(accel_is_all(low, PAGE, 1));
