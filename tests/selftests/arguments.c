@@ -98,6 +98,8 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 {
 	struct laccel_queue_create *create = page;
 	struct laccel_queue_status *status = page;
+	struct laccel_mem_register *reg = page;
+	struct laccel_prefetch *prefetch = page;
 	struct laccel_destroy *destroy = page;
 	struct laccel_kick *kick = page;
 
@@ -109,6 +111,14 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 		destroy->id = id;
 	if (call->cmd == LACCEL_IOC_KICK)
 		kick->id = id;
+	if (call->cmd == LACCEL_IOC_MEM_REGISTER) {
+		reg->addr = accel_va(page);
+		reg->length = PAGE;
+	}
+	if (call->cmd == LACCEL_IOC_PREFETCH) {
+		prefetch->addr = accel_va(page);
+		prefetch->length = PAGE;
+	}
 	if (call->cmd != LACCEL_IOC_QUEUE_CREATE)
 		return;
 	create->sq_entries = 4;
@@ -196,6 +206,8 @@ FIXTURE_VARIANT_ADD(second_holder, limits) { .cmd = LACCEL_IOC_LIMITS };
 FIXTURE_VARIANT_ADD(second_holder, destroy) { .cmd = LACCEL_IOC_DESTROY };
 FIXTURE_VARIANT_ADD(second_holder, queue_create) { .cmd = LACCEL_IOC_QUEUE_CREATE };
 FIXTURE_VARIANT_ADD(second_holder, queue_status) { .cmd = LACCEL_IOC_QUEUE_STATUS };
+FIXTURE_VARIANT_ADD(second_holder, register) { .cmd = LACCEL_IOC_MEM_REGISTER };
+FIXTURE_VARIANT_ADD(second_holder, prefetch) { .cmd = LACCEL_IOC_PREFETCH };
 FIXTURE_VARIANT_ADD(second_holder, kick) { .cmd = LACCEL_IOC_KICK };
 FIXTURE_VARIANT_ADD(second_holder, bind) { .cmd = LACCEL_IOC_BIND };
 
