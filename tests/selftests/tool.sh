@@ -271,6 +271,16 @@ nodev()
 	return "$status"
 }
 
+no_node()
+{
+	local status
+	mkdir /dev/away && mv /dev/accel-* /dev/away
+	refuses 'no node in /dev' "$tool" sha256 small
+	status=$?
+	mv /dev/away/* /dev && rmdir /dev/away
+	return "$status"
+}
+
 # Nothing is registered where the device finds memory by itself.
 without_memlock()
 {
@@ -403,9 +413,9 @@ with SHA256 "sha256 -c: a list that lists itself" list_in_itself
 with SHA256 "names with control characters" hides_controls
 check "info: by any name" by_any_name
 if [ "$(id -u)" = 0 ]; then
-	check "a node that may not be one" nodev
+	check "a node that may not be one, and none" eval 'nodev && no_node'
 else
-	skip "a node that may not be one" "not root"
+	skip "a node that may not be one, and none" "not root"
 fi
 check "list, info and help" eval 'lists && tells && helps'
 check "usage" eval "misused 'frobnicate is not a command' frobnicate &&
