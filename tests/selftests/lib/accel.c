@@ -24,7 +24,7 @@ const char *accel_path(void)
 	const char *name = getenv("LITE_ACCEL_DEVICE");
 	glob_t found;
 
-	if (name)
+	if (name && *name)
 		return name;
 	/* Looked up anew each time: the device may have come back under another name. */
 	if (!glob("/dev/accel-*", 0, NULL, &found)) {
