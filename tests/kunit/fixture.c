@@ -269,7 +269,7 @@ struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size
 }
 
 kunit_test_suites(&object_suite, &queue_suite, &pgtable_suite, &chunk_suite, &mem_suite,
-		  &slice_suite, &faultin_suite, &sva_suite);
+		  &slice_suite, &faultin_suite, &sva_suite, &register_suite);
 
 MODULE_DESCRIPTION("KUnit tests of lite-accel");
 MODULE_LICENSE("GPL");

@@ -49,6 +49,6 @@ struct laccel_queue *fixture_create(struct kunit *test);
 struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size_t length);
 
 extern struct kunit_suite object_suite, queue_suite, pgtable_suite, chunk_suite, mem_suite;
-extern struct kunit_suite slice_suite, faultin_suite, sva_suite;
+extern struct kunit_suite slice_suite, faultin_suite, sva_suite, register_suite;
 
 #endif /* FIXTURE_H */

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/device.h>
+#include <linux/dma-mapping.h>
+
+#include "fixture.h"
+
+/* What a device may say of itself; the rest is as good as it can be. */
+struct facts {
+	const char *what;
+	u32 max_queues;
+	u32 max_entries;
+	u32 va_bits;
+	u32 pasid_bits;
+	phys_addr_t doorbell;
+	int ret;
+};
+
+static const struct facts lies[] = {
+	{ "no queue", 0, 4096, 48, 20, SZ_4K, -EINVAL },
+	{ "no entries", 4, 0, 48, 20, SZ_4K, -EINVAL },
+	{ "three entries", 4, 3, 48, 20, SZ_4K, -EINVAL },
+	{ "too many entries", 4, 2 * LACCEL_MAX_ENTRIES, 48, 20, SZ_4K, -EINVAL },
+	{ "addresses of a page", 4, 4096, 12, 20, SZ_4K, -EINVAL },
+	{ "addresses of 49 bits", 4, 4096, 49, 20, SZ_4K, -EINVAL },
+	{ "PASIDs of 21 bits", 4, 4096, 48, 21, SZ_4K, -EINVAL },
+	{ "no doorbells", 4, 4096, 48, 20, 0, -EOPNOTSUPP },
+	{ "doorbells within a page", 4, 4096, 48, 20, SZ_4K / 2, -EOPNOTSUPP },
+};
+
+static void describe_lie(const struct facts *facts, char *name)
+{
+	strscpy(name, facts->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(lie, lies, describe_lie);
+
+static const struct laccel_ops no_ops;
+
+/* The core does not believe a device, and makes no node for it. */
+static void lies_are_refused(struct kunit *test)
+{
+	const struct facts *facts = test->param_value;
+	struct device *parent = kunit_device_register(test, "laccel_lies");
+	struct laccel_device *ldev;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
+	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(parent, DMA_BIT_MASK(64)), 0);
+	ldev = laccel_alloc_size(parent, &no_ops, sizeof(*ldev));
+	KUNIT_ASSERT_NOT_NULL(test, ldev);
+	ldev->max_queues = facts->max_queues;
+	ldev->max_entries = facts->max_entries;
+	ldev->va_bits = facts->va_bits;
+	ldev->pasid_bits = facts->pasid_bits;
+	ldev->doorbell = facts->doorbell;
+	KUNIT_EXPECT_EQ(test, laccel_register(ldev), facts->ret);
+	laccel_put(ldev);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE_PARAM(lies_are_refused, lie_gen_params),
+	{ }
+};
+
+struct kunit_suite register_suite = {
+	.name = "lite_accel_register",
+	.test_cases = cases,
+};
