@@ -306,7 +306,7 @@ struct laccel_queue {
 	struct kref slot_ref;		/* of the object and of its work */
 	struct list_head node;		/* in file->queues while it runs */
 	u32 slot;
-	bool dead;			/* destroyed: the doorbell leads to the dummy page */
+	bool dead;			/* not started, or ended: see mmap.c */
 	struct laccel_ring sq;
 	struct laccel_ring cq;
 	struct laccel_queue_state *state;

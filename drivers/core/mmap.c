@@ -48,7 +48,7 @@ static int laccel_vma_mremap(struct vm_area_struct *vma)
 	return -EPERM;
 }
 
-/* The doorbell page while the queue lives, the dummy page after. */
+/* The doorbell page while the queue lives, the dummy page before and after. */
 static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queue *queue)
 {
 	struct vm_area_struct *vma = vmf->vma;

@@ -160,6 +160,7 @@ static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
 		return ERR_PTR(ret);
 	}
 	queue->state->state = LACCEL_STATE_RUNNING;
+	queue->dead = true;
 	return queue;
 }
 
@@ -183,6 +184,8 @@ static int laccel_queue_hand_over(struct laccel_queue *queue, const struct lacce
 	if (ret)
 		goto err_cq;
 	list_add(&queue->node, &queue->obj.file->queues);
+	/* From here on what the device says of the slot is about this queue. */
+	smp_store_release(&queue->dead, false);
 	return 0;
 
 err_cq:
@@ -516,7 +519,8 @@ void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 		return;
 	ops = laccel_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
-	if (ops && queue)
+	/* Pairs with laccel_queue_hand_over(). */
+	if (ops && queue && !smp_load_acquire(&queue->dead))
 		ops->queue_status(ldev, slot, &status);
 	if (status.error) {
 		struct laccel_file *file = queue->obj.file;

@@ -55,8 +55,15 @@ static struct fixture *to_fixture(struct laccel_device *ldev)
 
 static int fixture_queue_start(struct laccel_device *ldev, const struct laccel_queue_setup *setup)
 {
-	to_fixture(ldev)->setup = *setup;
-	return to_fixture(ldev)->start_error;
+	struct laccel_queue *queue = rcu_dereference_raw(ldev->queues[setup->slot]);
+	struct fixture *fx = to_fixture(ldev);
+
+	fx->setup = *setup;
+	fx->dead_at_start = queue->dead;
+	/* An interrupt that is late, about whoever had the slot before. */
+	laccel_queue_failed(ldev, setup->slot);
+	fx->failed_at_start = queue->state->state != LACCEL_STATE_RUNNING;
+	return fx->start_error;
 }
 
 static void fixture_queue_stop(struct laccel_device *ldev, u32 slot)

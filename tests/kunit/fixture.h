@@ -31,6 +31,8 @@ struct fixture {
 	struct address_space mapping;
 	struct laccel_queue_setup setup;	/* of the last queue */
 	int start_error;			/* of the next one */
+	bool dead_at_start;			/* the last one; may its doorbell be reached? */
+	bool failed_at_start;
 	u32 queue_error;			/* of all */
 	unsigned int stops;
 	unsigned int flushes;

@@ -199,6 +199,22 @@ static void not_started_is_not_freed_at_once(struct kunit *test)
 	destroy_work_on_stack(&look.work);
 }
 
+/* Its doorbell leads nowhere yet, and what the device says is about another. */
+static void not_started_is_out_of_reach(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_queue *queue;
+
+	fixture_bind(test);
+	fx->queue_error = LACCEL_ERROR_SQ_TAIL;
+	queue = fixture_create(test);
+	KUNIT_EXPECT_TRUE(test, fx->dead_at_start);
+	KUNIT_EXPECT_FALSE(test, fx->failed_at_start);
+	KUNIT_EXPECT_FALSE(test, queue->dead);
+	laccel_queue_failed(&fx->ldev, queue->slot);
+	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_FAILED);
+}
+
 /* A queue fails once, and what comes later does not hide it. */
 static void first_end_is_told(struct kunit *test)
 {
@@ -230,6 +246,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(slots_are_used_again),
 	KUNIT_CASE(not_started_leaves_nothing),
 	KUNIT_CASE(not_started_is_not_freed_at_once),
+	KUNIT_CASE(not_started_is_out_of_reach),
 	KUNIT_CASE(first_end_is_told),
 	{ }
 };
