@@ -164,28 +164,23 @@ int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, 
 	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
 }
 
-static enum laccel_reason laccel_info_reason(struct laccel_file *file, enum laccel_mode mode)
-{
-	enum laccel_reason reason = laccel_mode_lacks(file->ldev, mode);
-
-	if (mode != LACCEL_MODE_SVA || reason != LACCEL_REASON_NONE ||
-	    file->mode == LACCEL_MODE_SVA)
-		return reason;
-	return laccel_sva_try(file->ldev);
-}
-
 /* What can be had, and the mode that it is, or that it would be if it were bound now. */
 static int laccel_info_modes(struct laccel_file *file, struct laccel_info *info)
 {
+	enum laccel_reason sva = laccel_mode_lacks(file->ldev, LACCEL_MODE_SVA);
 	unsigned int i;
 	int ret;
+
+	/* The kernel may have us wait for another process here, but not the file's workers. */
+	if (sva == LACCEL_REASON_NONE && !READ_ONCE(file->sva))
+		sva = laccel_sva_try(file->ldev);
 
 	ret = laccel_lock(file);
 	if (ret)
 		return ret;
 	info->modes = 0;
 	for (i = 0; i < LACCEL_MODES; i++) {
-		info->reasons[i] = laccel_info_reason(file, i);
+		info->reasons[i] = i == LACCEL_MODE_SVA ? sva : laccel_mode_lacks(file->ldev, i);
 		if (info->reasons[i] == LACCEL_REASON_NONE)
 			info->modes |= BIT(i);
 	}

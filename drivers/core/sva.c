@@ -82,7 +82,7 @@ enum laccel_reason laccel_sva_lacks(struct laccel_device *ldev)
  *
  * Makes a bond and ends it.
  *
- * Context: may sleep; at most file->lock held.
+ * Context: may sleep; no locks held.
  * Return: the first condition that fails.
  */
 enum laccel_reason laccel_sva_try(struct laccel_device *ldev)
