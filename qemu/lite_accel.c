@@ -78,6 +78,7 @@ static const Knob knobs[] = {
     KNOB_BOOL("ignore-write-bit", ignore_write_bit,
               "break it: write through read-only leaves"),
     KNOB_BOOL("ignore-stop", ignore_stop, "break it: go on after STOP"),
+    KNOB_BOOL("refuse-stop", refuse_stop, "break it: stay RUNNING at STOP"),
     KNOB_BOOL("ignore-reset", ignore_reset, "break it: go on after a reset"),
     KNOB_BOOL("ignore-moderation", ignore_moderation,
               "break it: interrupt at once, always"),

@@ -178,6 +178,7 @@ struct LiteAccel {
     bool ignore_valid_bit;
     bool ignore_write_bit;
     bool ignore_stop;
+    bool refuse_stop;
     bool ignore_reset;
     bool ignore_moderation;
     bool drop_completions;

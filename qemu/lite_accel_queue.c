@@ -163,6 +163,8 @@ static void queue_stop(LiteAccelQueue *q)
     trace_lite_accel_queue_stop(q->index, q->state);
     if (q->state == LACCEL_QUEUE_FAILED) {
         q->state = LACCEL_QUEUE_IDLE;
+    } else if (q->dev->refuse_stop) {
+        return;
     } else if (q->dev->ignore_stop) {
         lite_accel_queue_status(q, LACCEL_QUEUE_IDLE);
         q->state = LACCEL_QUEUE_IDLE;

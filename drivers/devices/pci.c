@@ -74,7 +74,7 @@ static void laccel_pci_hung(struct laccel_pci *pci, const char *what)
 {
 	pci_clear_master(pci->pdev);
 	WRITE_ONCE(pci->hung, true);
-	dev_err(&pci->pdev->dev, "%s timed out: device cut from memory\n", what);
+	dev_err(&pci->pdev->dev, "%s was not confirmed: device cut from memory\n", what);
 	laccel_device_lost(&pci->ldev);
 }
 
@@ -114,6 +114,56 @@ static void laccel_pci_faults(struct laccel_pci *pci)
 	spin_unlock_irqrestore(&pci->fault_lock, flags);
 }
 
+/*
+ * Poll until a register has one of the values, below 64, whose bits are in @wanted: nothing
+ * else is an answer.  A device that is gone gives none.  read_poll_timeout_atomic() does not
+ * look at the clock.
+ */
+static bool laccel_pci_await(struct laccel_pci *pci, u32 reg, u64 wanted)
+{
+	ktime_t end = ktime_add_us(ktime_get(), LACCEL_PCI_TIMEOUT_US);
+	bool late = false;
+	u64 value;
+
+	for (;;) {
+		value = laccel_pci_read(pci, reg);
+		if (value < 64 && wanted & BIT_ULL(value))
+			return true;
+		if (late || (value == LACCEL_PCI_GONE &&
+			     laccel_pci_read(pci, LACCEL_REG_ID) != LACCEL_ID))
+			return false;
+		/* We may have been away: look once more. */
+		late = ktime_after(ktime_get(), end);
+		cpu_relax();
+	}
+}
+
+/* Whether the device has confirmed it. */
+static bool laccel_pci_stop(struct laccel_pci *pci, u32 base)
+{
+	u32 state = base + LACCEL_QUEUE_STATE;
+
+	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_STOP);
+	if (!laccel_pci_await(pci, state, BIT(LACCEL_QUEUE_IDLE) | BIT(LACCEL_QUEUE_FAILED)))
+		return false;
+
+	/* It fails if it cannot write its last CQEs, with bus mastering off. */
+	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_STOP);
+	return laccel_pci_await(pci, state, BIT(LACCEL_QUEUE_IDLE));
+}
+
+static void laccel_pci_queue_stop(struct laccel_device *ldev, u32 slot)
+{
+	struct laccel_pci *pci = to_pci(ldev);
+
+	if (READ_ONCE(pci->hung))
+		return;
+	if (!laccel_pci_stop(pci, LACCEL_QUEUE(slot)))
+		laccel_pci_hung(pci, "stopping a queue");
+	/* No record is left in the ring when the slot is used again. */
+	laccel_pci_faults(pci);
+}
+
 static int laccel_pci_queue_start(struct laccel_device *ldev,
 				  const struct laccel_queue_setup *setup)
 {
@@ -121,6 +171,10 @@ static int laccel_pci_queue_start(struct laccel_device *ldev,
 	u32 base = LACCEL_QUEUE(setup->slot);
 	u64 status = pci->status_dma + setup->slot * sizeof(*pci->status);
 
+	if (READ_ONCE(pci->hung))
+		return -ENODEV;
+	/* The device may not write there any more; what it had written was another queue's. */
+	memset(&pci->status[setup->slot], 0, sizeof(*pci->status));
 	laccel_pci_write(pci, base + LACCEL_QUEUE_SQ_BASE, setup->sq);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CQ_BASE, setup->cq);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_STATUS_BASE, status);
@@ -132,41 +186,8 @@ static int laccel_pci_queue_start(struct laccel_device *ldev,
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_START);
 	if (laccel_pci_read(pci, base + LACCEL_QUEUE_STATE) == LACCEL_QUEUE_RUNNING)
 		return 0;
-	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_STOP);
+	laccel_pci_queue_stop(ldev, setup->slot);
 	return -ENODEV;
-}
-
-/*
- * Poll until a register no longer has @value, which a device that is gone has in
- * none.  read_poll_timeout_atomic() does not look at the clock.
- */
-static bool laccel_pci_wait_while(struct laccel_pci *pci, u32 reg, u64 value)
-{
-	ktime_t end = ktime_add_us(ktime_get(), LACCEL_PCI_TIMEOUT_US);
-
-	while (laccel_pci_read(pci, reg) == value) {
-		if (ktime_after(ktime_get(), end))
-			return laccel_pci_read(pci, reg) != value;
-		cpu_relax();
-	}
-	return true;
-}
-
-static void laccel_pci_queue_stop(struct laccel_device *ldev, u32 slot)
-{
-	struct laccel_pci *pci = to_pci(ldev);
-	u32 base = LACCEL_QUEUE(slot);
-
-	if (READ_ONCE(pci->hung))
-		return;
-	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_STOP);
-	if (!laccel_pci_wait_while(pci, base + LACCEL_QUEUE_STATE, LACCEL_QUEUE_STOPPING))
-		laccel_pci_hung(pci, "stopping a queue");
-	/* It fails if it cannot write its last CQEs, with bus mastering off. */
-	if (laccel_pci_read(pci, base + LACCEL_QUEUE_STATE) == LACCEL_QUEUE_FAILED)
-		laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_STOP);
-	/* No record is left in the ring when the slot is used again. */
-	laccel_pci_faults(pci);
 }
 
 static void laccel_pci_queue_status(struct laccel_device *ldev, u32 slot,
@@ -192,7 +213,7 @@ static void laccel_pci_flush(struct laccel_device *ldev, dma_addr_t root, u64 st
 	laccel_pci_write(pci, LACCEL_REG_FLUSH_START, start);
 	laccel_pci_write(pci, LACCEL_REG_FLUSH_LAST, last);
 	laccel_pci_write(pci, LACCEL_REG_FLUSH, 1);
-	if (!laccel_pci_wait_while(pci, LACCEL_REG_FLUSH, 1))
+	if (!laccel_pci_await(pci, LACCEL_REG_FLUSH, BIT(0)))
 		laccel_pci_hung(pci, "a flush");
 out:
 	spin_unlock(&pci->flush_lock);
@@ -527,7 +548,9 @@ static void laccel_pci_remove(struct pci_dev *pdev)
 
 	pci_clear_master(pdev);
 	laccel_unregister(&pci->ldev);
-	/* The ring's memory goes; the next driver may let the device at it again. */
+	/* The memory goes; the next driver may let the device at it again. */
+	if (pci->hung && pci_device_is_present(pdev))
+		laccel_pci_reset(pci);
 	laccel_pci_write(pci, LACCEL_REG_FAULT_ENTRIES, 0);
 }
 

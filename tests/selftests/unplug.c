@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/pci_regs.h>
+#include <linux/types.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include <lite_accel/pci_regs.h>
 
 #include "accel.h"
 #include "kselftest_harness.h"
@@ -408,17 +411,42 @@ static bool masters_bus(const char *bdf)
 	return command & PCI_COMMAND_MASTER;
 }
 
+/* Of a device without a driver. */
+static uint64_t read_register(const char *bdf, size_t offset)
+{
+	volatile uint64_t *page;
+	uint64_t value;
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", bdf);
+	fd = open(path, O_RDWR | O_SYNC | O_CLOEXEC);
+	page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, offset & -PAGE);
+	close(fd);
+	if (page == MAP_FAILED)
+		return UINT64_MAX;
+	value = page[offset % PAGE / sizeof(*page)];
+	munmap((void *)page, PAGE);
+	return value;
+}
+
 FIXTURE(unconfirmed) {
 	char bdf[VM_BDF];
 };
 
 FIXTURE_VARIANT(unconfirmed) {
 	call_fn *call;
+	const char *defect;
 	unsigned int needs;
 };
 
-FIXTURE_VARIANT_ADD(unconfirmed, stop) { .call = stop };
-FIXTURE_VARIANT_ADD(unconfirmed, flush) { .call = forbid_writing, .needs = ACCEL_TABLES };
+FIXTURE_VARIANT_ADD(unconfirmed, stop) { .call = stop, .defect = "hang" };
+FIXTURE_VARIANT_ADD(unconfirmed, stop_refused) { .call = stop, .defect = "refuse-stop" };
+FIXTURE_VARIANT_ADD(unconfirmed, flush) {
+	.call = forbid_writing,
+	.defect = "hang",
+	.needs = ACCEL_TABLES,
+};
 
 FIXTURE_SETUP(unconfirmed)
 {
@@ -426,31 +454,40 @@ FIXTURE_SETUP(unconfirmed)
 		SKIP(return, "not root, or no line to the host");
 	NEEDS(ACCEL_MODEL | variant->needs);
 	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
+	/* There is work for seconds. */
+	ASSERT_EQ(0, vm_set("bandwidth", 16 << 20));
 }
 
+/* The driver leaves a device behind that does nothing for whoever lets it at memory next. */
 FIXTURE_TEARDOWN(unconfirmed)
 {
+	ASSERT_EQ(0, vm_set("bandwidth", 0));
 	ASSERT_EQ(0, vm_unbind(self->bdf));
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(LACCEL_QUEUE_IDLE,
+			  read_register(self->bdf, LACCEL_QUEUE(i) + LACCEL_QUEUE_STATE));
+	EXPECT_EQ(0, read_register(self->bdf, LACCEL_REG_FAULT_ENTRIES));
 	ASSERT_EQ(0, vm_bind(self->bdf));
 }
 
 TEST_F_TIMEOUT(unconfirmed, hangs, 60)
 {
 	struct user u, other;
+
 	ASSERT_EQ(0, open_user(&u));
 	ASSERT_EQ(0, open_user(&other));
 	start_fills(&u);
 	while (!*(volatile uint8_t *)u.memory)
 		usleep(10);
 	EXPECT_TRUE(masters_bus(self->bdf));
-	ASSERT_EQ(0, vm_switch("hang", true));
+	ASSERT_EQ(0, vm_switch(variant->defect, true));
 	EXPECT_EQ(0, variant->call(&u));
 	EXPECT_TRUE(accel_until(accel_state(&other.q) == LACCEL_STATE_LOST));
 	/* The state comes first. */
 	EXPECT_TRUE(accel_signalled(other.event));
 	EXPECT_EQ(6, failing_calls(other.q.fd));
 	EXPECT_FALSE(masters_bus(self->bdf));
-	ASSERT_EQ(0, vm_switch("hang", false));
+	ASSERT_EQ(0, vm_switch(variant->defect, false));
 	EXPECT_NE(FILLS, u.memory[LENGTH - 1]);
 	EXPECT_TRUE(accel_is_quiet(u.memory, LENGTH));
 	close_user(&u);
