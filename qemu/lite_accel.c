@@ -10,6 +10,7 @@
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
+#include "hw/pci/msi.h"
 #include "hw/pci/msix.h"
 #include "hw/pci/pcie.h"
 #include "hw/qdev-properties.h"
@@ -24,6 +25,7 @@
 #define MSIX_TABLE      0x2000
 #define MSIX_PBA        0x3000
 #define MAX_SLICE       MiB
+#define INTERRUPTS      0xfee00000
 
 OBJECT_DEFINE_SIMPLE_TYPE_WITH_INTERFACES(LiteAccel, lite_accel, LITE_ACCEL,
                                           PCI_DEVICE,
@@ -40,10 +42,22 @@ void lite_accel_guest_error(const char *what, uint64_t addr, uint64_t value)
 void lite_accel_interrupt(LiteAccel *s, unsigned vector)
 {
     PCIDevice *pci = PCI_DEVICE(s);
+    MSIMessage message;
 
     if (!msix_enabled(pci)) {
         return;
     }
+    /*
+     * It is a store by us, in the middle of our work: to a register of the port
+     * above, or of our configuration space, it would be our end.
+     */
+    message = msix_get_message(pci, vector);
+    if (!msix_is_masked(pci, vector) &&
+        message.address >> 20 != INTERRUPTS >> 20) {
+        lite_accel_guest_error("no interrupt", vector, message.address);
+        return;
+    }
+
     trace_lite_accel_interrupt(vector);
     s->counters[LACCEL_COUNTER_INTERRUPTS]++;
     msix_notify(pci, vector);
