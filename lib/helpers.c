@@ -83,14 +83,19 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 		   struct laccel_cqe *cqe)
 {
 	struct laccel_queue *q = dev->helper_queue;
+	struct laccel_sqe *sqe = laccel_get_sqe(q);
 	int ret;
 
-	/* There is room: each command before this one has been reaped. */
-	*laccel_get_sqe(q) = *command;
-	laccel_submit(q);
-	do {
-		ret = laccel_wait(q, -1);
-	} while (ret == -EINTR);
+	/* Each command before this one has been reaped. */
+	if (!sqe) {
+		ret = laccel_fail(EIO, "%s: the device has no room for a command", dev->path);
+	} else {
+		*sqe = *command;
+		laccel_submit(q);
+		do {
+			ret = laccel_wait(q, -1);
+		} while (ret == -EINTR);
+	}
 	if (!ret) {
 		laccel_reap(q, cqe);
 		return 0;
@@ -214,11 +219,24 @@ static size_t partly_done(const struct job *job, struct piece piece, uint64_t re
 	return result;
 }
 
+/* Bytes done, or equal, are no more than there are; before a page fault not all are done. */
+static bool is_possible(const struct job *job, struct piece piece, const struct laccel_cqe *cqe)
+{
+	if (cqe->status == LACCEL_PAGE_FAULT)
+		return !cqe->result || cqe->result < piece.length;
+	return cqe->status != LACCEL_OK || job->sqe.opcode != LACCEL_OP_COMPARE ||
+	       cqe->result <= piece.length;
+}
+
 static int take_result(struct laccel_device *dev, struct job *job, struct piece piece,
 		       const struct laccel_cqe *cqe)
 {
 	size_t done;
 
+	if (!is_possible(job, piece, cqe))
+		return laccel_fail(EIO, "%s: %s: a result that cannot be: %#llx", dev->path,
+				   laccel_opcode_str(job->sqe.opcode),
+				   (unsigned long long)cqe->result);
 	if (cqe->status == LACCEL_OK) {
 		finish_piece(job, piece, cqe->result);
 		return 0;

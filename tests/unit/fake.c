@@ -313,7 +313,7 @@ void fake_complete(struct laccel_cqe cqe)
 	struct laccel_cqe *slot = &fake.cq[fake.completed & (fake.create.cq_entries - 1)];
 	uint64_t last;
 
-	cqe.sq_head = fake.head;
+	cqe.sq_head = fake.head - fake.behind;
 	cqe.phase = !(fake.completed & fake.create.cq_entries);
 	memcpy(&last, &cqe.sq_head, sizeof(last));
 	memcpy(slot, &cqe, offsetof(struct laccel_cqe, sq_head));

@@ -48,6 +48,7 @@ struct fake {
 	uint32_t completed;		/* CQEs written */
 	uint32_t armed;			/* by a position, if is_armed */
 	bool is_armed;
+	uint32_t behind;		/* how many commands fewer it says that it has fetched */
 
 	int memfd;
 	uint8_t *memory;

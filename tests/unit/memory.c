@@ -421,11 +421,14 @@ TEST_F(cache, operands_stay)
 
 /* A device that copies what it reaches, and reports what it does not. */
 static bool stop;
+static struct laccel_cqe lie;	/* its answer to everything, if it has a status or a result */
 
 static struct laccel_cqe execute(const struct laccel_sqe *sqe)
 {
 	struct laccel_cqe cqe = { .user_data = sqe->user_data };
 
+	if (lie.status || lie.result)
+		return lie;
 	if (!fake_reaches(sqe->src, sqe->src + sqe->length, 0)) {
 		cqe.status = LACCEL_PAGE_FAULT;
 		cqe.fault_addr = sqe->src;
@@ -482,6 +485,33 @@ TEST_F_TIMEOUT(memory, copies, 120)
 	pthread_join(thread, NULL);
 	free(ours);
 	free(model);
+}
+
+/* What a device says is not believed if it cannot be: callers use it as an index. */
+TEST_F(memory, lies)
+{
+	uint8_t *a = malloc(2 * self->page), *b = a + self->page;
+	pthread_t thread;
+
+	stop = false;
+	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->dev->helper_queue));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, device, NULL));
+	lie = (struct laccel_cqe){ .result = 1000 };
+	EXPECT_EQ(1000, laccel_compare(self->dev, a, b, 1000));
+	EXPECT_EQ(-EIO, laccel_compare(self->dev, a, b, 999));
+	lie.status = LACCEL_PAGE_FAULT;
+	EXPECT_EQ(-EIO, laccel_copy(self->dev, b, a, 1000));
+	lie = (struct laccel_cqe){ 0 };
+	EXPECT_EQ(0, laccel_copy(self->dev, b, a, 1000));
+
+	/* It has fetched nothing, it says. */
+	fake.behind = 1;
+	EXPECT_EQ(0, laccel_copy(self->dev, b, a, 1000));
+	EXPECT_EQ(-EIO, laccel_copy(self->dev, b, a, 1000));
+	EXPECT_NULL(self->dev->helper_queue);
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	free(a);
 }
 
 TEST_HARNESS_MAIN
