@@ -329,7 +329,7 @@ FIXTURE_SETUP(call)
 		SKIP(return, "%s", inject_missing());
 	if (variant->call == call_kick && !accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "the device has doorbell pages");
-	if (!variant->has_modes && accel_lacks(ACCEL_WALLS))
+	if (!variant->has_modes && accel_lacks(ACCEL_CONFINED))
 		SKIP(return, "as in PINNED mode");
 	ASSERT_EQ(0, inject_init());
 }

@@ -123,7 +123,7 @@ TEST_F(files, reading_copies_nothing)
 	memset(into, 0, self->length);
 	for (int i = 0; i < 2; i++) {
 		uint8_t *p = map_file(self->path, self->length, PROT_READ, flags[i]);
-		bool pins = !accel_lacks(ACCEL_WALLS), costs = pins && flags[i] == MAP_PRIVATE;
+		bool pins = !accel_lacks(ACCEL_CONFINED), costs = pins && flags[i] == MAP_PRIVATE;
 		uint64_t before = anonymous_kb(), more;
 		int ret;
 
@@ -152,7 +152,7 @@ TEST_F(files, writing_reaches_the_disk)
 	ASSERT_NE(MAP_FAILED, p);
 	host_randomize(from, self->length);
 	ret = laccel_copy(self->dev, p, from, self->length);
-	if (!accel_lacks(ACCEL_WALLS)) {
+	if (!accel_lacks(ACCEL_CONFINED)) {
 		EXPECT_EQ(-EFAULT, ret);
 		EXPECT_TRUE(error_says("does not let it be pinned for writing"));
 		from = self->copy;

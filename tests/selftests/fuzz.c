@@ -41,7 +41,7 @@ FIXTURE(fuzz) {
 	int fd;
 	struct accel_queue q;
 	struct arena arena;
-	bool has_walls;		/* what is not registered is out of reach */
+	bool is_confined;		/* what is not registered is out of reach */
 	uint64_t commands;	/* that the device knows */
 	struct neighbour *neighbour;
 	pid_t neighbour_pid;
@@ -61,7 +61,7 @@ static uint8_t *new_area(int i, size_t bytes, uint8_t value)
 }
 
 /* Copies, compares and sums in memory of its own, and checks it all. */
-static void live_next_door(struct neighbour *me)
+static void work_beside(struct neighbour *me)
 {
 	uint8_t *p = new_area(3, 2 * PAGE, 0);
 	struct laccel_sqe sum = accel_crc32c(p + PAGE, 512, 0);
@@ -89,7 +89,7 @@ static void live_next_door(struct neighbour *me)
 /* A device that reaches what is not registered is held to the program's own rights. */
 static void set_rights(const FIXTURE_DATA(fuzz) *self, int readable, int canary)
 {
-	if (self->has_walls)
+	if (self->is_confined)
 		return;
 	mprotect(self->arena.readable, self->arena.bytes, readable);
 	mprotect(self->arena.canary, self->arena.bytes, canary);
@@ -110,14 +110,14 @@ FIXTURE_SETUP(fuzz)
 			       -1, 0);
 	self->neighbour_pid = fork();
 	if (!self->neighbour_pid)
-		live_next_door(self->neighbour);
+		work_beside(self->neighbour);
 	while (!__atomic_load_n(&self->neighbour->rounds, __ATOMIC_RELAXED))
 		usleep(1000);
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_info(self->fd, &info));
 	self->commands = info.commands;
-	self->has_walls = !accel_lacks(ACCEL_WALLS);
+	self->is_confined = !accel_lacks(ACCEL_CONFINED);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
 	self->arena.bytes = accel_lacks(ACCEL_SPEED) ? SLOW_ARENA : ARENA;
 	self->arena.canary = new_area(0, self->arena.bytes, 0xca);
@@ -149,8 +149,8 @@ static uint64_t evil_address(const FIXTURE_DATA(fuzz) *self)
 		accel_va(self->arena.readable), accel_va(self->arena.readable),
 		accel_va(self->arena.canary), self->neighbour->address,
 		/* Behind the rings there may be what this program lives on. */
-		self->has_walls ? accel_va(self->q.sq) : accel_va(self->arena.canary),
-		self->has_walls ? accel_va(self->q.cq) : accel_va(self->arena.canary),
+		self->is_confined ? accel_va(self->q.sq) : accel_va(self->arena.canary),
+		self->is_confined ? accel_va(self->q.cq) : accel_va(self->arena.canary),
 		0xffff888000000000, 0xffffffff81000000, 0xfee00000, 0,
 		host_random(), -(uint64_t)host_below(self->arena.bytes),
 	};

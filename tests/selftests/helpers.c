@@ -148,7 +148,7 @@ TEST_F(helpers, read_only_memory)
 	static const uint8_t text[] = "123456789";
 	uint32_t crc = 0;
 
-	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_WALLS);
+	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_CONFINED);
 	EXPECT_EQ(0, laccel_crc32c(self->dev, text, 9, &crc));
 	EXPECT_EQ(0xe3069283, crc);
 	EXPECT_EQ(-EFAULT, laccel_fill(self->dev, (void *)text, 0, 8));
@@ -162,7 +162,7 @@ TEST_F(helpers, registered_for_reading)
 	uint8_t *p = accel_pages(PAGE);
 	uint32_t crc = 0;
 
-	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_WALLS);
+	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_CONFINED);
 	ASSERT_LE(0, laccel_mem_register(self->dev, p, PAGE, 0));
 	EXPECT_EQ(0, laccel_crc32c(self->dev, p, PAGE, &crc));
 	EXPECT_EQ(-EEXIST, laccel_fill(self->dev, p, 0, 8));
@@ -198,7 +198,7 @@ static int use_other(void)
 /* Registered memory is used as it is: the kernel is not asked again. */
 TEST_F(helpers, registered_memory)
 {
-	NEEDS(ACCEL_DOORBELL | ACCEL_WALLS);
+	NEEDS(ACCEL_DOORBELL | ACCEL_CONFINED);
 	EXPECT_EQ(0, run_child(use_registered));
 	EXPECT_EQ(-SIGSYS, run_child(use_other));
 }
@@ -447,7 +447,7 @@ TEST_F(helpers, memlock_in_words)
 	uint8_t *p = accel_pages(HUGE);
 	uint32_t crc = 0;
 
-	NEEDS(ACCEL_WALLS);
+	NEEDS(ACCEL_CONFINED);
 	ASSERT_EQ(0, confine_user(64 << 10));
 	ASSERT_LE(0, laccel_mem_register(self->dev, p, 10 * PAGE, 0));
 	EXPECT_EQ(-ENOMEM, laccel_mem_register(self->dev, p + HUGE / 2, HUGE / 2, 0));
@@ -462,7 +462,7 @@ TEST_F(helpers, no_memlock)
 {
 	size_t n = accel_capped(HUGE);
 	uint8_t *p = accel_pages(2 * n);
-	bool pins = !accel_lacks(ACCEL_WALLS);
+	bool pins = !accel_lacks(ACCEL_CONFINED);
 
 	host_randomize(p, n);
 	ASSERT_EQ(0, confine_user(0));

@@ -282,7 +282,7 @@ TEST_F(invalidate, rights_never_grow)
 	uint64_t refills;
 
 	ASSERT_EQ(0, open_region(r, SHARED, PAGES * PAGE, 0));
-	NEEDS(ACCEL_WALLS);
+	NEEDS(ACCEL_CONFINED);
 	ASSERT_EQ(0, mprotect(r->memory, PAGES * PAGE, PROT_READ));
 	ASSERT_TRUE(device_finds(r, r->memory, byte_of(0)));
 	ASSERT_EQ(0, mprotect(r->memory, PAGES * PAGE, PROT_READ | PROT_WRITE));

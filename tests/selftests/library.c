@@ -165,7 +165,7 @@ TEST_F(library, info_and_limits)
 	ASSERT_EQ(0, laccel_get_info(self->dev, &info));
 	EXPECT_EQ(1ull << 30, info.max_length);
 	EXPECT_EQ(!!accel_lacks(ACCEL_MMU), info.mode == LACCEL_MODE_MEDIATED);
-	EXPECT_EQ(!!accel_lacks(ACCEL_WALLS), info.mode != LACCEL_MODE_PINNED);
+	EXPECT_EQ(!!accel_lacks(ACCEL_CONFINED), info.mode != LACCEL_MODE_PINNED);
 	ASSERT_EQ(0, laccel_get_limits(self->dev, &limits));
 	EXPECT_EQ(1, limits.queues);
 }
@@ -500,7 +500,7 @@ TEST_F(library, registrations)
 	EXPECT_EQ(0, laccel_copy(self->dev, p + 3 * PAGE - 8, p + 3 * PAGE - 16, 8));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, c));
 	/* The helper's own, where it needs it. */
-	EXPECT_EQ(accel_lacks(ACCEL_WALLS) ? 0 : 4, accel_pinned_kb());
+	EXPECT_EQ(accel_lacks(ACCEL_CONFINED) ? 0 : 4, accel_pinned_kb());
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, c));
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, 12345));
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, -1));

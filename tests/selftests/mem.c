@@ -72,7 +72,7 @@ static bool works(FIXTURE_DATA(mem) *self, uint8_t *p, size_t length)
 		right = right && device_sees(self, p + places[i]) &&
 			device_writes(self, (uint64_t *)(p + places[i]));
 	return !accel_destroy(self->fd, id) && right &&
-	       (accel_lacks(ACCEL_WALLS) ? device_sees(self, p) : reads_fault(self, p));
+	       (accel_lacks(ACCEL_CONFINED) ? device_sees(self, p) : reads_fault(self, p));
 }
 
 TEST_F(mem, small_pages)
@@ -218,7 +218,7 @@ TEST_F(mem, read_only_mapping)
 			  accel_command(&self->q, accel_write(mappings[i], 1, 8)));
 	}
 	/* The rights are those of the registration, whatever mprotect() adds. */
-	NEEDS(ACCEL_WALLS);
+	NEEDS(ACCEL_CONFINED);
 	ASSERT_EQ(0, mprotect(mappings[2], 4 * PAGE, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_write(mappings[2], 1, 8)));
 	EXPECT_TRUE(check_read_only());
@@ -324,7 +324,7 @@ TEST_F(mem, no_overlap_between_files)
 	struct accel_queue q;
 	int other = accel_open();
 
-	NEEDS(ACCEL_WALLS);
+	NEEDS(ACCEL_CONFINED);
 	ASSERT_EQ(0, accel_queue_init(&q, other, 4));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&q, accel_write(self->probe, 0, 8)));
 	EXPECT_EQ(0, accel_register(other, self->probe, PAGE, 0, NULL));

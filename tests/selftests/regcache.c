@@ -148,7 +148,7 @@ TEST_F(regcache, replaced)
 		EXPECT_TRUE(reads(self->dev, p, 8 * PAGE));
 	}
 	/* And the state of SHA-256, where anything is registered. */
-	EXPECT_EQ(accel_lacks(ACCEL_WALLS) ? 0 : 2, registrations(self->dev));
+	EXPECT_EQ(accel_lacks(ACCEL_CONFINED) ? 0 : 2, registrations(self->dev));
 }
 
 /* First read, later written to: registered anew, once. */
@@ -228,7 +228,7 @@ TEST_F(regcache, merged)
 	EXPECT_EQ(before, registrations(self->dev));
 	/* but not beyond the kernel's chunk */
 	ASSERT_TRUE(hashes(self->dev, p + HUGE, HUGE));
-	EXPECT_EQ(accel_lacks(ACCEL_WALLS) ? 0 : before + 1, registrations(self->dev));
+	EXPECT_EQ(accel_lacks(ACCEL_CONFINED) ? 0 : before + 1, registrations(self->dev));
 	munmap(p, 2 * HUGE);
 }
 

@@ -204,8 +204,8 @@ LOSE(prot_none_huge, BIG, forbid_all, allow, CHANGED + 1);
 FIXTURE_SETUP(lost)
 {
 	/* To read where it may still be read is right then. */
-	if (variant->goes == forbid_writing && accel_lacks(ACCEL_WALLS))
-		SKIP(return, "%s", accel_lacks(ACCEL_WALLS));
+	if (variant->goes == forbid_writing && accel_lacks(ACCEL_CONFINED))
+		SKIP(return, "%s", accel_lacks(ACCEL_CONFINED));
 	ASSERT_EQ(0, open_region(&self->r, variant->kind, PAGES * PAGE, LACCEL_MEM_WRITE));
 	ASSERT_TRUE(variant->goes(&self->r));
 }

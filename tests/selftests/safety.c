@@ -29,7 +29,7 @@ FIXTURE_VARIANT(broken) {
 		.check = what, .property = how, .value = number, __VA_ARGS__	\
 	}
 
-BREAK(unregister, "ignore-flush", check_unregister, 0, .needs = ACCEL_WALLS);
+BREAK(unregister, "ignore-flush", check_unregister, 0, .needs = ACCEL_CONFINED);
 BREAK(unmap, "ignore-flush", check_unmap, 0);
 BREAK(move, "ignore-flush", check_move, 0);
 BREAK(lost_memory, "ignore-valid-bit", check_lost_memory, 0, .needs = ACCEL_TABLES);

@@ -62,7 +62,7 @@ TEST_F(unmap, unregister_while_in_use)
 	struct laccel_cqe cqe;
 	bool cut = false;
 
-	NEEDS(ACCEL_WALLS);
+	NEEDS(ACCEL_CONFINED);
 	for (int try = 0; try < 20 && !cut; try++) {
 		start_fills(self, 32);
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
@@ -128,7 +128,7 @@ TEST_F(unmap, fork_loses_nothing)
 /* What is not registered is out of reach, or else what the program cannot touch is. */
 static void hide(uint8_t *p, size_t length)
 {
-	if (accel_lacks(ACCEL_WALLS))
+	if (accel_lacks(ACCEL_CONFINED))
 		mprotect(p, length, PROT_NONE);
 }
 

@@ -146,7 +146,7 @@ const char *accel_lacks(unsigned int needs)
 
 	if (needs & ACCEL_DOORBELL && mode == LACCEL_MODE_MEDIATED)
 		return "the device has no doorbell pages";
-	if (needs & ACCEL_WALLS && there && mode != LACCEL_MODE_PINNED)
+	if (needs & ACCEL_CONFINED && there && mode != LACCEL_MODE_PINNED)
 		return "the device reaches memory that is not registered";
 	if (needs & ACCEL_MMU && mode == LACCEL_MODE_MEDIATED)
 		return "the kernel executes the device's commands";

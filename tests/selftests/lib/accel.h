@@ -25,7 +25,7 @@
 /* What not every device has.  A test that needs it is skipped without. */
 enum accel_need {
 	ACCEL_DOORBELL = 1,	/* a doorbell page for each queue */
-	ACCEL_WALLS = 2,	/* memory that is not registered is out of reach */
+	ACCEL_CONFINED = 2,	/* memory that is not registered is out of reach */
 	ACCEL_MODEL = 4,	/* ours: it counts, and can be set and broken from here */
 	ACCEL_SPEED = 16,	/* some MiB/s at least; edu has 20 KiB/s */
 	ACCEL_MMU = 32,		/* it translates by itself, and reports faults */

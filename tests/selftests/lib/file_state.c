@@ -55,9 +55,9 @@ static bool reaches(struct file_state *s, struct accel_queue *q, uint8_t *probe,
 	bool writable = s->flags & LACCEL_MEM_WRITE;
 	int status;
 
-	if (accel_lacks(ACCEL_TABLES) || (accel_lacks(ACCEL_WALLS) && !readable))
+	if (accel_lacks(ACCEL_TABLES) || (accel_lacks(ACCEL_CONFINED) && !readable))
 		writable = true;
-	readable |= !!accel_lacks(ACCEL_WALLS);
+	readable |= !!accel_lacks(ACCEL_CONFINED);
 	writable &= readable;
 	host_randomize(page, PAGE);
 	status = accel_command(q, accel_copy(probe, page, PAGE));
