@@ -93,19 +93,14 @@ static int unregister(struct waiter *w)
 	return ret | accel_destroy(w->fd, w->probe_id);
 }
 
-static int copy_in_another_queue(struct waiter *w, bool faulting)
+static int use_another_queue(struct waiter *w)
 {
 	struct accel_queue q;
 	uint8_t *page = accel_pages(PAGE);
 
 	return accel_queue_init(&q, w->fd, 4) | accel_register(w->fd, page, PAGE, 0, NULL) |
-	       (faulting ? madvise(page, PAGE, MADV_DONTNEED) : 0) |
+	       madvise(page, PAGE, MADV_DONTNEED) |
 	       accel_command(&q, accel_copy(w->probe, page, PAGE)) | accel_queue_exit(&q);
-}
-
-static int use_another_queue(struct waiter *w)
-{
-	return copy_in_another_queue(w, true);
 }
 
 /* Nearly all queues that there are wait for the page. */
@@ -134,7 +129,7 @@ static int fault_again(struct waiter *w)
 {
 	struct laccel_sqe sqe = accel_read(w->memory + 2 * PAGE, PAGE);
 	uint64_t fetches = accel_counter("fetches"), faults = accel_counter("faults");
-	struct accel_queue q;
+	struct accel_queue q, last;
 
 	/* The processor may have brought it in. */
 	if (madvise(w->memory + 2 * PAGE, PAGE, MADV_DONTNEED) || accel_queue_init(&q, w->fd, 4))
@@ -147,9 +142,12 @@ static int fault_again(struct waiter *w)
 	accel_ring(&q);
 	while (accel_counter("fetches") < fetches + 6)
 		usleep(1000);
-	/* By the time that another one has run they have all been tried. */
-	return copy_in_another_queue(w, false) || !faults_become(faults + 1) ||
-	       accel_queue_exit(&q);
+	/*
+	 * By the time that another one has run they have all been tried.  It has no operands:
+	 * their pages might have moved, and be faulted in again.
+	 */
+	return accel_queue_init(&last, w->fd, 4) || accel_command(&last, accel_nop(0)) ||
+	       !faults_become(faults + 1) || accel_queue_exit(&last) || accel_queue_exit(&q);
 }
 
 /* With faults of its own, which another worker resolves. */
