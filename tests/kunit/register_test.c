@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <kunit/device.h>
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 
 #include "fixture.h"
@@ -56,8 +57,59 @@ static void lies_are_refused(struct kunit *test)
 	laccel_put(ldev);
 }
 
+static enum laccel_status execute(struct laccel_device *ldev, struct laccel_slice *slice)
+{
+	return LACCEL_OK;
+}
+
+static const struct laccel_ops mediated_ops = { .execute = execute };
+
+/* An operation, or whoever else is in the gate, when the device goes. */
+struct operation {
+	struct work_struct work;
+	struct laccel_device *ldev;
+	struct completion begun;
+	bool ended;
+};
+
+static void operate(struct work_struct *work)
+{
+	struct operation *operation = container_of(work, struct operation, work);
+	int idx;
+
+	laccel_enter(operation->ldev, &idx);
+	complete(&operation->begun);
+	msleep(100);
+	WRITE_ONCE(operation->ended, true);
+	laccel_leave(operation->ldev, idx);
+}
+
+/* What a driver frees next, an operation may still use. */
+static void gone_when_operations_have_ended(struct kunit *test)
+{
+	struct device *parent = kunit_device_register(test, "laccel_gone");
+	struct operation operation = {};
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
+	operation.ldev = laccel_alloc_size(parent, &mediated_ops, sizeof(*operation.ldev));
+	KUNIT_ASSERT_NOT_NULL(test, operation.ldev);
+	operation.ldev->max_slice = SZ_4K;
+	KUNIT_EXPECT_EQ(test, laccel_register(operation.ldev), 0);
+
+	init_completion(&operation.begun);
+	INIT_WORK_ONSTACK(&operation.work, operate);
+	queue_work(system_long_wq, &operation.work);
+	wait_for_completion(&operation.begun);
+	laccel_unregister(operation.ldev);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(operation.ended));
+	flush_work(&operation.work);
+	destroy_work_on_stack(&operation.work);
+	laccel_put(operation.ldev);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(lies_are_refused, lie_gen_params),
+	KUNIT_CASE(gone_when_operations_have_ended),
 	{ }
 };
 
