@@ -132,6 +132,7 @@ static bool laccel_pci_await(struct laccel_pci *pci, u32 reg, u64 wanted)
 		if (late || (value == LACCEL_PCI_GONE &&
 			     laccel_pci_read(pci, LACCEL_REG_ID) != LACCEL_ID))
 			return false;
+
 		/* We may have been away: look once more. */
 		late = ktime_after(ktime_get(), end);
 		cpu_relax();
@@ -160,6 +161,7 @@ static void laccel_pci_queue_stop(struct laccel_device *ldev, u32 slot)
 		return;
 	if (!laccel_pci_stop(pci, LACCEL_QUEUE(slot)))
 		laccel_pci_hung(pci, "stopping a queue");
+
 	/* No record is left in the ring when the slot is used again. */
 	laccel_pci_faults(pci);
 }
@@ -175,6 +177,7 @@ static int laccel_pci_queue_start(struct laccel_device *ldev,
 		return -ENODEV;
 	/* The device may not write there any more; what it had written was another queue's. */
 	memset(&pci->status[setup->slot], 0, sizeof(*pci->status));
+
 	laccel_pci_write(pci, base + LACCEL_QUEUE_SQ_BASE, setup->sq);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CQ_BASE, setup->cq);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_STATUS_BASE, status);
@@ -548,6 +551,7 @@ static void laccel_pci_remove(struct pci_dev *pdev)
 
 	pci_clear_master(pdev);
 	laccel_unregister(&pci->ldev);
+
 	/* The memory goes; the next driver may let the device at it again. */
 	if (pci->hung && pci_device_is_present(pdev))
 		laccel_pci_reset(pci);
