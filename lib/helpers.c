@@ -237,10 +237,12 @@ static int take_result(struct laccel_device *dev, struct job *job, struct piece 
 		return laccel_fail(EIO, "%s: %s: a result that cannot be: %#llx", dev->path,
 				   laccel_opcode_str(job->sqe.opcode),
 				   (unsigned long long)cqe->result);
+
 	if (cqe->status == LACCEL_OK) {
 		finish_piece(job, piece, cqe->result);
 		return 0;
 	}
+
 	if (cqe->status == LACCEL_PAGE_FAULT) {
 		done = partly_done(job, piece, cqe->result);
 		job->done += done;

@@ -222,6 +222,7 @@ static bool init_bars(LiteAccel *s, Error **errp)
                                                 s->local_size, 0, errp)) {
         return false;
     }
+
     memory_region_init(&s->control, OBJECT(s), "lite-accel-control",
                        LACCEL_CONTROL_BAR_SIZE);
     memory_region_init_io(&s->registers, OBJECT(s), &lite_accel_control_ops, s,
@@ -229,6 +230,7 @@ static bool init_bars(LiteAccel *s, Error **errp)
     memory_region_add_subregion(&s->control, 0, &s->registers);
     memory_region_init_io(&s->doorbells, OBJECT(s), &lite_accel_doorbell_ops, s,
                           "lite-accel-doorbells", s->doorbell_bar);
+
     pci_register_bar(pci, LACCEL_BAR_CONTROL, type, &s->control);
     pci_register_bar(pci, LACCEL_BAR_DOORBELL, type, &s->doorbells);
     pci_register_bar(pci, LACCEL_BAR_LOCAL,

@@ -149,16 +149,19 @@ static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
 
 	if (!queue)
 		return ERR_PTR(-ENOMEM);
+
 	kref_init(&queue->ref);
 	INIT_LIST_HEAD(&queue->node);
 	INIT_WORK(&queue->fault_work, laccel_fault_work);
 	kref_get(&file->ref);
 	queue->obj.file = file;
+
 	ret = laccel_queue_fill(queue, create);
 	if (ret) {
 		laccel_queue_put(queue);
 		return ERR_PTR(ret);
 	}
+
 	queue->state->state = LACCEL_STATE_RUNNING;
 	queue->dead = true;
 	return queue;

@@ -101,12 +101,14 @@ static void fixture_init_device(struct fixture *fx, struct device *parent)
 	parent->dma_parms = &fx->dma_parms;
 	dma_set_max_seg_size(parent, UINT_MAX);
 	ldev->dev.parent = parent;
+
 	ldev->max_queues = FIXTURE_QUEUES;
 	ldev->max_entries = 4096;
 	ldev->queues = fx->queues;
 	ldev->workers = fx->workers;
 	ida_init(&ldev->slots);
 	init_rwsem(&ldev->bonds);
+
 	ldev->va_bits = 47;
 	ldev->pte = (struct laccel_pte_format) {
 		.valid = LACCEL_PTE_VALID,
@@ -166,12 +168,14 @@ void fixture_exit(struct kunit *test)
 
 	if (!fx)
 		return;
+
 	file = &fx->file;
 	laccel_unbind(file);
 	laccel_objects_destroy(file);
 	laccel_pgtable_fini(file);
 	cancel_work_sync(&file->drop_work);
 	laccel_unpin_dropped(file);
+
 	KUNIT_EXPECT_TRUE(test, list_empty(&file->tables));
 	KUNIT_EXPECT_EQ(test, file->nr_idle_tables, 0);
 	KUNIT_EXPECT_EQ(test, kref_read(&file->ref), 1);
@@ -180,6 +184,7 @@ void fixture_exit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, atomic64_read(&file->mm->pinned_vm), 0);
 		mmdrop(file->mm);
 	}
+
 	kfree(file->scratch);
 	for (i = 0; i < FIXTURE_QUEUES; i++)
 		if (fx->workers[i])

@@ -131,10 +131,12 @@ static void slots_are_used_again(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, create(fx, &wanted, &got[i]), 0);
 		KUNIT_EXPECT_EQ(test, fx->setup.slot, i);
 	}
+
 	KUNIT_EXPECT_EQ(test, create(fx, &wanted, &more), -EDQUOT);
 	KUNIT_EXPECT_EQ(test, fx->file.refusal.refused, LACCEL_LIMIT_QUEUES);
 	KUNIT_EXPECT_EQ(test, fx->file.refusal.refused_in_use, FIXTURE_QUEUES);
 	KUNIT_EXPECT_EQ(test, fx->file.nr_queues, FIXTURE_QUEUES);
+
 	KUNIT_EXPECT_EQ(test, destroy(fx, got[1].id), 0);
 	KUNIT_EXPECT_NULL(test, rcu_access_pointer(fx->queues[1]));
 	KUNIT_EXPECT_EQ(test, create(fx, &wanted, &more), 0);
@@ -225,12 +227,14 @@ static void first_end_is_told(struct kunit *test)
 	queue = fixture_create(test);
 	laccel_queue_failed(&fx->ldev, queue->slot);
 	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_RUNNING);
+
 	fx->queue_error = LACCEL_ERROR_SQ_TAIL;
 	laccel_queue_failed(&fx->ldev, FIXTURE_QUEUES);
 	laccel_queue_failed(&fx->ldev, queue->slot);
 	laccel_queue_failed(&fx->ldev, queue->slot);
 	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_FAILED);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fx->file.nr_failed), 1);
+
 	kref_get(&queue->ref);
 	KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
 	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_FAILED);

@@ -105,6 +105,7 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 
 	memset(page, 0, PAGE);
 	create->size = 512;
+
 	if (call->cmd == LACCEL_IOC_QUEUE_STATUS)
 		status->id = id;
 	if (call->cmd == LACCEL_IOC_DESTROY)
@@ -119,6 +120,7 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 		prefetch->addr = accel_va(page);
 		prefetch->length = PAGE;
 	}
+
 	if (call->cmd != LACCEL_IOC_QUEUE_CREATE)
 		return;
 	create->sq_entries = 4;
@@ -237,14 +239,17 @@ TEST_F(second_holder, is_refused)
 	if (call->cmd == LACCEL_IOC_KICK && !accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "the device has doorbell pages");
 	ASSERT_EQ(0, pipe(waits) | pipe(go));
+
 	child = fork();
 	if (!child)
 		_exit(call_as_second(call, self->page, waits[1], go[0]));
 	ASSERT_EQ(1, read(waits[0], &c, 1));
+
 	ASSERT_LE(0, accel_bind(call->fd));
 	ASSERT_EQ(0, accel_queue_init(&q, call->fd, 4));
 	EXPECT_EQ(1, q.info.id);
 	ASSERT_EQ(1, write(go[1], "g", 1));
+
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(EPERM, WEXITSTATUS(status));
 	EXPECT_EQ(LACCEL_OK, accel_command(&q, accel_nop(1)));
