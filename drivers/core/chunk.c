@@ -13,6 +13,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "core.h"
 #include "trace.h"
 
@@ -134,8 +135,10 @@ static int laccel_pin_map(struct laccel_mem *mem, struct laccel_pin *pin)
 	struct device *dma_dev = laccel_dma_dev(mem);
 
 	if (!pin->huge)
-		return pin->pages ? 0 : dma_map_sgtable(dma_dev, &pin->sgt, laccel_dma_dir(mem), 0);
-	pin->dma = dma_map_page(dma_dev, pin->huge, 0, LACCEL_CHUNK_SIZE, laccel_dma_dir(mem));
+		return pin->pages ? 0 : dma_map_sgtable(dma_dev, &pin->sgt, laccel_dma_dir(mem),
+							DMA_ATTR_REQUIRE_COHERENT);
+	pin->dma = dma_map_page_attrs(dma_dev, pin->huge, 0, LACCEL_CHUNK_SIZE,
+				      laccel_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
 	if (dma_mapping_error(dma_dev, pin->dma))
 		return -ENOMEM;
 	/* The DMA API aligns a mapping to its size. */
@@ -146,10 +149,11 @@ static int laccel_pin_map(struct laccel_mem *mem, struct laccel_pin *pin)
 static void laccel_pin_unmap(struct laccel_mem *mem, struct laccel_pin *pin)
 {
 	if (pin->huge)
-		dma_unmap_page(laccel_dma_dev(mem), pin->dma, LACCEL_CHUNK_SIZE,
-			       laccel_dma_dir(mem));
+		dma_unmap_page_attrs(laccel_dma_dev(mem), pin->dma, LACCEL_CHUNK_SIZE,
+				     laccel_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
 	else if (!pin->pages)
-		dma_unmap_sgtable(laccel_dma_dev(mem), &pin->sgt, laccel_dma_dir(mem), 0);
+		dma_unmap_sgtable(laccel_dma_dev(mem), &pin->sgt, laccel_dma_dir(mem),
+				  DMA_ATTR_REQUIRE_COHERENT);
 }
 
 /* Holes, and what is behind the last page, stay as a drop leaves them: not valid. */

@@ -20,11 +20,17 @@
 #error "lite-accel is for 64-bit little-endian kernels"
 #endif
 
+#include <linux/dma-mapping.h>
 #include <linux/hmm.h>
 #include <linux/iommu.h>
 #include <linux/mm_types.h>
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
+
+/* Before Linux 7.1 there is laccel_check_bounce() alone. */
+#ifndef DMA_ATTR_REQUIRE_COHERENT
+#define DMA_ATTR_REQUIRE_COHERENT 0
+#endif
 
 /* On x86 the IOMMU keeps what it has read of kernel page tables (CVE-2025-71202). */
 #define LACCEL_SVA_IS_SAFE \

@@ -86,8 +86,9 @@ static void laccel_leaf_clear(struct laccel_segment *segment, __le64 *pte)
 	struct laccel_file *file = segment->file;
 	u64 entry = le64_to_cpu(*pte);
 
-	dma_unmap_page(file->ldev->dev.parent, entry & file->ldev->pte.addr,
-		       laccel_leaf_size(segment), laccel_leaf_dir(file, entry));
+	dma_unmap_page_attrs(file->ldev->dev.parent, entry & file->ldev->pte.addr,
+			     laccel_leaf_size(segment), laccel_leaf_dir(file, entry),
+			     DMA_ATTR_REQUIRE_COHERENT);
 	WRITE_ONCE(*pte, 0);
 }
 
@@ -292,8 +293,9 @@ static int laccel_leaf_map(struct laccel_segment *segment, unsigned int i, __le6
 	struct page *page = hmm_pfn_to_page(pfn);
 	u64 bits = format->valid | (pfn & HMM_PFN_WRITE ? format->write : 0) |
 		   (laccel_segment_huge(segment) ? format->huge : 0);
-	dma_addr_t dma = dma_map_page(dma_dev, page, 0, laccel_leaf_size(segment),
-				      laccel_leaf_dir(file, bits));
+	dma_addr_t dma = dma_map_page_attrs(dma_dev, page, 0, laccel_leaf_size(segment),
+					    laccel_leaf_dir(file, bits),
+					    DMA_ATTR_REQUIRE_COHERENT);
 
 	if (dma_mapping_error(dma_dev, dma))
 		return -ENOMEM;

@@ -270,6 +270,20 @@ TEST_F(faults, rights)
 	EXPECT_EQ(0, p[PAGE]);
 }
 
+/* As many as like may reach one page. */
+TEST_F(faults, page_of_many_files)
+{
+	struct faulting other[12];
+
+	for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
+		ASSERT_EQ(0, open_faulting(&other[i]));
+		ASSERT_EQ(LACCEL_OK, fill(&other[i], self->f.memory, i, PAGE));
+		EXPECT_TRUE(accel_is_all(self->f.memory, PAGE, i));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
+		close_faulting(&other[i]);
+}
+
 /* A range that is registered keeps its rights, whatever is mirrored around it. */
 TEST_F(faults, beside_registrations)
 {

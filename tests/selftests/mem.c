@@ -334,6 +334,27 @@ TEST_F(mem, no_overlap_between_files)
 	close(other);
 }
 
+/* As many as like may reach one page, by threads, files and processes of theirs. */
+TEST_F(mem, page_of_many_files)
+{
+	enum { FILES = 12 };
+	struct accel_queue q[FILES];
+	int fd[FILES];
+
+	for (int i = 0; i < FILES; i++) {
+		fd[i] = accel_open();
+		ASSERT_EQ(0, accel_queue_init(&q[i], fd[i], 4));
+		ASSERT_EQ(0, accel_register(fd[i], self->probe, PAGE, LACCEL_MEM_WRITE, NULL));
+		ASSERT_EQ(LACCEL_OK, accel_command(&q[i], accel_write(self->probe, i, 64)));
+		EXPECT_EQ(i, self->probe[7]);
+	}
+
+	for (int i = 0; i < FILES; i++) {
+		EXPECT_EQ(0, accel_queue_exit(&q[i]));
+		close(fd[i]);
+	}
+}
+
 /* Everything is charged, to the page, where the kernel and LIMITS show it. */
 TEST_F(mem, account)
 {
