@@ -219,13 +219,18 @@ static size_t partly_done(const struct job *job, struct piece piece, uint64_t re
 	return result;
 }
 
-/* Bytes done, or equal, are no more than there are; before a page fault not all are done. */
-static bool is_possible(const struct job *job, struct piece piece, const struct laccel_cqe *cqe)
+/*
+ * Bytes done, or equal, are no more than there are.  Before a page fault not all are done,
+ * and none where there is a result at the end only.
+ */
+static uint64_t largest_result(const struct job *job, struct piece piece, uint32_t status)
 {
-	if (cqe->status == LACCEL_PAGE_FAULT)
-		return !cqe->result || cqe->result < piece.length;
-	return cqe->status != LACCEL_OK || job->sqe.opcode != LACCEL_OP_COMPARE ||
-	       cqe->result <= piece.length;
+	bool compares = job->sqe.opcode == LACCEL_OP_COMPARE;
+	bool sums = job->sqe.opcode == LACCEL_OP_CRC32C || job->sqe.opcode == LACCEL_OP_SHA256;
+
+	if (status == LACCEL_PAGE_FAULT)
+		return compares || sums || !piece.length ? 0 : piece.length - 1;
+	return compares && status == LACCEL_OK ? piece.length : UINT64_MAX;
 }
 
 static int take_result(struct laccel_device *dev, struct job *job, struct piece piece,
@@ -233,7 +238,7 @@ static int take_result(struct laccel_device *dev, struct job *job, struct piece 
 {
 	size_t done;
 
-	if (!is_possible(job, piece, cqe))
+	if (cqe->result > largest_result(job, piece, cqe->status))
 		return laccel_fail(EIO, "%s: %s: a result that cannot be: %#llx", dev->path,
 				   laccel_opcode_str(job->sqe.opcode),
 				   (unsigned long long)cqe->result);

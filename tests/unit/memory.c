@@ -501,6 +501,8 @@ TEST_F(memory, lies)
 	EXPECT_EQ(-EIO, laccel_compare(self->dev, a, b, 999));
 	lie.status = LACCEL_PAGE_FAULT;
 	EXPECT_EQ(-EIO, laccel_copy(self->dev, b, a, 1000));
+	lie.result = 1;
+	EXPECT_EQ(-EIO, laccel_compare(self->dev, a, b, 1000));
 	lie = (struct laccel_cqe){ 0 };
 	EXPECT_EQ(0, laccel_copy(self->dev, b, a, 1000));
 
