@@ -37,7 +37,7 @@
 #define REGION_PAGES	32
 #define RINGS		8
 #define SECONDS		10		/* in "make test"; under icount they are longer */
-#define STRESS_CALLS	1000000		/* of all programs, in "make stress" */
+#define STRESS_CALLS	250000		/* of all programs, in "make stress"; of four devices' */
 
 /* What a program does: each one call, or a few. */
 enum kind {

@@ -15,7 +15,7 @@
 
 /* Turns of a race: oracle.c shows that these are enough to notice what may go wrong. */
 #define RACE_TURNS		300
-#define RACE_STRESS_TURNS	100000
+#define RACE_STRESS_TURNS	10000
 
 #define WORDS	(PAGE / 2 / sizeof(uint64_t))	/* half a page */
 
