@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <kunit/device.h>
+#include <linux/delay.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/mman.h>
@@ -203,6 +204,36 @@ void fixture_bind(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, laccel_bind(&fx->file, LACCEL_MODE_PINNED), 0);
 	mutex_unlock(&fx->file.lock);
 	KUNIT_ASSERT_NOT_NULL(test, fx->file.root);
+}
+
+static void visit(struct work_struct *work)
+{
+	struct visitor *visitor = container_of(work, struct visitor, work);
+	int idx;
+
+	laccel_enter(visitor->ldev, &idx);
+	complete(&visitor->inside);
+	msleep(200);
+	WRITE_ONCE(visitor->left, true);
+	laccel_leave(visitor->ldev, idx);
+}
+
+void visitor_enter(struct visitor *visitor, struct laccel_device *ldev)
+{
+	*visitor = (struct visitor){ .ldev = ldev };
+	init_completion(&visitor->inside);
+	INIT_WORK_ONSTACK(&visitor->work, visit);
+	queue_work(system_long_wq, &visitor->work);
+	wait_for_completion(&visitor->inside);
+}
+
+bool visitor_end(struct visitor *visitor)
+{
+	bool left = READ_ONCE(visitor->left);
+
+	flush_work(&visitor->work);
+	destroy_work_on_stack(&visitor->work);
+	return left;
 }
 
 /* The device is gone from here on. */

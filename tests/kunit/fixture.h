@@ -50,6 +50,18 @@ unsigned long fixture_map(struct kunit *test, size_t length);
 struct laccel_queue *fixture_create(struct kunit *test);
 struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size_t length);
 
+/* One who is inside the gate for a while, as operations and interrupts are. */
+struct visitor {
+	struct work_struct work;
+	struct laccel_device *ldev;
+	struct completion inside;
+	bool left;
+};
+
+void visitor_enter(struct visitor *visitor, struct laccel_device *ldev);
+/* Had it left before this was called? */
+bool visitor_end(struct visitor *visitor);
+
 extern struct kunit_suite object_suite, queue_suite, pgtable_suite, chunk_suite, mem_suite;
 extern struct kunit_suite slice_suite, faultin_suite, sva_suite, register_suite;
 

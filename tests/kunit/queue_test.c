@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/delay.h>
 
 #include "fixture.h"
 #include "../../drivers/core/queue.c"
@@ -161,44 +160,19 @@ static void not_started_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&fx->file.ref), 1);
 }
 
-/* As an interrupt does, but for longer. */
-struct look {
-	struct work_struct work;
-	struct laccel_device *ldev;
-	struct completion begun;
-	bool ended;
-};
-
-static void look_at_queues(struct work_struct *work)
-{
-	struct look *look = container_of(work, struct look, work);
-	int idx;
-
-	laccel_enter(look->ldev, &idx);
-	complete(&look->begun);
-	msleep(200);
-	WRITE_ONCE(look->ended, true);
-	laccel_leave(look->ldev, idx);
-}
-
 /* The device knew it for a moment, and may have said something of it. */
 static void not_started_is_not_freed_at_once(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
 	struct laccel_queue_create wanted = { .sq_entries = 1, .cq_entries = 1, .eventfd = -1 };
-	struct look look = { .ldev = &fx->ldev };
 	struct laccel_queue_create got;
+	struct visitor visitor;
 
 	fixture_bind(test);
 	fx->start_error = -ENODEV;
-	init_completion(&look.begun);
-	INIT_WORK_ONSTACK(&look.work, look_at_queues);
-	queue_work(laccel_wq, &look.work);
-	wait_for_completion(&look.begun);
+	visitor_enter(&visitor, &fx->ldev);
 	KUNIT_EXPECT_EQ(test, create(fx, &wanted, &got), -ENODEV);
-	KUNIT_EXPECT_TRUE(test, READ_ONCE(look.ended));
-	flush_work(&look.work);
-	destroy_work_on_stack(&look.work);
+	KUNIT_EXPECT_TRUE(test, visitor_end(&visitor));
 }
 
 /* Its doorbell leads nowhere yet, and what the device says is about another. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <kunit/device.h>
-#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 
 #include "fixture.h"
@@ -64,47 +63,23 @@ static enum laccel_status execute(struct laccel_device *ldev, struct laccel_slic
 
 static const struct laccel_ops mediated_ops = { .execute = execute };
 
-/* An operation, or whoever else is in the gate, when the device goes. */
-struct operation {
-	struct work_struct work;
-	struct laccel_device *ldev;
-	struct completion begun;
-	bool ended;
-};
-
-static void operate(struct work_struct *work)
-{
-	struct operation *operation = container_of(work, struct operation, work);
-	int idx;
-
-	laccel_enter(operation->ldev, &idx);
-	complete(&operation->begun);
-	msleep(100);
-	WRITE_ONCE(operation->ended, true);
-	laccel_leave(operation->ldev, idx);
-}
-
 /* What a driver frees next, an operation may still use. */
 static void gone_when_operations_have_ended(struct kunit *test)
 {
 	struct device *parent = kunit_device_register(test, "laccel_gone");
-	struct operation operation = {};
+	struct laccel_device *ldev;
+	struct visitor visitor;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
-	operation.ldev = laccel_alloc_size(parent, &mediated_ops, sizeof(*operation.ldev));
-	KUNIT_ASSERT_NOT_NULL(test, operation.ldev);
-	operation.ldev->max_slice = SZ_4K;
-	KUNIT_EXPECT_EQ(test, laccel_register(operation.ldev), 0);
+	ldev = laccel_alloc_size(parent, &mediated_ops, sizeof(*ldev));
+	KUNIT_ASSERT_NOT_NULL(test, ldev);
+	ldev->max_slice = SZ_4K;
+	KUNIT_EXPECT_EQ(test, laccel_register(ldev), 0);
 
-	init_completion(&operation.begun);
-	INIT_WORK_ONSTACK(&operation.work, operate);
-	queue_work(system_long_wq, &operation.work);
-	wait_for_completion(&operation.begun);
-	laccel_unregister(operation.ldev);
-	KUNIT_EXPECT_TRUE(test, READ_ONCE(operation.ended));
-	flush_work(&operation.work);
-	destroy_work_on_stack(&operation.work);
-	laccel_put(operation.ldev);
+	visitor_enter(&visitor, ldev);
+	laccel_unregister(ldev);
+	KUNIT_EXPECT_TRUE(test, visitor_end(&visitor));
+	laccel_put(ldev);
 }
 
 static struct kunit_case cases[] = {
