@@ -269,14 +269,11 @@ static void *use_and_lose(void *arg)
 		if (!ret) {
 			start_fills(&u);
 			accel_store(&u.q, u.q.tail, 0);
-			close_user(&u);
-		} else if (u.q.fd > 0) {
-			munmap(u.memory, LENGTH);
-			close(u.q.fd);
-			close(u.event);
 		}
+		if (u.q.fd > 0)
+			close_user(&u);
 		unexpected += ret && ret != -ENODEV && ret != -ENOENT && ret != -ENXIO &&
-			      ret != -EINVAL && ret != -EDQUOT;
+			      ret != -EINVAL;
 	}
 	return (void *)unexpected;
 }
