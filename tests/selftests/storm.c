@@ -2,8 +2,8 @@
 /*
  * Random programs over the whole interface, seeded: processes of two threads each that
  * open, bind, create, map, submit, register, unmap, fork, die and pass descriptors on,
- * with an argument in a page of userfaultfd now and then, while the device is reset or
- * unbound (R14, R15).  A neighbour does verified work all the time.
+ * with an argument in a page that userfaultfd holds back now and then, while the device is
+ * reset or unbound (R14, R15).  A neighbour does verified work all the time.
  *
  * Whatever the kernel answers is right, but that each kind of call succeeds now and then;
  * what is wrong is in its log, in what is left over (tests/vm/guest-suite looks at both), or
@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -317,46 +318,124 @@ static bool do_pass(struct actor *a)
 	return true;
 }
 
-static void *give_page(void *arg)
-{
-	struct uffd_msg msg;
-	int uffd = *(int *)arg;
+/* The argument of any call. */
+union argument {
+	uint32_t size;
+	struct laccel_info info;
+	struct laccel_limits limits;
+	struct laccel_destroy destroy;
+	struct laccel_queue_create create;
+	struct laccel_queue_status status;
+	struct laccel_mem_register mem;
+	struct laccel_kick kick;
+	struct laccel_bind bind;
+	struct laccel_prefetch prefetch;
+};
 
-	/* It comes with the end of the watch. */
-	if (read(uffd, &msg, sizeof(msg)) == sizeof(msg))
+static unsigned long any_call(struct actor *a, const struct accel_queue *q, union argument *arg)
+{
+	static const struct { unsigned long number; uint32_t size; } calls[] = {
+		{ LACCEL_IOC_INFO, sizeof(arg->info) },
+		{ LACCEL_IOC_LIMITS, sizeof(arg->limits) },
+		{ LACCEL_IOC_DESTROY, sizeof(arg->destroy) },
+		{ LACCEL_IOC_QUEUE_CREATE, sizeof(arg->create) },
+		{ LACCEL_IOC_QUEUE_STATUS, sizeof(arg->status) },
+		{ LACCEL_IOC_MEM_REGISTER, sizeof(arg->mem) },
+		{ LACCEL_IOC_KICK, sizeof(arg->kick) },
+		{ LACCEL_IOC_BIND, sizeof(arg->bind) },
+		{ LACCEL_IOC_PREFETCH, sizeof(arg->prefetch) },
+	};
+	unsigned int i = below(a, ARRAY_SIZE(calls));
+
+	arg->size = calls[i].size;
+	switch (calls[i].number) {
+	case LACCEL_IOC_DESTROY:
+		arg->destroy.id = q->info.id;
+		break;
+	case LACCEL_IOC_QUEUE_CREATE:
+		arg->create.sq_entries = 1u << below(a, 8);
+		arg->create.cq_entries = 1u << below(a, 8);
+		arg->create.eventfd = a->program->event;
+		break;
+	case LACCEL_IOC_QUEUE_STATUS:
+		arg->status.id = q->info.id;
+		break;
+	case LACCEL_IOC_MEM_REGISTER:
+		arg->mem.flags = below(a, 3);
+		arg->mem.addr = accel_va(any_address(a));
+		arg->mem.length = any_length(a);
+		break;
+	case LACCEL_IOC_KICK:
+		arg->kick.id = q->info.id;
+		arg->kick.offset = 8 * below(a, 2);
+		arg->kick.value = below(a, 256);
+		break;
+	case LACCEL_IOC_BIND:
+		arg->bind.mode = below(a, 7);
+		break;
+	case LACCEL_IOC_PREFETCH:
+		arg->prefetch.flags = below(a, 3);
+		arg->prefetch.addr = accel_va(any_address(a));
+		arg->prefetch.length = any_length(a);
+		break;
+	}
+	return calls[i].number;
+}
+
+/* A page that userfaultfd brings, and lets be written, when a call has waited for it. */
+struct late_page {
+	int uffd;
+	uint8_t *at;
+	const void *content;
+	bool protect;
+};
+
+static void *bring_page(void *data)
+{
+	struct late_page *page = data;
+	struct uffdio_copy copy = { .dst = accel_va(page->at), .src = accel_va(page->content),
+				    .len = PAGE,
+				    .mode = page->protect ? UFFDIO_COPY_MODE_WP : 0 };
+	struct uffdio_writeprotect open = { .range = { accel_va(page->at), PAGE } };
+	struct uffd_msg msg;
+
+	do {
+		if (read(page->uffd, &msg, sizeof(msg)) != sizeof(msg))
+			break;
+
 		usleep(500);
-	close(uffd);
+		if (msg.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP) {
+			ioctl(page->uffd, UFFDIO_WRITEPROTECT, &open);
+			break;
+		}
+		ioctl(page->uffd, UFFDIO_COPY, &copy);
+	} while (page->protect);
+	close(page->uffd);
 	return NULL;
 }
 
-/* A call whose argument ends in a page that is not there yet. */
+/* A call whose argument is in a page that comes late, and may take its answer late. */
 static bool do_wait(struct actor *a)
 {
-	/* By the ioctl's number. */
-	static const uint32_t sizes[] = {
-		sizeof(struct laccel_info), sizeof(struct laccel_limits),
-		sizeof(struct laccel_destroy), sizeof(struct laccel_queue_create),
-		sizeof(struct laccel_queue_status), sizeof(struct laccel_mem_register),
-		sizeof(struct laccel_kick), sizeof(struct laccel_bind),
-		sizeof(struct laccel_prefetch),
-	};
-	uint8_t *pages = accel_pages(2 * PAGE), *missing = pages + PAGE;
-	int uffd = accel_watch(missing, PAGE, UFFDIO_REGISTER_MODE_MISSING);
-	unsigned int number = below(a, ARRAY_SIZE(sizes));
-	uint32_t *argument = (uint32_t *)(missing - 8);
+	uint8_t *pages = accel_pages(2 * PAGE);
+	struct late_page page = { .at = pages + PAGE, .content = pages, .protect = one_in(a, 2) };
+	const struct accel_queue *q = any_ring(a);
+	unsigned long call = any_call(a, q, (union argument *)pages);
 	pthread_t thread;
 	int ret;
 
-	if (uffd < 0 || pthread_create(&thread, NULL, give_page, &uffd)) {
+	page.uffd = accel_watch(page.at, PAGE, UFFDIO_REGISTER_MODE_MISSING |
+				UFFDIO_REGISTER_MODE_WP);
+	if (page.uffd < 0 || pthread_create(&thread, NULL, bring_page, &page)) {
 		munmap(pages, 2 * PAGE);
 		return false;
 	}
-	argument[0] = sizes[number];
-	argument[1] = 0;
-	ret = accel_ioctl(any_fd(a), _IO(LACCEL_IOC_TYPE, number), argument);
-	/* If nobody else has waited for it. */
-	*(volatile uint8_t *)missing = 0;
+
+	ret = accel_ioctl(one_in(a, 2) ? q->fd : any_fd(a), call, page.at);
+	/* If the call has not waited for it. */
+	*(volatile uint8_t *)page.at = 0;
 	pthread_join(thread, NULL);
+
 	munmap(pages, 2 * PAGE);
 	return !ret;
 }
