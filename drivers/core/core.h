@@ -411,7 +411,7 @@ unsigned long laccel_mem_next_free(struct laccel_file *file, unsigned long addr,
 struct laccel_mem *laccel_mem_find(struct laccel_file *file, unsigned long addr);
 void laccel_mem_put(struct laccel_mem *mem);
 void laccel_mem_destroy(struct laccel_mem *mem);
-void laccel_mem_drop_all(struct laccel_file *file, const struct laccel_ops *ops);
+void laccel_mem_drop_all(struct laccel_file *file);
 void laccel_mem_uncharge_all(struct laccel_file *file);
 
 /* chunk.c */
@@ -431,7 +431,7 @@ void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk);
 int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write);
 int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
 			   bool write);
-void laccel_mirror_drop_all(struct laccel_file *file, const struct laccel_ops *ops);
+void laccel_mirror_drop_all(struct laccel_file *file);
 void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned long last);
 void laccel_mirror_trim(struct laccel_file *file);
 void laccel_mirror_fini(struct laccel_file *file);

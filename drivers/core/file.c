@@ -131,8 +131,8 @@ void laccel_file_down(struct laccel_file *file)
 	mutex_lock(&file->notifier_lock);
 	file->error = -ENODEV;
 	laccel_queues_end(file, file->ldev->driver_ops, LACCEL_STATE_LOST);
-	laccel_mem_drop_all(file, NULL);
-	laccel_mirror_drop_all(file, NULL);
+	laccel_mem_drop_all(file);
+	laccel_mirror_drop_all(file);
 	laccel_pgtable_down(file);
 	mutex_unlock(&file->notifier_lock);
 	queue_work(laccel_wq, &file->drop_work);

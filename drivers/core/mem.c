@@ -118,18 +118,17 @@ void laccel_mem_uncharge_all(struct laccel_file *file)
 }
 
 /**
- * laccel_mem_drop_all - Take all registered memory from the device
+ * laccel_mem_drop_all - Take all registered memory from a device that does no DMA any more
  * @file: a file
- * @ops: the device, or NULL if it does no DMA any more
  *
  * Context: notifier lock held.
  */
-void laccel_mem_drop_all(struct laccel_file *file, const struct laccel_ops *ops)
+void laccel_mem_drop_all(struct laccel_file *file)
 {
 	struct laccel_mem *mem;
 
 	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem; mem = laccel_mem_next(mem))
-		laccel_chunks_drop(mem, ops, mem->range.start, mem->range.last);
+		laccel_chunks_drop(mem, NULL, mem->range.start, mem->range.last);
 }
 
 static void laccel_mem_free(struct kref *ref)

@@ -494,19 +494,20 @@ int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigne
 }
 
 /**
- * laccel_mirror_drop_all - Take all that is mirrored from the device
+ * laccel_mirror_drop_all - Take all that is mirrored from a device that does no DMA any more
  * @file: a file
- * @ops: the device, or NULL if it does no DMA any more
  *
  * Context: notifier lock held.
  */
-void laccel_mirror_drop_all(struct laccel_file *file, const struct laccel_ops *ops)
+void laccel_mirror_drop_all(struct laccel_file *file)
 {
 	struct laccel_segment *segment, *next;
 
-	list_for_each_entry_safe(segment, next, &file->mirrored, node)
-		laccel_segment_drop(segment, ops, segment->addr,
+	list_for_each_entry_safe(segment, next, &file->mirrored, node) {
+		laccel_segment_drop(segment, NULL, segment->addr,
 				    laccel_segment_end(segment) - 1);
+		cond_resched();
+	}
 }
 
 /**

@@ -47,8 +47,10 @@ void laccel_end(struct laccel_file *file, struct laccel_section *section)
 }
 
 /*
- * The last thread has gone, whoever holds the descriptor.  Pages are unpinned
- * by a worker: dirtying them takes locks that may be held over allocation.
+ * The last thread has gone, whoever holds the descriptor.  What the device could reach is
+ * dropped as RELEASE comes to each registration and segment, in a section for each: there
+ * may be many gigabytes, and others wait for the gate.  Pages are unpinned by a worker:
+ * dirtying them takes locks that may be held over allocation.
  */
 static bool laccel_exit(struct mmu_interval_notifier *notifier,
 			const struct mmu_notifier_range *range, unsigned long seq)
@@ -63,8 +65,6 @@ static bool laccel_exit(struct mmu_interval_notifier *notifier,
 	if (!file->error)
 		file->error = -EPERM;
 	laccel_queues_end(file, section.ops, LACCEL_STATE_STOPPED);
-	laccel_mem_drop_all(file, section.ops);
-	laccel_mirror_drop_all(file, section.ops);
 	laccel_end(file, &section);
 
 	laccel_sva_unbind(file);

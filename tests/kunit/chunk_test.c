@@ -98,6 +98,29 @@ static void dropped_as_a_whole(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&fx->file.dropped));
 }
 
+/* Others wait while somebody is in the gate: not for all that a process has registered. */
+static void dropped_by_the_range_at_exit(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct mmu_interval_notifier *hook = &fx->file.exit_hook;
+	unsigned long addr = fixture_map(test, SZ_2M);
+	struct laccel_mem *mem = fixture_register(test, addr, PAGE_SIZE);
+	const struct mmu_notifier_range release = {
+		.mm = current->mm,
+		.end = ULONG_MAX,
+		.flags = MMU_NOTIFIER_RANGE_BLOCKABLE,
+		.event = MMU_NOTIFY_RELEASE,
+	};
+
+	KUNIT_EXPECT_TRUE(test, hook->ops->invalidate(hook, &release, hook->invalidate_seq));
+	KUNIT_EXPECT_EQ(test, fx->file.error, -EPERM);
+	expect_leaf(test, addr);
+
+	hook = &mem->notifier;
+	KUNIT_EXPECT_TRUE(test, hook->ops->invalidate(hook, &release, hook->invalidate_seq));
+	expect_none(test, addr);
+}
+
 static void filled_again_around_a_hole(struct kunit *test)
 {
 	unsigned long addr = fixture_map(test, SZ_2M), hole = addr + 7 * PAGE_SIZE;
@@ -152,6 +175,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(filled_page_by_page),
 	KUNIT_CASE(pages_of_one_folio),
 	KUNIT_CASE(dropped_as_a_whole),
+	KUNIT_CASE(dropped_by_the_range_at_exit),
 	KUNIT_CASE(filled_again_around_a_hole),
 	KUNIT_CASE(filled_once),
 	KUNIT_CASE(not_filled_when_down),

@@ -37,10 +37,6 @@ void laccel_fault_work(struct work_struct *work)
 {
 }
 
-void laccel_mirror_drop_all(struct laccel_file *file, const struct laccel_ops *ops)
-{
-}
-
 void laccel_mirror_trim(struct laccel_file *file)
 {
 }
