@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Suspend and resume, by pm_test: the device is lost to those who had it, and knows
- * nothing of them afterwards (F18, C02, R17).  The arguments are modes.
+ * nothing of them afterwards (F18, C02), whatever was under way (R17).  The arguments are
+ * modes.
  *
  * The machine's file systems do not come back: ./../vm/suspend runs this, linked
  * statically, from memory; it says TAP by the kernel's log, and switches the machine off.
@@ -19,9 +20,12 @@
 
 #define AT	((uint8_t *)0x200000000000)
 
+#define FILLS	60
+
 /* Less on a device that takes 0.2 s for a page. */
 static int turns = 16;
 static size_t length = 64 * PAGE;
+static size_t busy_length = 8192 * PAGE;
 
 static void put(const char *path, const char *text)
 {
@@ -32,7 +36,7 @@ static void put(const char *path, const char *text)
 	close(fd);
 }
 
-static uint8_t *map(uint8_t *at)
+static uint8_t *map(uint8_t *at, size_t length)
 {
 	uint8_t *p = mmap(at, length, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1, 0);
@@ -41,13 +45,13 @@ static uint8_t *map(uint8_t *at)
 	return p;
 }
 
-static int open_for(struct accel_queue *q, uint8_t *p)
+static int open_for(struct accel_queue *q, uint8_t *p, size_t length)
 {
 	int fd = accel_open();
 
 	if (fd < 0)
 		return fd;
-	return accel_queue_init(q, fd, 4) | accel_reach(fd, p, length, LACCEL_MEM_WRITE, NULL);
+	return accel_queue_init(q, fd, 64) | accel_reach(fd, p, length, LACCEL_MEM_WRITE, NULL);
 }
 
 static void close_for(struct accel_queue *q)
@@ -71,15 +75,15 @@ static int fill_all(struct accel_queue *q, uint8_t *p, uint8_t value)
 /* A second program: loses the device, and its memory is its own all the time. */
 static int neighbour(int ready, int go)
 {
-	uint8_t *p = map(NULL), *fresh = map(NULL);
+	uint8_t *p = map(NULL, length), *fresh = map(NULL, length);
 	struct accel_queue q, next;
 	int wrong;
 	char c;
 
-	if (open_for(&q, p) || fill_all(&q, p, 0x66) || write(ready, "r", 1) != 1 ||
+	if (open_for(&q, p, length) || fill_all(&q, p, 0x66) || write(ready, "r", 1) != 1 ||
 	    read(go, &c, 1) != 1)
 		return 1;
-	wrong = accel_state(&q) != LACCEL_STATE_LOST || open_for(&next, fresh);
+	wrong = accel_state(&q) != LACCEL_STATE_LOST || open_for(&next, fresh, length);
 	for (int i = 0; i < turns && !wrong; i++)
 		wrong += fill_all(&next, fresh, i) + !accel_is_all(p, length, 0x66);
 	return wrong;
@@ -96,7 +100,7 @@ static int fill_anew(uint8_t *p, uint8_t *kept)
 
 	memset(kept, 0x22, length);
 	for (int i = 0; i < turns; i++) {
-		wrong += !!open_for(&q, p) + !!open_for(&other, kept);
+		wrong += !!open_for(&q, p, length) + !!open_for(&other, kept, length);
 		wrong += fill_all(&other, kept, 0x22);
 		wrong += fill_all(&q, p, 0x40 + i) + !accel_is_all(kept, length, 0x22);
 		close_for(&q);
@@ -105,11 +109,36 @@ static int fill_anew(uint8_t *p, uint8_t *kept)
 	return wrong;
 }
 
+/* Half a minute's work, by the bandwidth that ./../vm/suspend gives the device. */
+static void start_fills(struct accel_queue *q, uint8_t *p)
+{
+	for (int i = 1; i <= FILLS; i++) {
+		struct laccel_sqe sqe = accel_write(p, 0x0101010101010101 * i, busy_length);
+
+		sqe.flags = LACCEL_SQE_FENCE;
+		accel_push(q, &sqe);
+	}
+	accel_ring(q);
+}
+
+/* What was under way has ended before its end, and so have its writes. */
+static int ended_early(struct accel_queue *q, const uint8_t *p, const uint8_t *seen)
+{
+	struct laccel_cqe cqe;
+	int done = 0;
+
+	while (accel_poll(q, &cqe))
+		done += cqe.status == LACCEL_OK;
+	return accel_state(q) == LACCEL_STATE_LOST && done < FILLS &&
+	       !memcmp(p, seen, busy_length);
+}
+
 static bool try(const char *level, const char *state, bool close_first)
 {
-	uint8_t *p = map(AT), *kept = map(NULL);
+	uint8_t *p = map(AT, length), *kept = map(NULL, length);
+	uint8_t *filled = map(NULL, busy_length), *seen = map(NULL, busy_length);
 	int ready[2], go[2], status, wrong;
-	struct accel_queue q;
+	struct accel_queue q, busy;
 	pid_t child;
 	char c;
 
@@ -118,22 +147,37 @@ static bool try(const char *level, const char *state, bool close_first)
 	child = fork();
 	if (!child)
 		_exit(neighbour(ready[1], go[0]));
-	wrong = open_for(&q, p) || fill_all(&q, p, 0x11) || read(ready[0], &c, 1) != 1;
+
+	wrong = open_for(&q, p, length) || fill_all(&q, p, 0x11) || read(ready[0], &c, 1) != 1;
+	if (wrong || open_for(&busy, filled, busy_length)) {
+		printf("suspend: # there is no device that works\n");
+		return false;
+	}
+	start_fills(&busy, filled);
 
 	put("/sys/power/pm_test", level);
 	put("/sys/power/state", state);
 
+	memcpy(seen, filled, busy_length);
 	wrong += accel_state(&q) != LACCEL_STATE_LOST;
 	wrong += !accel_is_all(p, length, 0x11);
+
 	if (close_first)
 		close_for(&q);
 	wrong += mremap(p, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, kept) != kept;
-	wrong += fill_anew(map(AT), kept) + (write(go[1], "g", 1) != 1);
+	wrong += fill_anew(map(AT, length), kept) + (write(go[1], "g", 1) != 1);
 	wrong += waitpid(child, &status, 0) != child || status;
 	if (!close_first)
 		close_for(&q);
+
+	wrong += !ended_early(&busy, filled, seen);
+	close_for(&busy);
+
 	munmap(AT, length);
 	munmap(kept, length);
+	munmap(filled, busy_length);
+	munmap(seen, busy_length);
+
 	if (wrong)
 		printf("suspend: # %d wrong, the neighbour says %#x\n", wrong, status);
 	return !wrong;
@@ -161,6 +205,7 @@ int main(int argc, char **argv)
 	if (accel_lacks(ACCEL_SPEED)) {
 		turns = 2;
 		length = 2 * PAGE;
+		busy_length = length;
 	}
 	for (size_t i = 0; i < n * (argc - 1); i++) {
 		const char *mode = argv[1 + i / n];
