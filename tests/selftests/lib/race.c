@@ -124,11 +124,9 @@ static bool finds_stamp(struct race *r, int n)
 	struct page *page = &r->page[n];
 	bool found = true;
 
-	pthread_mutex_lock(&page->lock);
 	if (page->stamp && (r->change->flags & KEEPS || undisturbed(r, n, page->since)))
 		for (size_t i = 0; i < WORDS; i++)
 			found = found && half[i] == page->stamp;
-	pthread_mutex_unlock(&page->lock);
 	return found || wrong(r, "page %d: what the device wrote is not there", n);
 }
 
@@ -136,14 +134,18 @@ static bool write_by_copy(struct race *r, int n)
 {
 	uint64_t *source = (uint64_t *)(r->probe + PAGE);
 	struct page *page = &r->page[n];
+	bool found;
 	int status;
 
 	/* Of the last time; much may have happened since. */
-	if (!finds_stamp(r, n))
-		return false;
-
+	pthread_mutex_lock(&page->lock);
+	found = finds_stamp(r, n);
 	page->since = __atomic_load_n(&page->done, __ATOMIC_ACQUIRE);
 	page->stamp = 0;
+	pthread_mutex_unlock(&page->lock);
+	if (!found)
+		return false;
+
 	r->stamp++;
 	for (size_t i = 0; i < WORDS; i++)
 		source[i] = r->stamp;
@@ -151,8 +153,11 @@ static bool write_by_copy(struct race *r, int n)
 	if (status != LACCEL_OK)
 		return acceptable(r, n, page->since, status);
 
+	pthread_mutex_lock(&page->lock);
 	page->stamp = r->stamp;
-	return finds_stamp(r, n);
+	found = finds_stamp(r, n);
+	pthread_mutex_unlock(&page->lock);
+	return found;
 }
 
 /* A thread. */
@@ -188,8 +193,10 @@ static bool renew_one(struct race *r)
 	__atomic_store_n(&page->begun, next, __ATOMIC_SEQ_CST);
 	errno = 0;
 	fine = r->change->act(r, n) || wrong(r, "page %d: %s", n, strerror(errno));
-	if (fine)
+	if (fine) {
 		renew(r, n);
+		fine = finds_stamp(r, n);
+	}
 	__atomic_store_n(&page->done, next, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&page->lock);
 	r->renewals++;

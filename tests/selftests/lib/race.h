@@ -13,7 +13,7 @@
 
 #define PAGES	64
 
-/* Turns of a race: oracle.c shows that these are enough to notice what may go wrong. */
+/* Turns of a race: oracle.c tells in which one of them it notices what may go wrong. */
 #define RACE_TURNS		300
 #define RACE_STRESS_TURNS	10000
 
@@ -23,7 +23,7 @@ struct page {
 	pthread_mutex_t lock;	/* held while it is renewed: the CPU must not look */
 	uint32_t begun;
 	uint32_t done;
-	uint64_t stamp;		/* last written there by the device, or 0; the feeder's */
+	uint64_t stamp;		/* last written there by the device, or 0; the feeder's, locked */
 	uint32_t since;		/* and when */
 };
 
