@@ -68,11 +68,12 @@ class Passed:
         return machine.place != "host" and \
             self.known.get(self.key(machine, entry)) == self.inputs(machine, entry)
 
-    def add(self, machine, entry):
+    def take(self, machine, entry, good):
+        """A suite has passed, or failed."""
         if machine.place == "host":
             return
         with self.lock:
-            self.known[self.key(machine, entry)] = self.inputs(machine, entry)
+            self.known[self.key(machine, entry)] = good and self.inputs(machine, entry)
             new = self.path.with_suffix(".new")
             new.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
             new.replace(self.path)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from plan import HERE, Entry
-from verdict import Verdict, complaints, judge, read
+from verdict import Verdict, complaints, count_wrong, judge, read
 
 
 class Runner:
@@ -134,7 +134,11 @@ class Runner:
         splats = [line for line in complaints(
             entry.suite, ours.rpartition(f"lite-accel: {running} starts")[2])
             if "soft lockup" not in line]
-        verdict = Verdict(reasons=[reason], details=lines[1:], late=late or not started)
+        wrong = count_wrong(read(machine.out / f"{running}.tap"))
+        verdict = Verdict(reasons=[reason], details=lines[1:],
+                          late=(late or not started) and not wrong)
+        if wrong:
+            verdict.reasons.append(f"{wrong} failed before")
         if splats and late:
             verdict.reasons.append("complaints in the kernel's log")
             verdict.details += splats
@@ -169,8 +173,8 @@ class Runner:
         self.report.take(machine, entry, verdict, late)
         if late:
             self.late.append((machine, entry))
-        elif self.passed and not verdict.failures:
-            self.passed.add(machine, entry)
+        elif self.passed:
+            self.passed.take(machine, entry, not verdict.failures)
 
 
 class Watchdog:

@@ -98,6 +98,15 @@ def is_late(block):
     return False
 
 
+def count_wrong(text):
+    """How many tests had something wrong before they ran out of time, if they did at all."""
+    tap = Tap(text)
+    blocks = [test.block for test in tap.results if not test.good and test.skip is None]
+    # The one that was under way when its suite was ended.
+    blocks += [tap.rest] if any(WRONG.match(line) for line in tap.rest) else []
+    return sum(not is_late(block) for block in blocks)
+
+
 def read(path):
     try:
         return path.read_text(encoding="utf-8", errors="replace")
@@ -128,7 +137,7 @@ def status_flaw(verdict, status):
 def judge(name, status, text, log="", left=""):
     """The verdict on the suite @name; seconds and rights to skip are the caller's."""
     tap, verdict = Tap(text), Verdict()
-    wrong = 0
+    wrong = count_wrong(text)
 
     for test in tap.results:
         if test.skip is not None:
@@ -140,7 +149,6 @@ def judge(name, status, text, log="", left=""):
             verdict.names_passed.add(test.name)
         else:
             verdict.failed += 1
-            wrong += not is_late(test.block)
             verdict.details += test.block[-13:]
     if tap.skip_all:
         verdict.skipped += 1
