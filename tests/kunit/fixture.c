@@ -33,8 +33,15 @@ void laccel_file_put(struct laccel_file *file)
 	refcount_dec(&file->ref.refcount);
 }
 
-void laccel_fault_work(struct work_struct *work)
+int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write)
 {
+	return -EFAULT;
+}
+
+int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
+			   bool write)
+{
+	return 0;
 }
 
 void laccel_mirror_trim(struct laccel_file *file)
@@ -308,7 +315,7 @@ struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size
 }
 
 kunit_test_suites(&object_suite, &queue_suite, &pgtable_suite, &chunk_suite, &mem_suite,
-		  &slice_suite, &faultin_suite, &sva_suite, &register_suite);
+		  &slice_suite, &fault_suite, &faultin_suite, &sva_suite, &register_suite);
 
 MODULE_DESCRIPTION("KUnit tests of lite-accel");
 MODULE_LICENSE("GPL");

@@ -14,6 +14,7 @@
 #define LACCEL_TRACE_H
 #define trace_laccel_register(...)	do { } while (0)
 #define trace_laccel_drop(...)		do { } while (0)
+#define trace_laccel_fault(...)		do { } while (0)
 #define trace_laccel_queue(...)		do { } while (0)
 
 /* Nor can two modules export the same. */
@@ -63,6 +64,6 @@ void visitor_enter(struct visitor *visitor, struct laccel_device *ldev);
 bool visitor_end(struct visitor *visitor);
 
 extern struct kunit_suite object_suite, queue_suite, pgtable_suite, chunk_suite, mem_suite;
-extern struct kunit_suite slice_suite, faultin_suite, sva_suite, register_suite;
+extern struct kunit_suite slice_suite, fault_suite, faultin_suite, sva_suite, register_suite;
 
 #endif /* FIXTURE_H */

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "fixture.h"
+#include "../../drivers/core/fault.c"
+
+/* Of what a device reports the slot is believed last: any value, and one without a queue. */
+static void slots_that_are_not(struct kunit *test)
+{
+	static const u32 slots[] = { 0, FIXTURE_QUEUES - 1, FIXTURE_QUEUES, U16_MAX, U32_MAX };
+	const struct laccel_fault fault = { .addr = SZ_2M, .write = true };
+	struct fixture *fx = test->priv;
+	struct laccel_queue *queue;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(slots); i++) {
+		laccel_fault(&fx->ldev, slots[i], &fault);
+		laccel_queue_event(&fx->ldev, slots[i]);
+		laccel_queue_failed(&fx->ldev, slots[i]);
+	}
+
+	fixture_bind(test);
+	queue = fixture_create(test);
+	for (i = 1; i < ARRAY_SIZE(slots); i++)
+		laccel_fault(&fx->ldev, slots[i], &fault);
+	KUNIT_EXPECT_EQ(test, queue->fault.addr, 0);
+	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_RUNNING);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(slots_that_are_not),
+	{ }
+};
+
+struct kunit_suite fault_suite = {
+	.name = "lite_accel_fault",
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = cases,
+};
