@@ -306,7 +306,7 @@ void laccel_down(struct laccel_device *ldev)
 		laccel_file_down(file);
 	mutex_unlock(&ldev->files_lock);
 
-	/* The kernel may have us wait for a process here: nobody else does. */
+	/* The kernel may have us wait for a process here: nothing of ours is locked. */
 	down_write(&ldev->bonds);
 	up_write(&ldev->bonds);
 	while ((file = laccel_next_bonded(ldev))) {
