@@ -348,7 +348,7 @@ bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 		laccel_pin_drop(chunk->pin);
 		chunk->pin = NULL;
 	}
-	trace_laccel_drop(file->ldev, first, last);
+	trace_laccel_drop(file->ldev, max(first, mem->range.start), min(last, mem->range.last));
 	return true;
 }
 

@@ -146,7 +146,8 @@ static void laccel_segment_drop(struct laccel_segment *segment, const struct lac
 		laccel_leaf_clear(segment, &pte[i]);
 	bitmap_clear(segment->leaves, begin, end - begin);
 	laccel_segment_sort(segment);
-	trace_laccel_drop(file->ldev, first, last);
+	trace_laccel_drop(file->ldev, max(first, segment->addr),
+			  min(last, laccel_segment_end(segment) - 1));
 }
 
 static bool laccel_segment_invalidate(struct mmu_interval_notifier *notifier,
