@@ -127,8 +127,10 @@ void laccel_mem_drop_all(struct laccel_file *file)
 {
 	struct laccel_mem *mem;
 
-	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem; mem = laccel_mem_next(mem))
+	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem; mem = laccel_mem_next(mem)) {
 		laccel_chunks_drop(mem, NULL, mem->range.start, mem->range.last);
+		cond_resched();
+	}
 }
 
 static void laccel_mem_free(struct kref *ref)
