@@ -408,8 +408,7 @@ static void *bring_page(void *data)
 			ioctl(page->uffd, UFFDIO_WRITEPROTECT, &open);
 			break;
 		}
-		ioctl(page->uffd, UFFDIO_COPY, &copy);
-	} while (page->protect);
+	} while (!ioctl(page->uffd, UFFDIO_COPY, &copy) && page->protect);
 	close(page->uffd);
 	return NULL;
 }
@@ -427,6 +426,7 @@ static bool do_wait(struct actor *a)
 	page.uffd = accel_watch(page.at, PAGE, UFFDIO_REGISTER_MODE_MISSING |
 				UFFDIO_REGISTER_MODE_WP);
 	if (page.uffd < 0 || pthread_create(&thread, NULL, bring_page, &page)) {
+		close(page.uffd);
 		munmap(pages, 2 * PAGE);
 		return false;
 	}
