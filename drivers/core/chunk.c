@@ -322,12 +322,14 @@ bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 			unsigned long first, unsigned long last)
 {
 	struct laccel_file *file = mem->obj.file;
-	struct laccel_chunk *begin = laccel_chunk_of(mem, max(first, mem->range.start));
-	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
-	struct laccel_chunk *chunk;
+	struct laccel_chunk *begin, *end, *chunk;
 	bool dropped = false;
 
 	lockdep_assert_held(&file->notifier_lock);
+	first = max(first, mem->range.start);
+	last = min(last, mem->range.last);
+	begin = laccel_chunk_of(mem, first);
+	end = laccel_chunk_of(mem, last) + 1;
 	for (chunk = begin; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;
@@ -348,7 +350,7 @@ bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 		laccel_pin_drop(chunk->pin);
 		chunk->pin = NULL;
 	}
-	trace_laccel_drop(file->ldev, max(first, mem->range.start), min(last, mem->range.last));
+	trace_laccel_drop(file->ldev, first, last);
 	return true;
 }
 

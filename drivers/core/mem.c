@@ -214,6 +214,7 @@ static struct laccel_mem *laccel_mem_alloc(struct laccel_file *file,
 	mem = kvzalloc(struct_size(mem, chunks, n), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!mem)
 		return NULL;
+
 	mem->nr_chunks = n;
 	mem->obj.file = file;
 	kref_init(&mem->ref);
@@ -221,6 +222,7 @@ static struct laccel_mem *laccel_mem_alloc(struct laccel_file *file,
 	mem->range.start = addr;
 	mem->range.last = end - 1;
 	mem->write = reg->flags & LACCEL_MEM_WRITE;
+
 	for (i = 0; i < n; i++, addr = next) {
 		next = min(ALIGN_DOWN(addr, LACCEL_CHUNK_SIZE) + LACCEL_CHUNK_SIZE, end);
 		mem->chunks[i].addr = addr;
@@ -278,11 +280,13 @@ static int laccel_mem_claim(struct laccel_mem *mem, struct laccel_mem_register *
 		reg->id = other->obj.id;
 		return -EEXIST;
 	}
+
 	mutex_lock(&file->notifier_lock);
 	interval_tree_insert(&mem->range, &file->ranges);
 	mutex_unlock(&file->notifier_lock);
 	if (file->mode == LACCEL_MODE_MIRROR)
 		laccel_mirror_yield(file, mem->range.start, mem->range.last);
+
 	file->nr_memories++;
 	atomic_inc(&file->ldev->nr_memories);
 	return 0;
@@ -321,22 +325,26 @@ int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 	mem = laccel_mem_alloc(file, reg);
 	if (!mem)
 		return -ENOMEM;
+
 	ret = mmu_interval_notifier_insert(&mem->notifier, current->mm, reg->addr, reg->length,
 					   &laccel_mem_notifier_ops);
 	if (ret) {
 		kvfree(mem);
 		return ret;
 	}
+
 	ret = laccel_mem_reserve(mem, reg);
 	if (!ret)
 		ret = laccel_mem_populate(mem);
 	if ((!ret || ret == -EEXIST) && laccel_respond(user, arg))
 		ret = -EFAULT;
+
 	if (ret) {
 		laccel_object_abort(&mem->obj);
 		laccel_mem_destroy(mem);
 		return ret;
 	}
+
 	trace_laccel_register(file->ldev, mem->range.start, mem->range.last);
 	laccel_object_publish(&mem->obj);
 	return 0;
@@ -352,11 +360,13 @@ static void laccel_mem_unclaim(struct laccel_mem *mem)
 	guard(mutex)(&file->lock);
 	if (RB_EMPTY_NODE(&mem->range.rb))
 		return;
+
 	mem->dead = true;
 	laccel_begin(file, &section);
 	laccel_chunks_drop(mem, section.ops, mem->range.start, mem->range.last);
 	interval_tree_remove(&mem->range, &file->ranges);
 	laccel_end(file, &section);
+
 	for (i = 0; i < mem->nr_chunks; i++)
 		laccel_chunk_put_table(mem, &mem->chunks[i]);
 	laccel_unpin_dropped(file);

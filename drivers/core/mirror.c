@@ -124,16 +124,18 @@ static void laccel_segment_drop(struct laccel_segment *segment, const struct lac
 				unsigned long first, unsigned long last)
 {
 	struct laccel_file *file = segment->file;
-	unsigned int begin = laccel_leaf_index(segment, max(first, segment->addr));
-	unsigned int end = laccel_leaf_index(segment,
-					     min(last, laccel_segment_end(segment) - 1)) + 1;
-	unsigned int i;
+	unsigned int begin, end, i;
 	__le64 *pte;
 
 	lockdep_assert_held(&file->notifier_lock);
+	first = max(first, segment->addr);
+	last = min(last, laccel_segment_end(segment) - 1);
+	begin = laccel_leaf_index(segment, first);
+	end = laccel_leaf_index(segment, last) + 1;
 	begin = find_next_bit(segment->leaves, end, begin);
 	if (begin >= end)
 		return;
+
 	pte = laccel_pgtable_leaf(segment->table, segment->addr);
 	i = begin;
 	for_each_set_bit_from(i, segment->leaves, end)
@@ -141,13 +143,13 @@ static void laccel_segment_drop(struct laccel_segment *segment, const struct lac
 	if (ops)
 		laccel_pgtable_flush(file, ops, segment->addr + begin * PAGE_SIZE,
 				     (end - begin) * laccel_leaf_size(segment));
+
 	i = begin;
 	for_each_set_bit_from(i, segment->leaves, end)
 		laccel_leaf_clear(segment, &pte[i]);
 	bitmap_clear(segment->leaves, begin, end - begin);
 	laccel_segment_sort(segment);
-	trace_laccel_drop(file->ldev, max(first, segment->addr),
-			  min(last, laccel_segment_end(segment) - 1));
+	trace_laccel_drop(file->ldev, first, last);
 }
 
 static bool laccel_segment_invalidate(struct mmu_interval_notifier *notifier,
@@ -344,10 +346,12 @@ static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *
 		if (!(*pfn & HMM_PFN_VALID) ||
 		    (crowded && laccel_mem_overlaps(segment->file, addr, addr)))
 			continue;
+
 		if (laccel_leaf_is_weak(segment, i, pte[i], *pfn))
 			laccel_segment_drop(segment, ops, addr, fill->around_end - 1);
 		if (test_bit(i, segment->leaves))
 			continue;
+
 		ret = laccel_leaf_map(segment, i, &pte[i], *pfn);
 		/* What is around is filled as far as it can be. */
 		if (ret && addr >= fill->start && addr < fill->end)
@@ -439,6 +443,7 @@ int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write
 	mutex_unlock(&file->lock);
 	if (IS_ERR(segment))
 		return PTR_ERR(segment);
+
 	ret = laccel_segment_fill(segment, &fill);
 	laccel_segment_put(segment);
 	return ret;
@@ -461,6 +466,7 @@ static int laccel_prefetch_some(struct laccel_file *file, unsigned long *addr, u
 		*addr = next;
 		return PTR_ERR_OR_ZERO(segment);
 	}
+
 	fill.end = min(end, laccel_segment_end(segment));
 	fill.around_end = fill.end;
 	ret = laccel_segment_fill(segment, &fill);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-
 #include "fixture.h"
 #include "../../drivers/core/queue.c"
 #include "../../drivers/core/mmap.c"

@@ -92,9 +92,11 @@ TEST_F(faults, huge_leaves)
 
 	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
 		SKIP(return, "no CONFIG_TRANSPARENT_HUGEPAGE");
+
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, 2 * HUGE));
 	EXPECT_EQ(self->f.sva ? 0 : 2, new_faults(&self->f));
 	EXPECT_GT(accel_counter("huge_translations"), huge);
+
 	/* One page is taken away: the leaf goes as a whole. */
 	ASSERT_EQ(0, mprotect(p + 7 * PAGE, PAGE, PROT_READ));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, p + 7 * PAGE, 2, 8));
@@ -102,6 +104,7 @@ TEST_F(faults, huge_leaves)
 	EXPECT_EQ(LACCEL_OK, fill(&self->f, p + HUGE - PAGE, 2, 8));
 	EXPECT_EQ(0x0202020202020202, *(uint64_t *)(p + HUGE - PAGE));
 	EXPECT_EQ(0x0101010101010101, *(uint64_t *)(p + 7 * PAGE));
+
 	/* The neighbour's is still there. */
 	new_faults(&self->f);
 	EXPECT_EQ(LACCEL_OK, fill(&self->f, p + HUGE, 3, HUGE));
