@@ -95,21 +95,23 @@ int vm_unplug(void)
 	return ask("device_del accel0");
 }
 
+static bool can_be_opened(void)
+{
+	int fd = accel_open();
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* Waits for the node.  Nothing here plays udev, so it gets its group from us. */
 int vm_await_node(void)
 {
 	const char *gid = getenv("LITE_ACCEL_GID");
 
-	for (int i = 0; i < 1000; i++) {
-		int fd = accel_open();
-
-		if (fd >= 0) {
-			close(fd);
-			return gid ? chown(accel_path(), 0, atoi(gid)) : 0;
-		}
-		usleep(10000);
-	}
-	return -ETIME;
+	if (!accel_until(can_be_opened()))
+		return -ETIME;
+	return gid ? chown(accel_path(), 0, atoi(gid)) : 0;
 }
 
 int vm_plug(void)
