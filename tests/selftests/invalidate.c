@@ -66,9 +66,12 @@ static void *be_balanced(void *arg)
 {
 	uint64_t before = accel_numa_updates(), end = accel_ms() + 60000;
 
-	while (accel_numa_updates() == before)
-		if (accel_ms() > end)
+	while (accel_numa_updates() == before) {
+		if (accel_ms() > end) {
+			accel_late("NUMA balancing");
 			return NULL;
+		}
+	}
 	return arg;
 }
 
