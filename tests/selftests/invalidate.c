@@ -121,14 +121,16 @@ static bool reclaim_dropped(struct region *r)
 /* Page 0 and page 256 are alike: KSM would have them be one, if it could. */
 static bool merge(struct region *r)
 {
-	bool started;
+	bool looked = false;
+	uint64_t scans;
 
 	if (madvise(r->memory, 2 * HUGE, MADV_MERGEABLE))
 		return false;
-	started = !ksm_on();
-	usleep(300000);
+	scans = ksm_scans();
+	if (!ksm_on())
+		looked = accel_until(ksm_scans() >= scans + KSM_SCANS);
 	ksm_off();
-	return started;
+	return looked;
 }
 
 FIXTURE(event) {

@@ -28,6 +28,11 @@ void ksm_off(void)
 	vm_write(KSM "run", "2");
 }
 
+uint64_t ksm_scans(void)
+{
+	return accel_number_in(KSM "full_scans", "");
+}
+
 bool ksm_are_one(const void *p, const void *q)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);

@@ -15,7 +15,6 @@
 #define MADV_TO_HUGE	25	/* MADV_COLLAPSE */
 
 #define CANARY 0xc5
-#define MERGE_MS 40	/* in which the kernel has mostly come round twice */
 
 /* Memory mapped anew gets, more often than not, the page that was just freed. */
 static bool canary_lives(struct race *r)
@@ -226,6 +225,7 @@ bool change_swap_out(struct race *r, int n)
 bool change_merge(struct race *r, int n)
 {
 	uint8_t *alike = r->side, before[PAGE];
+	uint64_t scans;
 	bool lives;
 
 	if (madvise(r->memory, HUGE, MADV_MERGEABLE) || madvise(alike, PAGE, MADV_MERGEABLE))
@@ -235,8 +235,9 @@ bool change_merge(struct race *r, int n)
 		return false;
 	memcpy(alike, address(r, n), PAGE);
 	memcpy(before, alike, PAGE);
-	for (int ms = 0; ms < MERGE_MS && !ksm_are_one(alike, address(r, n)); ms++)
-		usleep(1000);
+	scans = ksm_scans();
+	if (!accel_until(ksm_are_one(alike, address(r, n)) || ksm_scans() >= scans + KSM_SCANS))
+		return false;
 	r->special += ksm_are_one(alike, address(r, n));
 	go_on(r);
 	usleep(500);
