@@ -137,26 +137,41 @@ static uint8_t *gap(struct race *r, int n)
 }
 
 /* The device keeps off, so that what is dropped is not pinned again at once. */
-static void let_go(struct race *r)
+static void keep_off(struct race *r)
 {
 	__atomic_store_n(&r->hold, true, __ATOMIC_RELAXED);
-	usleep(500);
+	pthread_mutex_lock(&r->device);
 }
 
 static void go_on(struct race *r)
 {
+	pthread_mutex_unlock(&r->device);
 	__atomic_store_n(&r->hold, false, __ATOMIC_RELAXED);
+}
+
+/* What was dropped is unpinned by a worker. */
+static bool is_unpinned(const struct race *r)
+{
+	return accel_until(accel_pins() <= r->pins);
+}
+
+static bool drop_by_gap(struct race *r, int n)
+{
+	return !madvise(gap(r, n), PAGE, MADV_DONTNEED) && is_unpinned(r);
 }
 
 bool change_split(struct race *r, int n)
 {
+	bool dropped = true;
+
 	if (r->renewals % 8 == 0) {
-		let_go(r);
-		madvise(gap(r, n), PAGE, MADV_DONTNEED);
-		usleep(500);
-		r->special += !madvise(r->memory, HUGE, MADV_TO_HUGE);
+		keep_off(r);
+		dropped = drop_by_gap(r, n);
+		r->special += dropped && !madvise(r->memory, HUGE, MADV_TO_HUGE);
 		go_on(r);
 	}
+	if (!dropped)
+		return false;
 	if (r->renewals & 1)
 		return !madvise(gap(r, n), PAGE, MADV_DONTNEED);
 	return !mprotect(gap(r, n), PAGE, PROT_READ) &&
@@ -165,19 +180,20 @@ bool change_split(struct race *r, int n)
 
 bool change_collapse(struct race *r, int n)
 {
-	let_go(r);
-	if (madvise(gap(r, n), PAGE, MADV_DONTNEED))
-		return false;
-	usleep(500);
+	bool dropped;
+
+	keep_off(r);
+	dropped = drop_by_gap(r, n);
 	go_on(r);
-	r->special += !madvise(r->memory, HUGE, MADV_TO_HUGE);
-	return true;
+	r->special += dropped && !madvise(r->memory, HUGE, MADV_TO_HUGE);
+	return dropped;
 }
 
 /* The chunk is dropped, though nothing happens to any registered page. */
 static bool drop(struct race *r)
 {
-	return !madvise(r->memory, PAGE, MADV_DONTDUMP) && !madvise(r->memory, PAGE, MADV_DODUMP);
+	return !madvise(r->memory, PAGE, MADV_DONTDUMP) &&
+	       !madvise(r->memory, PAGE, MADV_DODUMP) && is_unpinned(r);
 }
 
 const char *need_nodes(void)
@@ -189,13 +205,13 @@ bool change_migrate(struct race *r, int n)
 {
 	void *page = address(r, n);
 	int node = r->renewals & 1, status;
+	bool dropped;
 
-	let_go(r);
-	if (!drop(r))
-		return false;
-	usleep(500);
+	keep_off(r);
+	dropped = drop(r);
 	go_on(r);
-	if (syscall(SYS_move_pages, 0, 1ul, &page, &node, &status, 2 /* MPOL_MF_MOVE */) < 0)
+	if (!dropped ||
+	    syscall(SYS_move_pages, 0, 1ul, &page, &node, &status, 2 /* MPOL_MF_MOVE */) < 0)
 		return false;
 	r->special += status == node;	/* if it was not in use */
 	return true;
@@ -209,15 +225,24 @@ bool change_page_out(struct race *r, int n)
 bool change_swap_out(struct race *r, int n)
 {
 	unsigned char resident;
+	bool dropped;
 
-	let_go(r);
-	if (!drop(r))
-		return false;
-	usleep(500);
+	keep_off(r);
+	dropped = drop(r);
 	go_on(r);
-	if (!change_page_out(r, n) || mincore(address(r, n), PAGE, &resident))
+	if (!dropped || !change_page_out(r, n) || mincore(address(r, n), PAGE, &resident))
 		return false;
 	r->special += !(resident & 1);
+	return true;
+}
+
+static bool be_merged(struct race *r, const uint8_t *page)
+{
+	uint64_t scans = ksm_scans();
+
+	if (!accel_until(ksm_are_one(r->side, page) || ksm_scans() >= scans + KSM_SCANS))
+		return false;
+	r->special += ksm_are_one(r->side, page);
 	return true;
 }
 
@@ -225,21 +250,18 @@ bool change_swap_out(struct race *r, int n)
 bool change_merge(struct race *r, int n)
 {
 	uint8_t *alike = r->side, before[PAGE];
-	uint64_t scans;
-	bool lives;
+	bool looked, lives;
 
 	if (madvise(r->memory, HUGE, MADV_MERGEABLE) || madvise(alike, PAGE, MADV_MERGEABLE))
 		return false;
-	let_go(r);
-	if (!drop(r))
-		return false;
+	keep_off(r);
 	memcpy(alike, address(r, n), PAGE);
 	memcpy(before, alike, PAGE);
-	scans = ksm_scans();
-	if (!accel_until(ksm_are_one(alike, address(r, n)) || ksm_scans() >= scans + KSM_SCANS))
-		return false;
-	r->special += ksm_are_one(alike, address(r, n));
+	looked = drop(r) && be_merged(r, address(r, n));
 	go_on(r);
+	if (!looked)
+		return false;
+	/* The device may go on to write where the page was. */
 	usleep(500);
 	lives = !memcmp(before, alike, PAGE);
 	return lives || wrong(r, "a page that was merged with one of the device's was written");

@@ -149,7 +149,9 @@ static bool write_by_copy(struct race *r, int n)
 	r->stamp++;
 	for (size_t i = 0; i < WORDS; i++)
 		source[i] = r->stamp;
+	pthread_mutex_lock(&r->device);
 	status = accel_command(&r->q, accel_copy(address(r, n) + PAGE / 2, source, PAGE / 2));
+	pthread_mutex_unlock(&r->device);
 	if (status != LACCEL_OK)
 		return acceptable(r, n, page->since, status);
 
@@ -164,6 +166,7 @@ static bool write_by_copy(struct race *r, int n)
 static void *feed(void *arg)
 {
 	struct race *r = arg;
+	bool right;
 
 	while (!__atomic_load_n(&r->over, __ATOMIC_RELAXED)) {
 		int n = host_below(PAGES);
@@ -172,7 +175,10 @@ static void *feed(void *arg)
 			sched_yield();
 			continue;
 		}
-		if (r->read(r, n))
+		pthread_mutex_lock(&r->device);
+		right = r->read(r, n);
+		pthread_mutex_unlock(&r->device);
+		if (right)
 			write_by_copy(r, n);
 		__atomic_fetch_add(&r->commands, 2, __ATOMIC_RELAXED);
 	}
@@ -259,6 +265,7 @@ int open_race(struct race *r, const struct page_change *change)
 	r->twin = mmap(NULL, 2 * PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0);
 	r->side = accel_pages(2 * PAGE);
 	r->probe = accel_pages(2 * PAGE);
+	pthread_mutex_init(&r->device, NULL);
 	for (int n = 0; n < PAGES; n++) {
 		pthread_mutex_init(&r->page[n].lock, NULL);
 		r->page[n].begun = 1;
@@ -268,6 +275,7 @@ int open_race(struct race *r, const struct page_change *change)
 	ret = accel_queue_init(&r->q, r->fd, 16);
 	if (!ret)
 		ret = accel_reach(r->fd, r->probe, 2 * PAGE, LACCEL_MEM_WRITE, NULL);
+	r->pins = accel_pins();
 	return ret ? ret : accel_reach(r->fd, r->memory, PAGES * r->step, LACCEL_MEM_WRITE,
 					  NULL);
 }

@@ -49,7 +49,9 @@ struct race {
 	uint64_t renewals;
 	uint64_t special;	/* counted by the change itself */
 	bool finishes;		/* the slice under way, as there are no device page tables */
-	bool hold;		/* no commands for a moment */
+	bool hold;		/* no commands for a moment ... */
+	pthread_mutex_t device;	/* ... held by whom there may be one */
+	long pins;		/* in the whole system, without those of memory */
 	bool over;
 	char why[160];		/* what was wrong first */
 };
