@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -452,36 +451,36 @@ TEST_F_TIMEOUT(unusual, watched_for_writes, 60)
 {
 	uint8_t *p = accel_pages(4 * PAGE);
 	struct laccel_sqe sqe = accel_write(p, ~0ull, 4 * PAGE);
-	struct pollfd poll_fd = { .events = POLLIN };
 	struct uffd_msg msg;
 	struct laccel_cqe cqe;
+	int watcher;
 
 	if (geteuid())
 		SKIP(return, "not root");
 	ASSERT_EQ(0, accel_reach(self->fd, p, 4 * PAGE, LACCEL_MEM_WRITE, NULL));
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p, 0, 4 * PAGE)));
-	poll_fd.fd = accel_watch(p, 4 * PAGE, UFFDIO_REGISTER_MODE_WP);
-	if (poll_fd.fd < 0)
+	watcher = accel_watch(p, 4 * PAGE, UFFDIO_REGISTER_MODE_WP);
+	if (watcher < 0)
 		SKIP(return, "no CONFIG_USERFAULTFD");
-	ASSERT_EQ(0, fcntl(poll_fd.fd, F_SETFL, O_NONBLOCK));
-	ASSERT_EQ(0, hold_writes(poll_fd.fd, p + PAGE, PAGE, true));
+	ASSERT_EQ(0, fcntl(watcher, F_SETFL, O_NONBLOCK));
+	ASSERT_EQ(0, hold_writes(watcher, p + PAGE, PAGE, true));
 	/* What is registered to be written is pinned for that, whoever comes. */
 	if (self->finds)
 		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(p, 4 * PAGE)));
 	accel_push(&self->q, &sqe);
 	accel_ring(&self->q);
-	ASSERT_EQ(1, poll(&poll_fd, 1, ACCEL_WAIT_MS));
-	ASSERT_EQ(sizeof(msg), read(poll_fd.fd, &msg, sizeof(msg)));
+	ASSERT_TRUE(accel_await_input(watcher));
+	ASSERT_EQ(sizeof(msg), read(watcher, &msg, sizeof(msg)));
 	EXPECT_EQ(UFFD_EVENT_PAGEFAULT, msg.event);
 	EXPECT_TRUE(msg.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP);
 	EXPECT_EQ(accel_va(p + PAGE), msg.arg.pagefault.address);
 	EXPECT_TRUE(accel_is_all(p + PAGE, PAGE, 0));
 	EXPECT_FALSE(accel_poll(&self->q, &cqe));
-	ASSERT_EQ(0, hold_writes(poll_fd.fd, p + PAGE, PAGE, false));
+	ASSERT_EQ(0, hold_writes(watcher, p + PAGE, PAGE, false));
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	EXPECT_EQ(LACCEL_OK, cqe.status);
 	EXPECT_TRUE(accel_is_all(p, 4 * PAGE, 0xff));
-	close(poll_fd.fd);
+	close(watcher);
 }
 
 TEST_HARNESS_MAIN

@@ -632,15 +632,21 @@ bool accel_readable(int fd)
 	return poll(&pfd, 1, 0) == 1 && read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
-/* Waits until an eventfd is signalled; takes the signal. */
-bool accel_signalled(int fd)
+/* Waits until there is something to read. */
+bool accel_await_input(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
 	if (poll(&pfd, 1, ACCEL_WAIT_MS) == 1)
-		return accel_readable(fd);
+		return true;
 	accel_late("no signal");
 	return false;
+}
+
+/* Waits until an eventfd is signalled; takes the signal. */
+bool accel_signalled(int fd)
+{
+	return accel_await_input(fd) && accel_readable(fd);
 }
 
 /* Whether memory consists of one byte's value. */

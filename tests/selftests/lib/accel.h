@@ -133,6 +133,7 @@ void *accel_pages(size_t length);
 void *accel_huge_pages(size_t length);
 void *accel_backed_by(enum backing kind, int memfd, size_t length);
 bool accel_readable(int fd);
+bool accel_await_input(int fd);
 bool accel_signalled(int fd);
 bool accel_is_all(const uint8_t *p, size_t length, uint8_t value);
 bool accel_is_quiet(const uint8_t *p, size_t length);
