@@ -565,6 +565,18 @@ TEST_F_TIMEOUT(faults, neighbour_keeps_his_share, 120)
 	EXPECT_LE(pages, 2 * BUSY * OWN_COMMANDS * OWN_PAGES);
 }
 
+static bool are_there(uint8_t *p, int pages)
+{
+	unsigned char there[64];
+
+	if (mincore(p, pages * PAGE, there))
+		return false;
+	for (int i = 0; i < pages; i++)
+		if (!(there[i] & 1))
+			return false;
+	return true;
+}
+
 /* All queues wait for a page when the device goes, and when the file does (B12). */
 static void lose_device(struct __test_metadata *_metadata, struct faulting *f,
 			bool page_comes)
@@ -598,8 +610,8 @@ static void lose_device(struct __test_metadata *_metadata, struct faulting *f,
 		accel_queue_unmap(&q[i]);
 	if (page_comes) {
 		close(watcher);
-		/* For the worker, to whom the file is there, and the device is not. */
-		usleep(300000);
+		/* The workers have them, to whom the file is there, and the device is not. */
+		EXPECT_TRUE(accel_until(are_there(p, n)));
 	}
 	EXPECT_EQ(0, close(f->fd));
 	if (!page_comes)
