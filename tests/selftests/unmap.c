@@ -84,6 +84,8 @@ TEST_F(unmap, unregister_while_in_use)
 		ASSERT_EQ(0, accel_register(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE,
 					    &self->id));
 	}
+	if (!cut)
+		accel_late("unregistering memory from fills under way");
 	EXPECT_TRUE(cut);
 	EXPECT_TRUE(check_unregister());
 	munmap(expected, LENGTH);
@@ -108,21 +110,27 @@ TEST_F(unmap, lost_memory)
 TEST_F(unmap, fork_loses_nothing)
 {
 	struct laccel_sqe sqe = accel_write(self->memory, ~0ull, LENGTH);
-	int status;
+	int status, written[2];
+	char byte;
 
+	ASSERT_EQ(0, pipe(written));
 	memset(self->memory, 1, LENGTH);
 	for (int i = 0; i < 3; i++) {
 		pid_t child = fork();
 
 		if (!child) {
-			usleep(20000);
-			_exit(!accel_is_all(self->memory, LENGTH, i ? 0xff : 1));
+			close(written[1]);
+			_exit(read(written[0], &byte, 1) != 1 ||
+			      !accel_is_all(self->memory, LENGTH, i ? 0xff : 1));
 		}
 		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
+		EXPECT_EQ(1, write(written[1], "", 1));
 		EXPECT_TRUE(accel_is_all(self->memory, LENGTH, 0xff));
 		waitpid(child, &status, 0);
 		EXPECT_EQ(0, status);
 	}
+	close(written[0]);
+	close(written[1]);
 }
 
 /* What is not registered is out of reach, or else what the program cannot touch is. */
