@@ -253,19 +253,22 @@ TEST_F_TIMEOUT(regcache_limits, devices, 120)
 		laccel_close(dev[i]);
 }
 
-struct robbery {
+/* What another thread registers for a moment, when the device has fetched once more. */
+struct registration {
 	struct laccel_device *dev;
 	uint8_t *p;
+	uint64_t fetches;
 };
 
-static void *rob(void *arg)
+static void *register_for_a_moment(void *arg)
 {
-	struct robbery *robbery = arg;
+	struct registration *r = arg;
 	int id;
 
-	usleep(20000);
-	id = laccel_mem_register(robbery->dev, robbery->p, PAGE, LACCEL_MEM_WRITE);
-	laccel_mem_unregister(robbery->dev, id);
+	if (!accel_until(accel_counter("fetches") > r->fetches))
+		return arg;
+	id = laccel_mem_register(r->dev, r->p, PAGE, LACCEL_MEM_WRITE);
+	laccel_mem_unregister(r->dev, id);
 	return NULL;
 }
 
@@ -275,19 +278,22 @@ static void *rob(void *arg)
  */
 TEST_F(regcache_limits, disturbed)
 {
-	struct robbery robbery = { .dev = self->dev, .p = accel_pages(2 * MIB) };
+	struct registration r = { .dev = self->dev, .p = accel_pages(2 * MIB) };
 	pthread_t thread;
+	void *ret;
 
 	if (!vm_present())
 		SKIP(return, "no line to the host");
 	NEEDS(ACCEL_MODEL);
-	ASSERT_TRUE(all_helpers(self->dev, robbery.p, robbery.p + MIB, MIB));
+	ASSERT_TRUE(all_helpers(self->dev, r.p, r.p + MIB, MIB));
 	ASSERT_EQ(0, vm_set("latency-ns", 100000000));
 	for (int i = 0; i < 3; i++) {
-		ASSERT_EQ(0, pthread_create(&thread, NULL, rob, &robbery));
-		EXPECT_EQ(0, laccel_copy(self->dev, robbery.p, robbery.p + MIB, MIB));
-		pthread_join(thread, NULL);
-		EXPECT_EQ(0, memcmp(robbery.p, robbery.p + MIB, MIB));
+		r.fetches = accel_counter("fetches");
+		ASSERT_EQ(0, pthread_create(&thread, NULL, register_for_a_moment, &r));
+		EXPECT_EQ(0, laccel_copy(self->dev, r.p, r.p + MIB, MIB));
+		pthread_join(thread, &ret);
+		EXPECT_NULL(ret);
+		EXPECT_EQ(0, memcmp(r.p, r.p + MIB, MIB));
 	}
 	EXPECT_EQ(0, vm_set("latency-ns", 0));
 }
