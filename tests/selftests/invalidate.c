@@ -114,6 +114,7 @@ static bool reclaim_dropped(struct region *r)
 {
 	if (!protect_elsewhere(r))
 		return false;
+	/* For the worker that unpins; reclaim is right, too, where it has not, or all is back. */
 	usleep(20000);
 	return reclaim(r);
 }
