@@ -80,52 +80,52 @@ struct program {
 };
 
 /* A thread of one. */
-struct actor {
+struct worker {
 	struct program *program;
 	uint64_t state;
 };
 
-static uint64_t below(struct actor *a, uint64_t bound)
+static uint64_t below(struct worker *w, uint64_t bound)
 {
-	return host_next(&a->state) % bound;
+	return host_next(&w->state) % bound;
 }
 
-static bool one_in(struct actor *a, unsigned int n)
+static bool one_in(struct worker *w, unsigned int n)
 {
-	return !below(a, n);
+	return !below(w, n);
 }
 
-static int any_fd(struct actor *a)
+static int any_fd(struct worker *w)
 {
-	return a->program->fd[below(a, FILES)];
+	return w->program->fd[below(w, FILES)];
 }
 
 /* Mostly an address of ours. */
-static uint8_t *any_address(struct actor *a)
+static uint8_t *any_address(struct worker *w)
 {
-	uint8_t *p = a->program->region[below(a, REGIONS)];
+	uint8_t *p = w->program->region[below(w, REGIONS)];
 
-	if (one_in(a, 50))
-		return (uint8_t *)(uintptr_t)(below(a, 1ull << 32) << below(a, 32));
-	return p + below(a, REGION_PAGES) * PAGE;
+	if (one_in(w, 50))
+		return (uint8_t *)(uintptr_t)(below(w, 1ull << 32) << below(w, 32));
+	return p + below(w, REGION_PAGES) * PAGE;
 }
 
-static size_t any_length(struct actor *a)
+static size_t any_length(struct worker *w)
 {
-	return one_in(a, 20) ? below(a, 1ull << 32) : (1 + below(a, 4)) * PAGE;
+	return one_in(w, 20) ? below(w, 1ull << 32) : (1 + below(w, 4)) * PAGE;
 }
 
-static struct accel_queue *any_ring(struct actor *a)
+static struct accel_queue *any_ring(struct worker *w)
 {
-	return &a->program->ring[below(a, RINGS)];
+	return &w->program->ring[below(w, RINGS)];
 }
 
 /*
  * The calls, and whether they have succeeded.
  */
-static bool do_open(struct actor *a)
+static bool do_open(struct worker *w)
 {
-	int *fd = &a->program->fd[below(a, FILES)], old = *fd;
+	int *fd = &w->program->fd[below(w, FILES)], old = *fd;
 
 	*fd = accel_open_unbound();
 	if (old >= 0)
@@ -133,85 +133,85 @@ static bool do_open(struct actor *a)
 	return *fd >= 0;
 }
 
-static bool do_bind(struct actor *a)
+static bool do_bind(struct worker *w)
 {
-	return accel_bind_mode(any_fd(a), one_in(a, 3) ? below(a, 7) : LACCEL_MODE_AUTO) >= 0;
+	return accel_bind_mode(any_fd(w), one_in(w, 3) ? below(w, 7) : LACCEL_MODE_AUTO) >= 0;
 }
 
-static bool do_ask(struct actor *a)
+static bool do_ask(struct worker *w)
 {
 	struct laccel_queue_status status = { .size = sizeof(status) };
-	struct accel_queue *q = any_ring(a);
+	struct accel_queue *q = any_ring(w);
 	struct laccel_limits limits;
 	struct laccel_info info;
 
-	accel_info(any_fd(a), &info);
-	accel_limits(any_fd(a), &limits);
-	status.id = one_in(a, 2) ? q->info.id : 1 + below(a, 20);
+	accel_info(any_fd(w), &info);
+	accel_limits(any_fd(w), &limits);
+	status.id = one_in(w, 2) ? q->info.id : 1 + below(w, 20);
 	return !accel_ioctl(q->fd, LACCEL_IOC_QUEUE_STATUS, &status);
 }
 
 /* What was in its place stays mapped, its queue left to itself. */
-static bool do_create(struct actor *a)
+static bool do_create(struct worker *w)
 {
-	struct accel_queue fresh = { .fd = any_fd(a) };
-	uint32_t sq = 1u << below(a, 8), cq = 1u << below(a, 8);
+	struct accel_queue fresh = { .fd = any_fd(w) };
+	uint32_t sq = 1u << below(w, 8), cq = 1u << below(w, 8);
 
-	if (one_in(a, 30))
-		sq = below(a, 1ull << 32);
-	if (accel_queue_create(&fresh, sq, cq, one_in(a, 2) ? a->program->event : -1))
+	if (one_in(w, 30))
+		sq = below(w, 1ull << 32);
+	if (accel_queue_create(&fresh, sq, cq, one_in(w, 2) ? w->program->event : -1))
 		return false;
-	*any_ring(a) = fresh;
+	*any_ring(w) = fresh;
 	return true;
 }
 
-static bool do_destroy(struct actor *a)
+static bool do_destroy(struct worker *w)
 {
-	struct accel_queue *q = any_ring(a);
+	struct accel_queue *q = any_ring(w);
 
-	return !accel_destroy(one_in(a, 2) ? q->fd : any_fd(a),
-			      one_in(a, 2) ? q->info.id : 1 + below(a, 30));
+	return !accel_destroy(one_in(w, 2) ? q->fd : any_fd(w),
+			      one_in(w, 2) ? q->info.id : 1 + below(w, 30));
 }
 
-static struct laccel_sqe any_command(struct actor *a)
+static struct laccel_sqe any_command(struct worker *w)
 {
-	struct laccel_sqe sqe = { .opcode = below(a, 8), .user_data = below(a, 100) };
+	struct laccel_sqe sqe = { .opcode = below(w, 8), .user_data = below(w, 100) };
 
-	sqe.length = any_length(a) >> below(a, 12);
-	sqe.src = accel_va(any_address(a));
-	sqe.dst = accel_va(any_address(a));
+	sqe.length = any_length(w) >> below(w, 12);
+	sqe.src = accel_va(any_address(w));
+	sqe.dst = accel_va(any_address(w));
 	if (sqe.opcode == LACCEL_OP_DUALCAST)
-		sqe.arg0 = accel_va(any_address(a));
-	if (one_in(a, 4))
-		sqe.flags = 1u << below(a, 4);
-	if (one_in(a, 40))
-		((uint8_t *)&sqe)[below(a, sizeof(sqe))] = below(a, 256);
+		sqe.arg0 = accel_va(any_address(w));
+	if (one_in(w, 4))
+		sqe.flags = 1u << below(w, 4);
+	if (one_in(w, 40))
+		((uint8_t *)&sqe)[below(w, sizeof(sqe))] = below(w, 256);
 	return sqe;
 }
 
-static bool do_submit(struct actor *a)
+static bool do_submit(struct worker *w)
 {
-	struct accel_queue *q = any_ring(a);
+	struct accel_queue *q = any_ring(w);
 
 	if (!q->sq)
 		return false;
-	for (int n = below(a, 4); n >= 0; n--) {
-		struct laccel_sqe sqe = any_command(a);
+	for (int n = below(w, 4); n >= 0; n--) {
+		struct laccel_sqe sqe = any_command(w);
 
 		accel_push(q, &sqe);
 	}
-	if (one_in(a, 50))
-		accel_store(q, below(a, 1ull << 32), below(a, 1ull << 32));
+	if (one_in(w, 50))
+		accel_store(q, below(w, 1ull << 32), below(w, 1ull << 32));
 	else
 		accel_ring(q);
-	if (one_in(a, 3))
+	if (one_in(w, 3))
 		accel_arm(q, q->head);
 	return accel_state(q) == LACCEL_STATE_RUNNING;
 }
 
-static bool do_reap(struct actor *a)
+static bool do_reap(struct worker *w)
 {
-	struct accel_queue *q = any_ring(a);
+	struct accel_queue *q = any_ring(w);
 	struct laccel_cqe cqe = { .status = LACCEL_CANCELED };
 	bool ok = false;
 
@@ -220,26 +220,26 @@ static bool do_reap(struct actor *a)
 	return ok;
 }
 
-static bool do_register(struct actor *a)
+static bool do_register(struct worker *w)
 {
-	return !accel_register(any_fd(a), any_address(a), any_length(a), below(a, 3), NULL);
+	return !accel_register(any_fd(w), any_address(w), any_length(w), below(w, 3), NULL);
 }
 
-static bool do_prefetch(struct actor *a)
+static bool do_prefetch(struct worker *w)
 {
-	return !accel_prefetch(any_fd(a), any_address(a), any_length(a), below(a, 3));
+	return !accel_prefetch(any_fd(w), any_address(w), any_length(w), below(w, 3));
 }
 
-static bool do_change(struct actor *a)
+static bool do_change(struct worker *w)
 {
 	static const int advice[] = { MADV_DONTNEED, MADV_FREE, MADV_NOHUGEPAGE, MADV_PAGEOUT };
-	uint8_t *p = a->program->region[below(a, REGIONS)] + below(a, REGION_PAGES) * PAGE;
+	uint8_t *p = w->program->region[below(w, REGIONS)] + below(w, REGION_PAGES) * PAGE;
 
-	switch (below(a, 4)) {
+	switch (below(w, 4)) {
 	case 0:
-		return !madvise(p, PAGE, advice[below(a, ARRAY_SIZE(advice))]);
+		return !madvise(p, PAGE, advice[below(w, ARRAY_SIZE(advice))]);
 	case 1:
-		mprotect(p, PAGE, below(a, 4) & (PROT_READ | PROT_WRITE));
+		mprotect(p, PAGE, below(w, 4) & (PROT_READ | PROT_WRITE));
 		return !mprotect(p, PAGE, PROT_READ | PROT_WRITE);
 	case 2:
 		return mmap(p, PAGE, PROT_READ | PROT_WRITE,
@@ -250,58 +250,58 @@ static bool do_change(struct actor *a)
 }
 
 /* Parts of what is mapped once more, moved and cut. */
-static bool do_map(struct actor *a)
+static bool do_map(struct worker *w)
 {
-	struct accel_queue *q = any_ring(a);
-	uint64_t offset = one_in(a, 2) ? q->info.sq_offset : q->info.cq_offset;
+	struct accel_queue *q = any_ring(w);
+	uint64_t offset = one_in(w, 2) ? q->info.sq_offset : q->info.cq_offset;
 	void *p;
 
-	if (one_in(a, 4))
-		offset = below(a, 6) << 40 | below(a, 70) << 20;
-	p = mmap(NULL, (1 + below(a, 3)) * PAGE, below(a, 4), MAP_SHARED, q->fd, offset);
+	if (one_in(w, 4))
+		offset = below(w, 6) << 40 | below(w, 70) << 20;
+	p = mmap(NULL, (1 + below(w, 3)) * PAGE, below(w, 4), MAP_SHARED, q->fd, offset);
 	if (p == MAP_FAILED)
 		return false;
-	if (one_in(a, 2))
+	if (one_in(w, 2))
 		mremap(p, PAGE, 2 * PAGE, MREMAP_MAYMOVE);
 	munmap(p, PAGE);
 	return true;
 }
 
-static bool do_poll(struct actor *a)
+static bool do_poll(struct worker *w)
 {
-	struct pollfd fds[] = { { .fd = any_fd(a), .events = POLLIN },
-				{ .fd = a->program->event, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = any_fd(w), .events = POLLIN },
+				{ .fd = w->program->event, .events = POLLIN } };
 
 	poll(fds, 2, 0);
-	return accel_readable(a->program->event);
+	return accel_readable(w->program->event);
 }
 
 /* A child that lives for a moment, and may use what it has inherited. */
-static bool do_fork(struct actor *a)
+static bool do_fork(struct worker *w)
 {
 	pid_t child = fork();
 
 	if (!child) {
-		if (one_in(a, 2))
-			do_ask(a);
-		if (one_in(a, 2))
-			do_create(a);
+		if (one_in(w, 2))
+			do_ask(w);
+		if (one_in(w, 2))
+			do_create(w);
 		_exit(0);
 	}
 	return child > 0 && waitpid(child, NULL, 0) == child;
 }
 
 /* A descriptor to another program, or from one: there it is not theirs to bind. */
-static bool do_pass(struct actor *a)
+static bool do_pass(struct worker *w)
 {
 	char data = 0, control[CMSG_SPACE(sizeof(int))] = "";
 	struct iovec iov = { &data, 1 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
 			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-	int fd = any_fd(a);
+	int fd = any_fd(w);
 
-	if (one_in(a, 2)) {
+	if (one_in(w, 2)) {
 		head->cmsg_level = SOL_SOCKET;
 		head->cmsg_type = SCM_RIGHTS;
 		head->cmsg_len = CMSG_LEN(sizeof(int));
@@ -312,7 +312,7 @@ static bool do_pass(struct actor *a)
 	if (recvmsg(world->post[1], &msg, MSG_DONTWAIT) != 1 || !CMSG_FIRSTHDR(&msg))
 		return false;
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	if (one_in(a, 2))
+	if (one_in(w, 2))
 		accel_bind(fd);
 	close(fd);
 	return true;
@@ -332,7 +332,7 @@ union argument {
 	struct laccel_prefetch prefetch;
 };
 
-static unsigned long any_call(struct actor *a, const struct accel_queue *q, union argument *arg)
+static unsigned long any_call(struct worker *w, const struct accel_queue *q, union argument *arg)
 {
 	static const struct { unsigned long number; uint32_t size; } calls[] = {
 		{ LACCEL_IOC_INFO, sizeof(arg->info) },
@@ -345,7 +345,7 @@ static unsigned long any_call(struct actor *a, const struct accel_queue *q, unio
 		{ LACCEL_IOC_BIND, sizeof(arg->bind) },
 		{ LACCEL_IOC_PREFETCH, sizeof(arg->prefetch) },
 	};
-	unsigned int i = below(a, ARRAY_SIZE(calls));
+	unsigned int i = below(w, ARRAY_SIZE(calls));
 
 	arg->size = calls[i].size;
 	switch (calls[i].number) {
@@ -353,30 +353,30 @@ static unsigned long any_call(struct actor *a, const struct accel_queue *q, unio
 		arg->destroy.id = q->info.id;
 		break;
 	case LACCEL_IOC_QUEUE_CREATE:
-		arg->create.sq_entries = 1u << below(a, 8);
-		arg->create.cq_entries = 1u << below(a, 8);
-		arg->create.eventfd = a->program->event;
+		arg->create.sq_entries = 1u << below(w, 8);
+		arg->create.cq_entries = 1u << below(w, 8);
+		arg->create.eventfd = w->program->event;
 		break;
 	case LACCEL_IOC_QUEUE_STATUS:
 		arg->status.id = q->info.id;
 		break;
 	case LACCEL_IOC_MEM_REGISTER:
-		arg->mem.flags = below(a, 3);
-		arg->mem.addr = accel_va(any_address(a));
-		arg->mem.length = any_length(a);
+		arg->mem.flags = below(w, 3);
+		arg->mem.addr = accel_va(any_address(w));
+		arg->mem.length = any_length(w);
 		break;
 	case LACCEL_IOC_KICK:
 		arg->kick.id = q->info.id;
-		arg->kick.offset = 8 * below(a, 2);
-		arg->kick.value = below(a, 256);
+		arg->kick.offset = 8 * below(w, 2);
+		arg->kick.value = below(w, 256);
 		break;
 	case LACCEL_IOC_BIND:
-		arg->bind.mode = below(a, 7);
+		arg->bind.mode = below(w, 7);
 		break;
 	case LACCEL_IOC_PREFETCH:
-		arg->prefetch.flags = below(a, 3);
-		arg->prefetch.addr = accel_va(any_address(a));
-		arg->prefetch.length = any_length(a);
+		arg->prefetch.flags = below(w, 3);
+		arg->prefetch.addr = accel_va(any_address(w));
+		arg->prefetch.length = any_length(w);
 		break;
 	}
 	return calls[i].number;
@@ -414,12 +414,12 @@ static void *bring_page(void *data)
 }
 
 /* A call whose argument is in a page that comes late, and may take its answer late. */
-static bool do_wait(struct actor *a)
+static bool do_wait(struct worker *w)
 {
 	uint8_t *pages = accel_pages(2 * PAGE);
-	struct late_page page = { .at = pages + PAGE, .content = pages, .protect = one_in(a, 2) };
-	const struct accel_queue *q = any_ring(a);
-	unsigned long call = any_call(a, q, (union argument *)pages);
+	struct late_page page = { .at = pages + PAGE, .content = pages, .protect = one_in(w, 2) };
+	const struct accel_queue *q = any_ring(w);
+	unsigned long call = any_call(w, q, (union argument *)pages);
 	pthread_t thread;
 	int ret;
 
@@ -431,7 +431,7 @@ static bool do_wait(struct actor *a)
 		return false;
 	}
 
-	ret = accel_ioctl(one_in(a, 2) ? q->fd : any_fd(a), call, page.at);
+	ret = accel_ioctl(one_in(w, 2) ? q->fd : any_fd(w), call, page.at);
 	/* If the call has not waited for it. */
 	*(volatile uint8_t *)page.at = 0;
 	pthread_join(thread, NULL);
@@ -440,24 +440,24 @@ static bool do_wait(struct actor *a)
 	return !ret;
 }
 
-static bool (*const acts[KINDS])(struct actor *a) = {
+static bool (*const acts[KINDS])(struct worker *w) = {
 	[SUBMIT] = do_submit, [REAP] = do_reap, [REGISTER] = do_register,
 	[DESTROY] = do_destroy, [CREATE] = do_create, [CHANGE] = do_change, [ASK] = do_ask,
 	[PREFETCH] = do_prefetch, [OPEN] = do_open, [BIND] = do_bind, [MAP] = do_map,
 	[POLL] = do_poll, [PASS] = do_pass, [FORK] = do_fork, [WAIT] = do_wait,
 };
 
-static void act(struct actor *a)
+static void act(struct worker *w)
 {
 	unsigned int at = 0;
 	enum kind kind;
 
 	for (kind = 0; kind < KINDS; kind++)
 		at += kinds[kind].weight;
-	at = below(a, at);
+	at = below(w, at);
 	for (kind = 0; at >= kinds[kind].weight; kind++)
 		at -= kinds[kind].weight;
-	if (acts[kind](a))
+	if (acts[kind](w))
 		__atomic_fetch_add(&world->done[kind], 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&world->calls, 1, __ATOMIC_RELAXED);
 }
@@ -465,13 +465,13 @@ static void act(struct actor *a)
 /*
  * Programs, one after the other in each of the processes' places.
  */
-static void *run_actor(void *arg)
+static void *run_worker(void *arg)
 {
-	struct actor *a = arg;
+	struct worker *w = arg;
 
 	do {
-		act(a);
-	} while (!one_in(a, 3000));
+		act(w);
+	} while (!one_in(w, 3000));
 	return NULL;
 }
 
@@ -479,7 +479,7 @@ static void run_program(uint32_t number)
 {
 	int memfd = memfd_create("storm", MFD_CLOEXEC);
 	static struct program program;
-	struct actor actors[THREADS];
+	struct worker workers[THREADS];
 	pthread_t threads[THREADS];
 
 	if (ftruncate(memfd, HUGE))
@@ -490,10 +490,10 @@ static void run_program(uint32_t number)
 	for (int i = 0; i < REGIONS; i++)
 		program.region[i] = accel_backed_by(i % 3, memfd, HUGE);
 	for (int i = 0; i < THREADS; i++) {
-		actors[i].program = &program;
-		actors[i].state = world->seed + number * THREADS + i;
-		actors[i].state = host_next(&actors[i].state);
-		pthread_create(&threads[i], NULL, run_actor, &actors[i]);
+		workers[i].program = &program;
+		workers[i].state = world->seed + number * THREADS + i;
+		workers[i].state = host_next(&workers[i].state);
+		pthread_create(&threads[i], NULL, run_worker, &workers[i]);
 	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
@@ -582,11 +582,11 @@ static bool is_over(uint64_t begin)
 }
 
 /* The device is away for a moment. */
-static void disturb(const char *bdf, struct actor *a)
+static void disturb(const char *bdf, struct worker *w)
 {
 	char path[128];
 
-	if (accel_lacks(ACCEL_MODEL) || one_in(a, 2)) {
+	if (accel_lacks(ACCEL_MODEL) || one_in(w, 2)) {
 		vm_unbind(bdf);
 		vm_bind(bdf);
 	} else {
@@ -624,7 +624,7 @@ FIXTURE_TEARDOWN(storm)
 
 TEST_F_TIMEOUT(storm, random_programs, 4 * 3600)
 {
-	struct actor a = { .state = world->seed };
+	struct worker w = { .state = world->seed };
 	uint64_t begin = accel_ms(), kill_at = 1000, disturb_at = 1000, copies;
 
 	for (int i = 0; i < PROCESSES; i++) {
@@ -635,9 +635,9 @@ TEST_F_TIMEOUT(storm, random_programs, 4 * 3600)
 		uint64_t calls = __atomic_load_n(&world->calls, __ATOMIC_RELAXED);
 
 		/* Not oftener, or programs meet nothing else; the second for all that wait. */
-		if (calls >= kill_at || one_in(&a, 500)) {
-			kill(self->programs[below(&a, PROCESSES)], SIGKILL);
-			kill_at = calls + below(&a, 2000);
+		if (calls >= kill_at || one_in(&w, 500)) {
+			kill(self->programs[below(&w, PROCESSES)], SIGKILL);
+			kill_at = calls + below(&w, 2000);
 		}
 		for (int i = 0; i < PROCESSES; i++) {
 			if (waitpid(self->programs[i], NULL, WNOHANG) == self->programs[i])
@@ -645,8 +645,8 @@ TEST_F_TIMEOUT(storm, random_programs, 4 * 3600)
 			ASSERT_LT(0, self->programs[i]);
 		}
 		if (calls >= disturb_at) {
-			disturb(self->bdf, &a);
-			disturb_at = calls + below(&a, 3000);
+			disturb(self->bdf, &w);
+			disturb_at = calls + below(&w, 3000);
 		}
 		usleep(20000);
 	}
