@@ -109,7 +109,7 @@ static bool parse_line(const struct algorithm *algorithm, char *line,
 
 static void report(const struct check *check, const char *name, const char *verdict)
 {
-	bool escape = strchr(name, '\n');
+	bool escape = name_needs_escape(name);
 
 	if (check->options->status)
 		return;
