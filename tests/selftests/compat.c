@@ -65,10 +65,11 @@ static int call(int fd, unsigned long cmd, void *arg)
 static const char *device_path(void)
 {
 	static char path[64] = "/dev/accel-0";
+	const char *name = getenv("LITE_ACCEL_DEVICE");
 	glob_t found;
 
-	if (getenv("LITE_ACCEL_DEVICE"))
-		return getenv("LITE_ACCEL_DEVICE");
+	if (name && *name)
+		return name;
 	if (!glob("/dev/accel-*", 0, NULL, &found)) {
 		snprintf(path, sizeof(path), "%s", found.gl_pathv[0]);
 		globfree(&found);
