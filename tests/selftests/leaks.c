@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the suites before this one have had our modules allocate, and nothing
- * points to any more (R1, R18).  Runs last.
+ * points to any more (R1, R18).  Runs at the end of each boot.
  */
 #include <stdio.h>
 #include <string.h>

@@ -70,6 +70,8 @@ class Machine:
     place: str
     options: tuple
     entries: tuple
+    # What each boot ends with.
+    closing: tuple = ()
     last_try: bool = False
 
     @property
@@ -89,7 +91,7 @@ class Machine:
     @property
     def limit(self):
         """The seconds that it may take at most."""
-        return sum(entry.seconds for entry in self.entries)
+        return sum(entry.seconds for entry in (*self.entries, *self.closing))
 
 
 class Table:
@@ -165,12 +167,15 @@ class Table:
                 raise Wrong(f"no suite is called '{suite}' (see tests/vm/suites)")
 
         found, devices = {}, [self.device(name) for name in devices]
-        for suite in [suite for suite in self.suites if not wanted or suite in wanted]:
+        for suite in self.suites:
+            closes = self.stanzas[suite].getboolean("closes", False)
+            if wanted and suite not in wanted and not closes:
+                continue
             for device in devices:
                 for place, user in self.places(suite, device.name):
                     if self.kernels(suite, place) <= set(kernels):
                         entry = self.entry(device, suite, place, user)
-                        found.setdefault(self.key(entry, place), []).append(entry)
-        machines = [Machine(place, options, tuple(entries))
-                    for (place, options, _), entries in found.items()]
+                        found.setdefault(self.key(entry, place), ([], []))[closes].append(entry)
+        machines = [Machine(place, options, tuple(entries), tuple(closing))
+                    for (place, options, _), (entries, closing) in found.items() if entries]
         return sorted(machines, key=lambda machine: -machine.limit)

@@ -62,9 +62,10 @@ class Runner:
         taken, out = Taken(), machine.out
         for name in "results", "running":
             (out / name).write_text("")
-        (out / "plan").write_text("".join(
-            f"{e.name} {e.user} {e.seconds} {e.device.mode or '-'} {e.program}\n"
-            for e in machine.entries))
+        for name, entries in ("plan", machine.entries), ("closing", machine.closing):
+            (out / name).write_text("".join(
+                f"{e.name} {e.user} {e.seconds} {e.device.mode or '-'} {e.program}\n"
+                for e in entries))
 
         with open(out / "run.log", "w", encoding="utf-8") as log:
             command = [HERE / "run", "--out", out, "--time-limit", "0", *machine.options, "--",
@@ -105,8 +106,10 @@ class Runner:
             if name == "modules":
                 self.take_loading(machine, complaints(name, log))
                 continue
-            entry = next(e for e in machine.entries if e.name == name)
-            verdict = judge(entry.suite, int(status), tap, log, left.strip())
+            entry = next(e for e in (*machine.entries, *machine.closing) if e.name == name)
+            # What ends while a closing suite runs is another's.
+            left = "" if entry in machine.closing else left.strip()
+            verdict = judge(entry.suite, int(status), tap, log, left)
             verdict.seconds = seconds
             taken.done.append(entry)
             self.settle(machine, entry, verdict)
@@ -120,7 +123,7 @@ class Runner:
 
     def blame(self, machine, done, late):
         """The machine went down, or stood still: the suite that ran then has failed."""
-        waiting = [entry for entry in machine.entries if entry not in done]
+        waiting = [e for e in (*machine.entries, *machine.closing) if e not in done]
         if not waiting:
             return
         running = read(machine.out / "running").strip()
@@ -170,7 +173,8 @@ class Runner:
                 verdict.reasons.append(f"must not be skipped here: {reason}")
                 verdict.late = False
 
-        late = verdict.late and not machine.last_try
+        # What has been in a boot that is over cannot be looked at again.
+        late = verdict.late and not machine.last_try and entry not in machine.closing
         self.report.take(machine, entry, verdict, late)
         if late:
             self.late.append((machine, entry))
@@ -200,7 +204,7 @@ class Watchdog:
 
     def feed(self, done):
         """For the suite that runs now, or the end of the machine."""
-        waiting = [entry for entry in self.machine.entries if entry not in done]
+        waiting = [e for e in (*self.machine.entries, *self.machine.closing) if e not in done]
         self.set(self.MARGIN + (waiting[0].seconds if waiting else 0))
 
     def bark(self):
