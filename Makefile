@@ -46,7 +46,7 @@ help:
 	@echo 'make check        static checks'
 	@echo 'make check-fresh  demos and .ci/run in a new, minimal Debian 12 (RELEASE=trixie: 13)'
 	@echo 'make bench        measure, print a table, write build/bench.tsv'
-	@echo 'make stress       run the long campaigns, on $(KERNEL) (storm: debug), and fuzz-qemu'
+	@echo 'make stress       the long campaigns, on $(KERNEL) (sva: newest; storm: debug), and fuzz-qemu'
 	@echo 'make fuzz-qemu    random accesses to the accelerator in a QEMU with sanitizers'
 	@echo '                  (SECONDS=60; SEED=n: those of that seed first)'
 	@echo 'make clean        remove build/; the cache stays'
@@ -122,13 +122,13 @@ bench: modules lib tools bench-programs qemu
 	@$(MAKE) --no-print-directory modules KERNEL=newest
 	@tests/bench/run
 
-# The campaigns, which are the suites with a larger number, on the stock kernel; but storm,
-# which has most to find there, on the debug kernel.
+# The campaigns, which are the suites with a larger number, on the stock kernel, in SVA on
+# the newest; but storm, which has most to find there, on the debug kernel.
 CAMPAIGNS = $(basename $(notdir $(shell grep -l accel_times tests/selftests/*.c)))
 
-stress: export KERNELS := $(sort $(KERNEL) debug)
+stress: export KERNELS := $(sort $(KERNEL) newest debug)
 stress: all-modules lib tools tests qemu
-	@KERNELS=$(KERNEL) tests/vm/suite --stress $(filter-out storm,$(CAMPAIGNS))
+	@KERNELS='$(KERNEL) newest' tests/vm/suite --stress $(filter-out storm,$(CAMPAIGNS))
 	@KERNELS=debug tests/vm/suite --stress storm
 	@$(MAKE) --no-print-directory fuzz-qemu
 
