@@ -12,8 +12,8 @@ from pathlib import Path
 from plan import BUILD, HERE, TOP
 
 # What a suite's verdict depends on beside the machine's own parts and its program.
-HARNESS = ["suite", "plan.py", "runner.py", "verdict.py", "run", "control", "ctl", "as-user", "guest-suite",
-           "init-guest", "init-initramfs", "log-whitelist"]
+HARNESS = ["suite", "plan.py", "runner.py", "verdict.py", "run", "control", "ctl", "as-user",
+           "guest-suite", "init-guest", "init-initramfs", "log-whitelist"]
 
 # What suites that are scripts run beside, or read.
 BESIDE = ["build/lib/liblite-accel.so.0", "build/grown/lib/liblite-accel.so.0", "build/lib/copy",
@@ -34,10 +34,13 @@ def printed(kernel, *command):
 
 
 class Passed:
-    """A file of the hashes under which suites have passed."""
+    """A file of the hashes under which suites have passed: of what there is before the run."""
 
-    def __init__(self, table, path=BUILD / "vm" / "passed.json"):
+    def __init__(self, table, machines, path=BUILD / "vm" / "passed.json"):
         self.table, self.path, self.lock = table, path, threading.Lock()
+        self.now = {self.key(machine, entry): self.inputs(machine, entry)
+                    for machine in machines if machine.place != "host"
+                    for entry in machine.entries}
         try:
             self.known = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -56,24 +59,27 @@ class Passed:
             modules = BUILD / "modules" / machine.kernel
         files = [*sorted(modules.rglob("*.ko")), vmlinuz, qemu,
                  *(HERE / name for name in HARNESS), *(TOP / name for name in BESIDE),
-                 entry.program]
+                 entry.program, *(closing.program for closing in machine.closing)]
         words = [file_hash(str(file)) for file in files]
-        words += [device, str(machine.options), str(entry), str(sorted(self.table.stanzas[entry.suite].items()))]
+        words += [device, str(machine.options), str(entry),
+                  str(sorted(self.table.stanzas[entry.suite].items()))]
         return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
     def key(self, machine, entry):
         return f"{machine.place} {entry.name}"
 
     def has(self, machine, entry):
-        return machine.place != "host" and \
-            self.known.get(self.key(machine, entry)) == self.inputs(machine, entry)
+        key = self.key(machine, entry)
+        return key in self.now and self.known.get(key) == self.now[key]
 
     def take(self, machine, entry, good):
-        """A suite has passed, or failed."""
-        if machine.place == "host":
+        """A suite has passed, or failed: one that closes, for all that were in its boot."""
+        if machine.place == "host" or (good and entry in machine.closing):
             return
         with self.lock:
-            self.known[self.key(machine, entry)] = good and self.inputs(machine, entry)
+            for one in machine.entries if entry in machine.closing else [entry]:
+                key = self.key(machine, one)
+                self.known[key] = good and self.now[key]
             new = self.path.with_suffix(".new")
             new.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
             new.replace(self.path)
