@@ -25,6 +25,7 @@
  *	mmap_lock		of the process; .mmap, .fault and .close run under it
  *	ldev->gate (SRCU)	the device is there while inside
  *	ldev->files_lock	list of open files
+ *	file->doorbells		faults on doorbells; who zaps them waits for the faults
  *	file->notifier_lock	what the device can reach: leaves, rings, running queues
  *	ldev->slice_lock	(spinlock) commands that the core executes, see mediated.c
  *
@@ -34,9 +35,11 @@
  *
  * MMU notifier callbacks run under reclaim and take the gate and the notifier
  * lock only; so nothing under the notifier lock allocates with reclaim, pins or
- * copies user memory.  .mmap and .fault take the gate only.  Nobody inside the
- * gate takes file->lock.  mmu_interval_notifier_remove() and synchronize_srcu()
- * are called with none of these held but file->lock, which no callback takes.
+ * copies user memory.  .mmap takes the gate only, .fault file->doorbells only,
+ * under which reclaim may enter the gate.  Nobody inside the gate takes
+ * file->doorbells or file->lock.
+ * mmu_interval_notifier_remove() and synchronize_srcu() are called with none of
+ * these held but file->lock, which no callback takes.
  *
  * Whatever the device can reach is made in one gate section, under the notifier
  * lock, that saw the device there and file->error zero.  laccel_down() closes the
@@ -51,6 +54,7 @@ struct laccel_file {
 	struct list_head node;		/* in ldev->files */
 	struct address_space *mapping;	/* of the inode, to zap doorbells */
 	struct page *dummy;		/* where doorbells of dead queues lead */
+	struct rw_semaphore doorbells;	/* held by a fault on one */
 	wait_queue_head_t wait;		/* poll */
 	atomic_t nr_failed;		/* queues that are failed */
 	struct kref ref;		/* of the descriptor and of each queue */
@@ -71,7 +75,7 @@ struct laccel_file {
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
 	enum laccel_mode mode;		/* set with it */
 	struct mmu_interval_notifier exit_hook;
-	struct work_struct drop_work;	/* unpins what is dropped */
+	struct work_struct drop_work;	/* unpins what is dropped, wakes who polls */
 	struct mutex sva_lock;		/* protects sva once it is set */
 	struct iommu_sva *sva;		/* in LACCEL_MODE_SVA */
 	u32 pasid;			/* what it stands for */

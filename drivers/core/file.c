@@ -60,6 +60,7 @@ static int laccel_open(struct inode *inode, struct file *filp)
 	file->ldev = ldev;
 	file->mapping = filp->f_mapping;
 	init_waitqueue_head(&file->wait);
+	init_rwsem(&file->doorbells);
 	mutex_init(&file->lock);
 	mutex_init(&file->sva_lock);
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);

@@ -290,7 +290,8 @@ static struct laccel_file *laccel_next_bonded(struct laccel_device *ldev)
  *
  * Files opened before stay dead after laccel_up(); new ones work.
  *
- * Context: may sleep; waits for callers of operations to leave.  The driver of a
+ * Context: may sleep; waits for callers of operations to leave, and for faults on
+ * doorbells, which wait for their programs' memory.  The driver of a
  * device that reaches memory by itself has switched bus mastering off before it
  * calls this: meanwhile memory is given back without the device being asked.
  * Guarantees: as laccel_unregister(), until laccel_up().
@@ -304,6 +305,9 @@ void laccel_down(struct laccel_device *ldev)
 	mutex_lock(&ldev->files_lock);
 	list_for_each_entry(file, &ldev->files, node)
 		laccel_file_down(file);
+	/* Faults that we wait for here wait side by side: no new ones have to be waited for. */
+	list_for_each_entry(file, &ldev->files, node)
+		laccel_zap_doorbells(file, 0, ldev->max_queues);
 	mutex_unlock(&ldev->files_lock);
 
 	/* The kernel may have us wait for a process here: nothing of ours is locked. */

@@ -48,23 +48,26 @@ static int laccel_vma_mremap(struct vm_area_struct *vma)
 	return -EPERM;
 }
 
-/* The doorbell page while the queue lives, the dummy page before and after. */
+/*
+ * The doorbell page while the queue lives, the dummy page before and after.  The page table
+ * is allocated here, which may take long: not in the gate, where others would wait for it.
+ */
 static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queue *queue)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct laccel_file *file = queue->obj.file;
-	struct laccel_device *ldev = file->ldev;
-	vm_fault_t ret;
-	int idx;
+	vm_fault_t ret = 0;
 
-	if (laccel_enter(ldev, &idx) && !READ_ONCE(queue->dead) && vma->vm_mm == file->mm)
-		ret = vmf_insert_pfn_prot(vma, vmf->address,
-					  PHYS_PFN(ldev->doorbell) + queue->slot,
-					  pgprot_noncached(vma->vm_page_prot));
-	else
-		ret = vmf_insert_pfn(vma, vmf->address, page_to_pfn(file->dummy));
-	laccel_leave(ldev, idx);
-	return ret;
+	/* Who ends queues need not wait for faults on dead ones. */
+	if (!READ_ONCE(queue->dead) && vma->vm_mm == file->mm) {
+		down_read(&file->doorbells);
+		if (!READ_ONCE(queue->dead))
+			ret = vmf_insert_pfn_prot(vma, vmf->address,
+						  PHYS_PFN(file->ldev->doorbell) + queue->slot,
+						  pgprot_noncached(vma->vm_page_prot));
+		up_read(&file->doorbells);
+	}
+	return ret ?: vmf_insert_pfn(vma, vmf->address, page_to_pfn(file->dummy));
 }
 
 /* What is mapped there, or NULL if it is a doorbell.  A mapping shows all of its region. */
@@ -204,11 +207,14 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
  * @slot: the first slot
  * @count: how many
  *
- * Context: no queue of these slots and this file is alive, and nobody is left
- * inside the gate who saw one that was, or the device is gone.
+ * Context: no queue of these slots and this file is alive; may sleep, and wait for the
+ * memory of the file's program, but not under its notifier lock.
  */
 void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count)
 {
+	/* See those end that saw one alive. */
+	down_write(&file->doorbells);
+	up_write(&file->doorbells);
 	unmap_mapping_range(file->mapping, laccel_mmap_offset(LACCEL_REGION_DOORBELL, slot),
 			    (u64)count << LACCEL_SLOT_SHIFT, 1);
 }

@@ -132,6 +132,7 @@ static void fixture_init_file(struct fixture *fx)
 	file->mapping = &fx->mapping;
 	kref_init(&file->ref);
 	init_waitqueue_head(&file->wait);
+	init_rwsem(&file->doorbells);
 	mutex_init(&file->lock);
 	mutex_init(&file->sva_lock);
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
@@ -214,20 +215,37 @@ static void visit(struct work_struct *work)
 	struct visitor *visitor = container_of(work, struct visitor, work);
 	int idx;
 
-	laccel_enter(visitor->ldev, &idx);
+	if (visitor->file)
+		down_read(&visitor->file->doorbells);
+	else
+		laccel_enter(visitor->ldev, &idx);
 	complete(&visitor->inside);
 	msleep(200);
 	WRITE_ONCE(visitor->left, true);
-	laccel_leave(visitor->ldev, idx);
+	if (visitor->file)
+		up_read(&visitor->file->doorbells);
+	else
+		laccel_leave(visitor->ldev, idx);
+}
+
+static void visitor_begin(struct visitor *visitor)
+{
+	init_completion(&visitor->inside);
+	INIT_WORK_ONSTACK(&visitor->work, visit);
+	queue_work(system_long_wq, &visitor->work);
+	wait_for_completion(&visitor->inside);
 }
 
 void visitor_enter(struct visitor *visitor, struct laccel_device *ldev)
 {
 	*visitor = (struct visitor){ .ldev = ldev };
-	init_completion(&visitor->inside);
-	INIT_WORK_ONSTACK(&visitor->work, visit);
-	queue_work(system_long_wq, &visitor->work);
-	wait_for_completion(&visitor->inside);
+	visitor_begin(visitor);
+}
+
+void visitor_fault(struct visitor *visitor, struct laccel_file *file)
+{
+	*visitor = (struct visitor){ .file = file };
+	visitor_begin(visitor);
 }
 
 bool visitor_end(struct visitor *visitor)

@@ -55,11 +55,13 @@ struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size
 struct visitor {
 	struct work_struct work;
 	struct laccel_device *ldev;
+	struct laccel_file *file;	/* NULL, or whose doorbell it faults on instead */
 	struct completion inside;
 	bool left;
 };
 
 void visitor_enter(struct visitor *visitor, struct laccel_device *ldev);
+void visitor_fault(struct visitor *visitor, struct laccel_file *file);
 /* Had it left before this was called? */
 bool visitor_end(struct visitor *visitor);
 
