@@ -10,6 +10,7 @@
 #include <linux/completion.h>
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
+#include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 
@@ -147,6 +148,15 @@ static const struct laccel_ops edu_ops = {
 	.execute = edu_execute,
 };
 
+/* A transfer of before would go on as soon as the device may reach memory. */
+static int edu_settle(struct edu *edu)
+{
+	u64 cmd;
+
+	return readq_poll_timeout(edu->regs + EDU_DMA_CMD, cmd, !(cmd & EDU_DMA_START),
+				  USEC_PER_MSEC, jiffies_to_usecs(EDU_TIMEOUT));
+}
+
 static int edu_init(struct edu *edu)
 {
 	struct pci_dev *pdev = edu->pdev;
@@ -161,6 +171,9 @@ static int edu_init(struct edu *edu)
 		return PTR_ERR(edu->regs);
 	if ((readl(edu->regs + EDU_ID) & EDU_ID_MASK) != EDU_ID_VALUE)
 		return -ENODEV;
+	ret = edu_settle(edu);
+	if (ret)
+		return ret;
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(28));
 	if (ret)
 		return ret;
