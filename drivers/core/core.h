@@ -315,6 +315,7 @@ struct laccel_queue {
 	struct laccel_ring cq;
 	struct laccel_queue_state *state;
 	struct eventfd_ctx *eventfd;
+	struct work_struct signal_work;
 	struct laccel_queue_status last;	/* what the device said at the end */
 	struct laccel_fault fault;	/* outstanding */
 	struct work_struct fault_work;
@@ -333,6 +334,7 @@ void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
 		       enum laccel_state state);
 void laccel_queue_put(struct laccel_queue *queue);
 void laccel_queue_work(struct laccel_queue *queue, struct work_struct *work);
+void laccel_queue_signal(struct laccel_queue *queue);
 void laccel_slot_put(struct laccel_queue *queue);
 
 /* mmap.c */

@@ -137,9 +137,6 @@ void laccel_file_down(struct laccel_file *file)
 	laccel_pgtable_down(file);
 	mutex_unlock(&file->notifier_lock);
 	queue_work(laccel_wq, &file->drop_work);
-
-	laccel_zap_doorbells(file, 0, file->ldev->max_queues);
-	wake_up_all(&file->wait);
 }
 
 /**

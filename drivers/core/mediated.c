@@ -15,7 +15,6 @@
  *
  * ldev->slice_lock protects commands, positions, and the lists of what is ready.
  */
-#include <linux/eventfd.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -76,7 +75,7 @@ static void laccel_post(struct laccel_mediated *m, const struct laccel_command *
 	smp_store_release(&cqe->phase, !(m->retired & m->cq_entries));
 	m->retired++;
 	if (m->armed && m->queue->eventfd)
-		eventfd_signal(m->queue->eventfd);
+		laccel_queue_signal(m->queue);
 	m->armed = false;
 }
 
@@ -495,7 +494,7 @@ static void laccel_arm(struct laccel_mediated *m, u64 value)
 	}
 	m->armed = value == m->retired;
 	if (!m->armed && m->queue->eventfd)
-		eventfd_signal(m->queue->eventfd);
+		laccel_queue_signal(m->queue);
 }
 
 static int laccel_kick(struct laccel_file *file, const struct laccel_kick *kick)

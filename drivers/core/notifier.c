@@ -69,7 +69,6 @@ static bool laccel_exit(struct mmu_interval_notifier *notifier,
 
 	laccel_sva_unbind(file);
 	queue_work(laccel_wq, &file->drop_work);
-	wake_up_all(&file->wait);
 	return true;
 }
 
@@ -78,13 +77,15 @@ static const struct mmu_interval_notifier_ops laccel_exit_ops = {
 };
 
 /**
- * laccel_drop_work - Give back what has been dropped
+ * laccel_drop_work - Give back what has been dropped, and tell who polls of the end
  * @work: the file's drop_work
  */
 void laccel_drop_work(struct work_struct *work)
 {
 	struct laccel_file *file = container_of(work, struct laccel_file, drop_work);
 
+	if (READ_ONCE(file->error))
+		wake_up_all(&file->wait);
 	laccel_unpin_dropped(file);
 	laccel_mirror_trim(file);
 	if (READ_ONCE(file->error) != -EPERM)

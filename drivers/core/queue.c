@@ -92,8 +92,16 @@ void laccel_slot_put(struct laccel_queue *queue)
 	kref_put(&queue->slot_ref, laccel_slot_free);
 }
 
+/* A queue that has been destroyed has no work any more. */
+static void laccel_slot_work(struct laccel_queue *queue, struct workqueue_struct *wq,
+			     struct work_struct *work)
+{
+	if (kref_get_unless_zero(&queue->slot_ref) && !queue_work(wq, work))
+		laccel_slot_put(queue);
+}
+
 /**
- * laccel_queue_work - Have work done for a queue
+ * laccel_queue_work - Have work done for a queue that may wait for its program's memory
  * @queue: a queue; destroyed already, it has no work any more
  * @work: its fault_work, or what mediated.c has instead; ends with laccel_slot_put()
  *
@@ -101,9 +109,32 @@ void laccel_slot_put(struct laccel_queue *queue)
  */
 void laccel_queue_work(struct laccel_queue *queue, struct work_struct *work)
 {
-	if (kref_get_unless_zero(&queue->slot_ref) &&
-	    !queue_work(queue->obj.file->ldev->workers[queue->slot], work))
-		laccel_slot_put(queue);
+	laccel_slot_work(queue, queue->obj.file->ldev->workers[queue->slot], work);
+}
+
+static void laccel_signal_work(struct work_struct *work)
+{
+	struct laccel_queue *queue = container_of(work, struct laccel_queue, signal_work);
+
+	if (queue->eventfd)
+		eventfd_signal(queue->eventfd);
+	if (READ_ONCE(queue->state->state) == LACCEL_STATE_FAILED)
+		wake_up_all(&queue->obj.file->wait);
+	laccel_slot_put(queue);
+}
+
+/**
+ * laccel_queue_signal - Wake who waits for a queue
+ * @queue: a queue, not destroyed
+ *
+ * They are as many as the program has made: a worker wakes them, on no other program's
+ * time and under no lock of ours.
+ *
+ * Context: any, interrupts included.
+ */
+void laccel_queue_signal(struct laccel_queue *queue)
+{
+	laccel_slot_work(queue, queue->obj.file->ldev->wq, &queue->signal_work);
 }
 
 static int laccel_queue_check(struct laccel_file *file, const struct laccel_queue_create *create)
@@ -152,6 +183,7 @@ static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
 
 	kref_init(&queue->ref);
 	INIT_LIST_HEAD(&queue->node);
+	INIT_WORK(&queue->signal_work, laccel_signal_work);
 	INIT_WORK(&queue->fault_work, laccel_fault_work);
 	kref_get(&file->ref);
 	queue->obj.file = file;
@@ -407,8 +439,7 @@ static bool laccel_queue_set_state(struct laccel_queue *queue, enum laccel_state
 	if (cmpxchg(&queue->state->state, LACCEL_STATE_RUNNING, state) != LACCEL_STATE_RUNNING)
 		return false;
 	trace_laccel_queue(queue->obj.file->ldev, queue->slot, state);
-	if (queue->eventfd)
-		eventfd_signal(queue->eventfd);
+	laccel_queue_signal(queue);
 	return true;
 }
 
@@ -497,7 +528,7 @@ void laccel_queue_event(struct laccel_device *ldev, u32 slot)
 	laccel_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
 	if (queue && queue->eventfd)
-		eventfd_signal(queue->eventfd);
+		laccel_queue_signal(queue);
 	laccel_leave(ldev, idx);
 }
 EXPORT_SYMBOL_GPL(laccel_queue_event);
@@ -530,9 +561,7 @@ void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 
 		/* Counted first: who hears of it asks the file next. */
 		atomic_inc(&file->nr_failed);
-		if (laccel_queue_set_state(queue, LACCEL_STATE_FAILED))
-			wake_up_all(&file->wait);
-		else
+		if (!laccel_queue_set_state(queue, LACCEL_STATE_FAILED))
 			atomic_dec(&file->nr_failed);
 	}
 	laccel_leave(ldev, idx);

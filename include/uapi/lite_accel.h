@@ -265,7 +265,8 @@ struct laccel_destroy {
  *	may be shorter than the SQ, the device fetches no command it has no
  *	free CQ entry for
  * @eventfd: [in] an eventfd that is signalled for an armed completion and when
- *	the queue fails, or -1
+ *	the queue fails or ends, or -1.  A signal may come a moment later, and what
+ *	comes meanwhile has no other one
  * @id: [out] the queue's id within this file
  * @sqe_size: [out] sizeof(struct laccel_sqe)
  * @cqe_size: [out] sizeof(struct laccel_cqe)

@@ -25,8 +25,44 @@ static void slots_that_are_not(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_RUNNING);
 }
 
+struct waiter {
+	struct wait_queue_entry entry;
+	unsigned int calls;
+	bool worker;	/* that is who has called last */
+};
+
+static int waiter_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
+{
+	struct waiter *waiter = container_of(entry, struct waiter, entry);
+
+	waiter->calls++;
+	waiter->worker = current->flags & PF_WQ_WORKER;
+	return 0;
+}
+
+/* F9: not by the interrupt, in whose time others stand, and who may hold locks. */
+static void waiters_are_woken_by_a_worker(struct kunit *test)
+{
+	struct waiter waiter = {};
+	struct fixture *fx = test->priv;
+	struct laccel_queue *queue;
+
+	fixture_bind(test);
+	queue = fixture_create(test);
+	fx->queue_error = LACCEL_ERROR_SQ_TAIL;
+	init_waitqueue_func_entry(&waiter.entry, waiter_wake);
+	add_wait_queue(&fx->file.wait, &waiter.entry);
+
+	laccel_queue_failed(&fx->ldev, queue->slot);
+	flush_workqueue(fx->ldev.wq);
+	KUNIT_EXPECT_EQ(test, waiter.calls, 1);
+	KUNIT_EXPECT_TRUE(test, waiter.worker);
+	remove_wait_queue(&fx->file.wait, &waiter.entry);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(slots_that_are_not),
+	KUNIT_CASE(waiters_are_woken_by_a_worker),
 	{ }
 };
 

@@ -110,6 +110,7 @@ static void fixture_init_device(struct fixture *fx, struct device *parent)
 	ldev->max_entries = 4096;
 	ldev->queues = fx->queues;
 	ldev->workers = fx->workers;
+	ldev->wq = laccel_wq;
 	ida_init(&ldev->slots);
 	init_rwsem(&ldev->bonds);
 
@@ -180,6 +181,7 @@ void fixture_exit(struct kunit *test)
 	laccel_pgtable_fini(file);
 	cancel_work_sync(&file->drop_work);
 	laccel_unpin_dropped(file);
+	flush_workqueue(fx->ldev.wq);
 
 	KUNIT_EXPECT_TRUE(test, list_empty(&file->tables));
 	KUNIT_EXPECT_EQ(test, file->nr_idle_tables, 0);

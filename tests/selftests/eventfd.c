@@ -3,6 +3,8 @@
  * Eventfds and interrupts: who is woken when, that no wake-up is lost, and signals to
  * eventfds and of queues that go meanwhile (B39).
  */
+#include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include "accel.h"
@@ -11,6 +13,8 @@
 
 #define MODERATION_NS	20000	/* of our device's driver */
 #define ARMS	500
+#define EPOLLS	300	/* each watches so many copies of an eventfd's descriptor */
+#define COMMANDS	300u
 
 FIXTURE(eventfd) {
 	int fd;
@@ -89,6 +93,65 @@ TEST_F(eventfd, arms_without_end)
 	ASSERT_EQ(0, vm_switch("ignore-moderation", true));
 	EXPECT_EQ(ARMS, arm_without_end(&self->q, &most));
 	ASSERT_EQ(0, vm_switch("ignore-moderation", false));
+}
+
+static bool watch(int event)
+{
+	struct epoll_event in = { .events = EPOLLIN };
+	int epolls[EPOLLS];
+
+	for (int i = 0; i < EPOLLS; i++)
+		epolls[i] = epoll_create1(EPOLL_CLOEXEC);
+	for (int copies = 0; copies < EPOLLS; copies++) {
+		int copy = dup(event);
+
+		for (int i = 0; i < EPOLLS; i++)
+			if (epoll_ctl(epolls[i], EPOLL_CTL_ADD, copy, &in))
+				return false;
+	}
+	return true;
+}
+
+struct signaller {
+	struct accel_queue *q;
+	bool end;
+};
+
+/* Whatever is armed for an old position is signalled at once. */
+static void *signal_on(void *arg)
+{
+	struct signaller *s = arg;
+
+	while (!__atomic_load_n(&s->end, __ATOMIC_RELAXED))
+		accel_arm(s->q, 0);
+	return NULL;
+}
+
+/*
+ * F9: each signal has 90,000 waiters; while they are woken the core executes others' commands.
+ * What interrupts may signal is a test in tests/kunit.
+ */
+TEST_F_TIMEOUT(eventfd, waiters_hold_up_nobody, 120)
+{
+	struct signaller s = { .q = &self->q };
+	struct accel_queue other = { .fd = accel_open() };
+	uint64_t signals;
+	pthread_t thread;
+
+	if (!accel_lacks(ACCEL_DOORBELL))
+		SKIP(return, "the device has doorbell pages");
+	ASSERT_EQ(0, accel_queue_create(&other, 16, 16, -1));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+	ASSERT_TRUE(watch(self->event));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, signal_on, &s));
+	ASSERT_TRUE(accel_signalled(self->event));
+	for (unsigned int i = 0; i < COMMANDS; i++)
+		ASSERT_EQ(LACCEL_OK, accel_command(&other, accel_nop(0)));
+	__atomic_store_n(&s.end, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	if (read(self->event, &signals, sizeof(signals)) < 0)
+		signals = 0;
+	EXPECT_GE(COMMANDS / 5, signals);
 }
 
 /* An interrupt that was put off is not that of an arm that came after. */

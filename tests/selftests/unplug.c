@@ -179,7 +179,7 @@ TEST_F(gone, while_running)
 	ASSERT_EQ(0, take_away(variant->removal, self->bdf));
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(q));
 	EXPECT_EQ(charged, accel_fd_pinned_kb(q->fd));
-	EXPECT_TRUE(accel_readable(self->user.event));
+	EXPECT_TRUE(accel_signalled(self->user.event));
 	EXPECT_EQ(1, poll(&pfd, 1, 0));
 	EXPECT_EQ(POLLERR, pfd.revents);
 	EXPECT_TRUE(accel_is_quiet(self->user.memory, LENGTH));
