@@ -21,6 +21,7 @@
 #define EDU_ID_VALUE		0xed
 #define EDU_FACTORIAL		0x08
 #define EDU_STATUS		0x20
+#define EDU_STATUS_COMPUTING	0x01
 #define EDU_STATUS_IRQ		0x80	/* interrupt when a factorial is computed */
 #define EDU_IRQ_STATUS		0x24
 #define EDU_IRQ_ACK		0x64
@@ -41,8 +42,9 @@
 #define EDU_OP_FACTORIAL	LACCEL_OP_VENDOR
 #define EDU_FACTORIAL_MAX	12
 
-/* A transfer takes 100 ms. */
-#define EDU_TIMEOUT		(2 * HZ)
+/* A transfer takes 100 ms of the guest's time, a factorial some of a busy host's. */
+#define EDU_TRANSFER_TIMEOUT	(2 * HZ)
+#define EDU_FACTORIAL_TIMEOUT	(20 * HZ)
 
 struct edu {
 	struct laccel_device ldev;
@@ -65,9 +67,9 @@ static irqreturn_t edu_irq(int irq, void *data)
 }
 
 /* The bounce page and the buffer stay ours: a late transfer does no harm. */
-static enum laccel_status edu_wait(struct edu *edu)
+static enum laccel_status edu_wait(struct edu *edu, unsigned long timeout)
 {
-	if (wait_for_completion_timeout(&edu->done, EDU_TIMEOUT))
+	if (wait_for_completion_timeout(&edu->done, timeout))
 		return LACCEL_OK;
 	pci_clear_master(edu->pdev);
 	edu->lost = true;
@@ -83,7 +85,7 @@ static enum laccel_status edu_dma(struct edu *edu, u64 src, u64 dst, u32 length,
 	writeq(dst, edu->regs + EDU_DMA_DST);
 	writeq(length, edu->regs + EDU_DMA_COUNT);
 	writeq(EDU_DMA_START | EDU_DMA_IRQ | flags, edu->regs + EDU_DMA_CMD);
-	return edu_wait(edu);
+	return edu_wait(edu, EDU_TRANSFER_TIMEOUT);
 }
 
 static u32 edu_bounce_offset(const struct laccel_slice *slice, const struct laccel_piece *piece)
@@ -128,7 +130,7 @@ static enum laccel_status edu_factorial(struct edu *edu, struct laccel_slice *sl
 	reinit_completion(&edu->done);
 	writel(EDU_STATUS_IRQ, edu->regs + EDU_STATUS);
 	writel(slice->value, edu->regs + EDU_FACTORIAL);
-	status = edu_wait(edu);
+	status = edu_wait(edu, EDU_FACTORIAL_TIMEOUT);
 	slice->value = readl(edu->regs + EDU_FACTORIAL);
 	return status;
 }
@@ -148,13 +150,26 @@ static const struct laccel_ops edu_ops = {
 	.execute = edu_execute,
 };
 
-/* A transfer of before would go on as soon as the device may reach memory. */
+/*
+ * The driver before may have given up waiting: a transfer would go on as soon as the device
+ * may reach memory, and a factorial would be taken for the end of a transfer.
+ */
 static int edu_settle(struct edu *edu)
 {
+	u32 status;
 	u64 cmd;
+	int ret;
 
-	return readq_poll_timeout(edu->regs + EDU_DMA_CMD, cmd, !(cmd & EDU_DMA_START),
-				  USEC_PER_MSEC, jiffies_to_usecs(EDU_TIMEOUT));
+	ret = readq_poll_timeout(edu->regs + EDU_DMA_CMD, cmd, !(cmd & EDU_DMA_START),
+				 USEC_PER_MSEC, jiffies_to_usecs(EDU_TRANSFER_TIMEOUT));
+	if (ret)
+		return ret;
+	ret = readl_poll_timeout(edu->regs + EDU_STATUS, status, !(status & EDU_STATUS_COMPUTING),
+				 USEC_PER_MSEC, jiffies_to_usecs(EDU_FACTORIAL_TIMEOUT));
+	if (ret)
+		return ret;
+	writel(readl(edu->regs + EDU_IRQ_STATUS), edu->regs + EDU_IRQ_ACK);
+	return 0;
 }
 
 static int edu_init(struct edu *edu)
