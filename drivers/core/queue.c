@@ -11,6 +11,9 @@
 #include "core.h"
 #include "trace.h"
 
+/* For what part of the time interrupts send signals themselves: one in so many. */
+#define LACCEL_SIGNAL_SHARE 8
+
 /* How long a new queue waits for the slot of one that is gone. */
 #define LACCEL_SLOT_WAIT_MS 100
 
@@ -112,14 +115,19 @@ void laccel_queue_work(struct laccel_queue *queue, struct work_struct *work)
 	laccel_slot_work(queue, queue->obj.file->ldev->workers[queue->slot], work);
 }
 
-static void laccel_signal_work(struct work_struct *work)
+static void laccel_queue_wake(struct laccel_queue *queue)
 {
-	struct laccel_queue *queue = container_of(work, struct laccel_queue, signal_work);
-
 	if (queue->eventfd)
 		eventfd_signal(queue->eventfd);
 	if (READ_ONCE(queue->state->state) == LACCEL_STATE_FAILED)
 		wake_up_all(&queue->obj.file->wait);
+}
+
+static void laccel_signal_work(struct work_struct *work)
+{
+	struct laccel_queue *queue = container_of(work, struct laccel_queue, signal_work);
+
+	laccel_queue_wake(queue);
 	laccel_slot_put(queue);
 }
 
@@ -127,8 +135,8 @@ static void laccel_signal_work(struct work_struct *work)
  * laccel_queue_signal - Wake who waits for a queue
  * @queue: a queue, not destroyed
  *
- * They are as many as the program has made: a worker wakes them, on no other program's
- * time and under no lock of ours.
+ * They are as many as the program has made: a worker wakes them, who takes turns as any
+ * process does and holds no lock of ours.
  *
  * Context: any, interrupts included.
  */
@@ -503,12 +511,36 @@ void laccel_queue_destroy(struct laccel_queue *queue)
 
 	synchronize_srcu_expedited(&file->ldev->gate);
 	laccel_zap_doorbells(file, queue->slot, 1);
+	/* The slot is not to wait for the worker. */
+	if (cancel_work_sync(&queue->signal_work)) {
+		laccel_queue_wake(queue);
+		laccel_slot_put(queue);
+	}
 	if (queue->state->state == LACCEL_STATE_FAILED)
 		atomic_dec(&file->nr_failed);
 	mutex_lock(&file->lock);
 	laccel_queue_leave_slot(queue);
 	mutex_unlock(&file->lock);
 	laccel_slot_put(queue);
+}
+
+/*
+ * A sleeper wakes soonest if the interrupt wakes it.  But those that wait for an eventfd are
+ * as many as the program has made: interrupts have a share of the time for this, and what
+ * goes beyond it is the worker's.
+ */
+static void laccel_queue_signal_at_once(struct laccel_queue *queue)
+{
+	atomic64_t *next = &queue->obj.file->ldev->signal_next;
+	s64 begin = ktime_get_mono_fast_ns(), earliest = atomic64_read(next);
+
+	/* One at a time, on all CPUs. */
+	if (begin < earliest || !atomic64_try_cmpxchg(next, &earliest, S64_MAX)) {
+		laccel_queue_signal(queue);
+		return;
+	}
+	eventfd_signal(queue->eventfd);
+	atomic64_set(next, begin + (ktime_get_mono_fast_ns() - begin) * LACCEL_SIGNAL_SHARE);
 }
 
 /**
@@ -528,7 +560,7 @@ void laccel_queue_event(struct laccel_device *ldev, u32 slot)
 	laccel_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
 	if (queue && queue->eventfd)
-		laccel_queue_signal(queue);
+		laccel_queue_signal_at_once(queue);
 	laccel_leave(ldev, idx);
 }
 EXPORT_SYMBOL_GPL(laccel_queue_event);

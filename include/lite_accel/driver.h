@@ -246,7 +246,7 @@ struct laccel_device {
 	struct srcu_struct gate;
 	struct rw_semaphore bonds;		/* for reading while a bond of SVA is made */
 	struct cdev cdev;
-	struct workqueue_struct *wq;		/* for the next two */
+	struct workqueue_struct *wq;		/* for the next two, and signals */
 	struct work_struct lost_work;
 	struct work_struct feed_work;
 	struct workqueue_struct **workers;	/* by slot, each made when it is first used */
@@ -257,6 +257,7 @@ struct laccel_device {
 	atomic_t nr_queues;
 	atomic_t nr_memories;
 	atomic64_t nr_refills;
+	atomic64_t signal_next;			/* ns; until then workers signal */
 	spinlock_t slice_lock;			/* protects ready, and see mediated.c */
 	struct list_head ready;			/* files with slices to execute */
 };

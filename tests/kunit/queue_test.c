@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/eventfd.h>
+
 #include "fixture.h"
+
+static void count_signal(struct eventfd_ctx *eventfd);
+#define eventfd_signal count_signal
 #include "../../drivers/core/queue.c"
 #include "../../drivers/core/mmap.c"
 
@@ -216,6 +221,87 @@ static void first_end_is_told(struct kunit *test)
 	laccel_queue_put(queue);
 }
 
+static struct {
+	unsigned int at_once;
+	unsigned int by_worker;
+	u64 longest;
+	u64 sum;	/* of those at once; ns */
+} signals;
+
+/* Takes its time, as if there were many waiters. */
+static void count_signal(struct eventfd_ctx *eventfd)
+{
+	u64 begin = ktime_get_mono_fast_ns(), ns;
+
+	while (ktime_get_mono_fast_ns() - begin < 200 * NSEC_PER_USEC)
+		cpu_relax();
+	if (current->flags & PF_WQ_WORKER) {
+		signals.by_worker++;
+		return;
+	}
+	ns = ktime_get_mono_fast_ns() - begin;
+	signals.at_once++;
+	signals.sum += ns;
+	signals.longest = max(signals.longest, ns);
+}
+
+/* One that saw the queue alive may be about to map its doorbell; the slot is another's soon. */
+static void destroy_waits_for_faults(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_queue *queue;
+	struct visitor visitor;
+
+	fixture_bind(test);
+	queue = fixture_create(test);
+	visitor_fault(&visitor, &fx->file);
+	KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
+	KUNIT_EXPECT_TRUE(test, visitor_end(&visitor));
+}
+
+/* The end of a queue is told, and its slot free, before destroy returns. */
+static void destroy_waits_for_no_worker(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_queue *queue;
+	unsigned int i;
+
+	fixture_bind(test);
+	for (i = 0; i < 10; i++) {
+		queue = fixture_create(test);
+		queue->eventfd = (void *)queue;
+		memset(&signals, 0, sizeof(signals));
+		kref_get(&queue->ref);
+		KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
+		KUNIT_EXPECT_EQ(test, signals.at_once + signals.by_worker, 1);
+		KUNIT_EXPECT_TRUE(test, ida_is_empty(&fx->ldev.slots));
+		queue->eventfd = NULL;
+		laccel_queue_put(queue);
+	}
+}
+
+/* F9: interrupts without end take a share of the time, whoever waits for the eventfd. */
+static void interrupts_have_a_share(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_queue *queue;
+	u64 begin;
+
+	fixture_bind(test);
+	queue = fixture_create(test);
+	queue->eventfd = (void *)queue;
+	memset(&signals, 0, sizeof(signals));
+
+	begin = ktime_get_mono_fast_ns();
+	while (signals.at_once < 10)
+		laccel_queue_event(&fx->ldev, queue->slot);
+	KUNIT_EXPECT_LE(test, (signals.sum - signals.longest) * LACCEL_SIGNAL_SHARE,
+			ktime_get_mono_fast_ns() - begin);
+	flush_workqueue(fx->ldev.wq);
+	KUNIT_EXPECT_GT(test, signals.by_worker, 0);
+	queue->eventfd = NULL;
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(lengths_are_checked, length_gen_params),
 	KUNIT_CASE(rings_are_as_long_as_asked),
@@ -224,6 +310,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(not_started_leaves_nothing),
 	KUNIT_CASE(not_started_is_not_freed_at_once),
 	KUNIT_CASE(not_started_is_out_of_reach),
+	KUNIT_CASE(destroy_waits_for_faults),
+	KUNIT_CASE(destroy_waits_for_no_worker),
+	KUNIT_CASE(interrupts_have_a_share),
 	KUNIT_CASE(first_end_is_told),
 	{ }
 };
