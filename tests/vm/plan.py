@@ -67,17 +67,13 @@ class Entry:
 class Machine:
     """One configuration of the virtual machine, or the host itself, and its plan."""
 
+    name: str
     place: str
     options: tuple
     entries: tuple
     # What each boot ends with.
     closing: tuple = ()
     last_try: bool = False
-
-    @property
-    def name(self):
-        devices = dict.fromkeys(entry.device.name for entry in self.entries)
-        return f"{'+'.join(devices)}/{self.place}"
 
     @property
     def kernel(self):
@@ -176,6 +172,10 @@ class Table:
                     if self.kernels(suite, place) <= set(kernels):
                         entry = self.entry(device, suite, place, user)
                         found.setdefault(self.key(entry, place), ([], []))[closes].append(entry)
-        machines = [Machine(place, options, tuple(entries), tuple(closing))
+        machines = [Machine(f"{'+'.join(dict.fromkeys(e.device.name for e in entries))}/{place}",
+                            place, options, tuple(entries), tuple(closing))
                     for (place, options, _), (entries, closing) in found.items() if entries]
+        if wanted and not machines:
+            raise Wrong(f"{' '.join(wanted)}: nothing to run on these devices and kernels, or "
+                        "only after other suites")
         return sorted(machines, key=lambda machine: -machine.limit)
