@@ -74,12 +74,22 @@ class Passed:
 
     def take(self, machine, entry, good):
         """A suite has passed, or failed: one that closes, for all that were in its boot."""
-        if machine.place == "host" or (good and entry in machine.closing):
+        if machine.place == "host":
             return
+        if entry not in machine.closing:
+            self.write({self.key(machine, entry): good and self.now[self.key(machine, entry)]})
+        elif not good:
+            self.forget(machine, machine.entries)
+
+    def forget(self, machine, entries):
+        """Nothing is known of what was in a boot; who passes later may have been the guiltless."""
+        for entry in entries:
+            self.now[self.key(machine, entry)] = None
+        self.write({self.key(machine, entry): False for entry in entries})
+
+    def write(self, known):
         with self.lock:
-            for one in machine.entries if entry in machine.closing else [entry]:
-                key = self.key(machine, one)
-                self.known[key] = good and self.now[key]
+            self.known.update(known)
             new = self.path.with_suffix(".new")
             new.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
             new.replace(self.path)

@@ -81,6 +81,8 @@ class Runner:
         self.take_results(machine, taken)
         if status or not taken.done:
             self.blame(machine, taken.done, watchdog.barked)
+        if self.passed and not set(machine.closing) <= set(taken.done):
+            self.passed.forget(machine, taken.done)
         return taken.done
 
     def start(self, command, log, env):
@@ -205,7 +207,9 @@ class Watchdog:
     def feed(self, done):
         """For the suite that runs now, or the end of the machine."""
         waiting = [e for e in (*self.machine.entries, *self.machine.closing) if e not in done]
-        self.set(self.MARGIN + (waiting[0].seconds if waiting else 0))
+        # One that closes is next, too, if a suite has left something behind.
+        self.set(self.MARGIN + max((entry.seconds for entry in
+                                    (*waiting[:1], *self.machine.closing)), default=0))
 
     def bark(self):
         self.barked = True
