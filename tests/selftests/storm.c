@@ -588,7 +588,7 @@ static void disturb(const char *bdf, struct worker *w)
 
 	if (accel_lacks(ACCEL_MODEL) || one_in(w, 2)) {
 		vm_unbind(bdf);
-		vm_bind(bdf);
+		vm_attach(bdf);
 	} else {
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
 		vm_write(path, "1");
@@ -655,6 +655,9 @@ TEST_F_TIMEOUT(storm, random_programs, 4 * 3600)
 		ASSERT_EQ(self->programs[i], waitpid(self->programs[i], NULL, 0));
 	}
 
+	/* What is wrong is told before what is late. */
+	EXPECT_FALSE(world->wrong);
+	EXPECT_EQ(0, vm_await_node());
 	/* The device is as good as new, for who was there all the time. */
 	copies = __atomic_load_n(&world->copies, __ATOMIC_RELAXED);
 	EXPECT_TRUE(accel_until(__atomic_load_n(&world->copies, __ATOMIC_RELAXED) > copies + 1));
