@@ -328,6 +328,10 @@ FIXTURE_TEARDOWN(driver)
 {
 	struct user next;
 
+	if (vm_present() && !accel_lacks(ACCEL_MODEL)) {
+		EXPECT_EQ(0, vm_set("delay-completions-ns", 0));
+		EXPECT_EQ(0, vm_set("bandwidth", 0));
+	}
 	ASSERT_EQ(0, open_user(&next));
 	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_nop(1)));
 	close_user(&next);
@@ -441,8 +445,6 @@ TEST_F_TIMEOUT(driver, reset_cuts_off_first, 60)
 	EXPECT_GE(LENGTH / 4, landed);
 	close_user(&u);
 	close_user(&other);
-	ASSERT_EQ(0, vm_set("delay-completions-ns", 0));
-	ASSERT_EQ(0, vm_set("bandwidth", 0));
 }
 
 /* B3: there is nothing in sysfs that cannot be read, or written in vain. */
