@@ -249,7 +249,7 @@ carriage_returns()
 	local sum
 	sum=$(sha256sum <small | cut -c 1-64)
 	sha256sum small | sed 's/$/\r/' >SUMS && same -c SUMS || return
-	cp small $'ends\r' && cp small $'with\rreturn' &&
+	cp small $'ends\r' &&
 		printf '%s  %s\r\n' "$sum" $'ends\r' "$sum" $'with\rreturn' >SUMS && same -c --status SUMS
 }
 
@@ -384,6 +384,7 @@ echo small >small
 mkdir folder
 cp small 'with space'
 cp small $'with\nnewline'
+cp small $'with\rreturn'
 cp small 'back\slash'
 { sha256sum small; echo garbage; echo "${fake:=$(printf '0%.0s' {1..64})}  big"; } >WRONG
 { sha256sum small; echo "$fake  nowhere"; } >ABSENT
