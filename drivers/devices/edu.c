@@ -164,10 +164,12 @@ static int edu_settle(struct edu *edu)
 				 USEC_PER_MSEC, jiffies_to_usecs(EDU_TRANSFER_TIMEOUT));
 	if (ret)
 		return ret;
+
 	ret = readl_poll_timeout(edu->regs + EDU_STATUS, status, !(status & EDU_STATUS_COMPUTING),
 				 USEC_PER_MSEC, jiffies_to_usecs(EDU_FACTORIAL_TIMEOUT));
 	if (ret)
 		return ret;
+
 	writel(readl(edu->regs + EDU_IRQ_STATUS), edu->regs + EDU_IRQ_ACK);
 	return 0;
 }
@@ -179,6 +181,7 @@ static int edu_init(struct edu *edu)
 
 	if (ret)
 		return ret;
+
 	if (pci_resource_len(pdev, 0) < EDU_DMA_CMD + sizeof(u64))
 		return -ENODEV;
 	edu->regs = pcim_iomap_region(pdev, 0, KBUILD_MODNAME);
@@ -186,16 +189,19 @@ static int edu_init(struct edu *edu)
 		return PTR_ERR(edu->regs);
 	if ((readl(edu->regs + EDU_ID) & EDU_ID_MASK) != EDU_ID_VALUE)
 		return -ENODEV;
+
 	ret = edu_settle(edu);
 	if (ret)
 		return ret;
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(28));
 	if (ret)
 		return ret;
+
 	edu->bounce = dmam_alloc_coherent(&pdev->dev, EDU_MAX_TRANSFER, &edu->bounce_dma,
 					  GFP_KERNEL);
 	if (!edu->bounce)
 		return -ENOMEM;
+
 	ret = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSI);
 	if (ret < 0)
 		return ret;
@@ -217,18 +223,23 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	if (!edu)
 		return -ENOMEM;
+
 	edu->pdev = pdev;
 	init_completion(&edu->done);
+
 	/* Undone last: the interrupt handler uses the struct. */
 	ret = devm_add_action_or_reset(&pdev->dev, edu_put, edu);
 	if (ret)
 		return ret;
+
 	ret = edu_init(edu);
 	if (ret)
 		return ret;
+
 	edu->ldev.commands = BIT_ULL(LACCEL_OP_NOP) | BIT_ULL(LACCEL_OP_COPY) |
 			     BIT_ULL(EDU_OP_FACTORIAL);
 	edu->ldev.max_slice = EDU_MAX_TRANSFER;
+
 	pci_set_drvdata(pdev, edu);
 	pci_set_master(pdev);
 	ret = laccel_register(&edu->ldev);

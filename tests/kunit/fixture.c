@@ -134,11 +134,13 @@ static void fixture_init_file(struct fixture *fx)
 	kref_init(&file->ref);
 	init_waitqueue_head(&file->wait);
 	init_rwsem(&file->doorbells);
+
 	mutex_init(&file->lock);
 	mutex_init(&file->sva_lock);
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
 	file->ranges = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&file->idle_tables);
+
 	mutex_init(&file->notifier_lock);
 	INIT_LIST_HEAD(&file->queues);
 	INIT_LIST_HEAD(&file->dropped);

@@ -336,6 +336,7 @@ TEST_F(raw, ring_goes_round)
 	EXPECT_EQ(sizeof(struct laccel_sqe), r.create.sqe_size);
 	EXPECT_EQ(sizeof(struct laccel_cqe), r.create.cqe_size);
 	EXPECT_EQ(LACCEL_STATE_RUNNING, r.state->state);
+
 	for (uint32_t i = 0; i < 40; i += 4) {
 		for (uint32_t j = i; j < i + 4; j++)
 			ring_push(&r, (struct laccel_sqe){ .user_data = ~0ull - j });
@@ -346,12 +347,14 @@ TEST_F(raw, ring_goes_round)
 			EXPECT_EQ(LACCEL_OK, cqe.status);
 		}
 	}
+
 	EXPECT_EQ(40, cqe.sq_head);
 	ASSERT_EQ(0, status_of(&r, &status));
 	EXPECT_EQ(LACCEL_STATE_RUNNING, status.state);
 	EXPECT_EQ(40, status.sq_head);
 	EXPECT_EQ(40, status.retired);
 	EXPECT_EQ(LACCEL_ERROR_NONE, status.error);
+
 	ASSERT_EQ(0, destroy(self->fd, r.create.id));
 	EXPECT_EQ(LACCEL_STATE_STOPPED, r.state->state);
 	EXPECT_EQ(-ENOENT, status_of(&r, &status));
@@ -393,14 +396,17 @@ TEST_F(raw, copy)
 
 	ASSERT_EQ(0, ring_create(&r, self->fd, 2, 2));
 	memset(p, 0x17, PAGE);
+
 	ASSERT_EQ(0, enroll(self->fd, p, PAGE, 0, &from));
 	ASSERT_EQ(0, enroll(self->fd, p + PAGE, 2 * PAGE, LACCEL_MEM_WRITE, &to));
 	ASSERT_EQ(0, prefetch(self->fd, p + PAGE, 2 * PAGE, LACCEL_MEM_WRITE));
+
 	EXPECT_EQ(LACCEL_OK, ring_run(&r, (struct laccel_sqe){
 		.opcode = LACCEL_OP_COPY, .length = 1000, .src = (uintptr_t)p,
 		.dst = (uintptr_t)p + 2 * PAGE - 500 }, &cqe));
 	EXPECT_EQ(0, memcmp(p, p + 2 * PAGE - 500, 1000));
 	EXPECT_EQ(0, p[2 * PAGE + 500]);
+
 	EXPECT_EQ(0, destroy(self->fd, from));
 	EXPECT_EQ(0, destroy(self->fd, to));
 	EXPECT_EQ(-ENOENT, destroy(self->fd, to));
@@ -420,19 +426,23 @@ TEST_F(raw, other_commands)
 		SKIP(return, "the device has not all commands");
 	ASSERT_EQ(0, ring_create(&r, self->fd, 2, 2));
 	ASSERT_EQ(0, enroll(self->fd, p, PAGE, LACCEL_MEM_WRITE, NULL));
+
 	EXPECT_EQ(LACCEL_OK, ring_run(&r, (struct laccel_sqe){
 		.opcode = LACCEL_OP_FILL, .length = 1024, .dst = b, .arg0 = 0x0807060504030201 },
 		&cqe));
 	EXPECT_EQ(7, p[1024 + 1022]);
+
 	memcpy(p, "123456789", 9);
 	EXPECT_EQ(LACCEL_OK, ring_run(&r, (struct laccel_sqe){
 		.opcode = LACCEL_OP_CRC32C, .length = 9, .src = a }, &cqe));
 	EXPECT_EQ(0xe3069283, cqe.result);
+
 	memcpy(p, "abc", 3);
 	EXPECT_EQ(LACCEL_OK, ring_run(&r, (struct laccel_sqe){
 		.opcode = LACCEL_OP_SHA256, .flags = LACCEL_SQE_LAST, .length = 3, .src = a,
 		.dst = (uintptr_t)sha }, &cqe));
 	EXPECT_EQ(0, memcmp(abc, sha->hash, sizeof(abc)));
+
 	EXPECT_EQ(LACCEL_OK, ring_run(&r, (struct laccel_sqe){
 		.opcode = LACCEL_OP_DUALCAST, .length = 64, .src = a, .dst = b, .arg0 = c }, &cqe));
 	p[2048 + 63] ^= 1;
@@ -452,25 +462,31 @@ TEST_F(raw, statuses)
 	ASSERT_EQ(0, ring_create(&r, self->fd, 4, 4));
 	ASSERT_EQ(0, enroll(self->fd, p, PAGE, LACCEL_MEM_WRITE, NULL));
 	ASSERT_EQ(0, munmap(gone, PAGE));
+
 	sqe.reserved0 = 1;
 	EXPECT_EQ(LACCEL_BAD_FIELD, ring_run(&r, sqe, &cqe));
+
 	sqe = nop;
 	sqe.opcode = LACCEL_OP_VENDOR - 1;
 	EXPECT_EQ(LACCEL_BAD_OPCODE, ring_run(&r, sqe, &cqe));
+
 	sqe.opcode = LACCEL_OP_COPY;
 	sqe.length = 64;
 	sqe.src = (uintptr_t)gone;
 	sqe.dst = (uintptr_t)p;
 	ring_push(&r, sqe);
+
 	sqe = nop;
 	sqe.flags = LACCEL_SQE_LINK;
 	ring_push(&r, sqe);
 	sqe.flags = LACCEL_SQE_FENCE;
 	ring_push(&r, sqe);
+
 	ASSERT_EQ(0, ring_submit(&r));
 	ASSERT_EQ(0, ring_reap(&r, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ((uintptr_t)gone, cqe.fault_addr);
+
 	ASSERT_EQ(0, ring_reap(&r, &cqe));
 	EXPECT_EQ(LACCEL_CANCELED, cqe.status);
 	ASSERT_EQ(0, ring_reap(&r, &cqe));
@@ -524,8 +540,10 @@ TEST_F(raw, queues_run_out)
 		ret = call(self->fd, LACCEL_IOC_QUEUE_CREATE, &create);
 		n++;
 	} while (!ret);
+
 	EXPECT_EQ(-EDQUOT, ret);
 	EXPECT_EQ(self->info.max_queues, n);
+
 	ASSERT_EQ(0, limits(self->fd, &l));
 	EXPECT_EQ(LACCEL_LIMIT_QUEUES, l.refused);
 	EXPECT_EQ(n, l.queues);
@@ -660,6 +678,7 @@ TEST_F(library, fast_path)
 			laccel_prep_nop(sqe);
 			sqe->user_data = j;
 		}
+
 		laccel_submit(self->q);
 		for (uint32_t j = i; j < i + 2; j++) {
 			ASSERT_EQ(0, wait_for_completion(self->q));
@@ -668,6 +687,7 @@ TEST_F(library, fast_path)
 			EXPECT_EQ(LACCEL_OK, cqe.status);
 		}
 	}
+
 	EXPECT_FALSE(laccel_ready(self->q));
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 0));
 	EXPECT_EQ(0, laccel_queue_destroy(self->q));
@@ -750,13 +770,16 @@ TEST_F(library, other_helpers)
 	ASSERT_EQ(0, laccel_get_info(self->dev, &info));
 	if (~info.commands & ALL_COMMANDS)
 		SKIP(return, "the device has not all commands");
+
 	ASSERT_EQ(0, laccel_fill(self->dev, a, 0x0102030405060708, sizeof(a)));
 	memcpy(b, a, sizeof(b));
 	b[201] ^= 1;
 	EXPECT_EQ(8, a[200]);
 	EXPECT_EQ(201, laccel_compare(self->dev, a, b, sizeof(a)));
+
 	ASSERT_EQ(0, laccel_crc32c(self->dev, "123456789", 9, &crc));
 	EXPECT_EQ(0xe3069283, crc);
+
 	memset(digest, 0x5a, sizeof(digest));
 	ASSERT_EQ(0, laccel_sha256(self->dev, "abc", 3, digest));
 	EXPECT_EQ(0, memcmp(abc, digest, sizeof(abc)));
