@@ -37,9 +37,9 @@
  * lock only; so nothing under the notifier lock allocates with reclaim, pins or
  * copies user memory.  .mmap takes the gate only, .fault file->doorbells only,
  * under which reclaim may enter the gate.  Nobody inside the gate takes
- * file->doorbells or file->lock.
- * mmu_interval_notifier_remove() and synchronize_srcu() are called with none of
- * these held but file->lock, which no callback takes.
+ * file->doorbells or file->lock.  mmu_interval_notifier_remove() and
+ * synchronize_srcu() are called with none of these held but file->lock, which no
+ * callback takes.
  *
  * Whatever the device can reach is made in one gate section, under the notifier
  * lock, that saw the device there and file->error zero.  laccel_down() closes the

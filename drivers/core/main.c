@@ -291,9 +291,9 @@ static struct laccel_file *laccel_next_bonded(struct laccel_device *ldev)
  * Files opened before stay dead after laccel_up(); new ones work.
  *
  * Context: may sleep; waits for callers of operations to leave, and for faults on
- * doorbells, which wait for their programs' memory.  The driver of a
- * device that reaches memory by itself has switched bus mastering off before it
- * calls this: meanwhile memory is given back without the device being asked.
+ * doorbells, which wait for their programs' memory.  The driver of a device that
+ * reaches memory by itself has switched bus mastering off before it calls this:
+ * meanwhile memory is given back without the device being asked.
  * Guarantees: as laccel_unregister(), until laccel_up().
  */
 void laccel_down(struct laccel_device *ldev)
