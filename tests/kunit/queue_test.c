@@ -259,25 +259,44 @@ static void destroy_waits_for_faults(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, visitor_end(&visitor));
 }
 
-/* The end of a queue is told, and its slot free, before destroy returns. */
+struct blocker {
+	struct work_struct work;
+	struct completion over;
+};
+
+static void block(struct work_struct *work)
+{
+	wait_for_completion(&container_of(work, struct blocker, work)->over);
+}
+
+/* The end of a queue is told, and its slot free, though no worker has time for it. */
 static void destroy_waits_for_no_worker(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
 	struct laccel_queue *queue;
-	unsigned int i;
+	struct blocker blocker;
+
+	fx->ldev.wq = alloc_ordered_workqueue("laccel_kunit_busy", 0);
+	KUNIT_ASSERT_NOT_NULL(test, fx->ldev.wq);
+	init_completion(&blocker.over);
+	INIT_WORK_ONSTACK(&blocker.work, block);
+	queue_work(fx->ldev.wq, &blocker.work);
 
 	fixture_bind(test);
-	for (i = 0; i < 10; i++) {
-		queue = fixture_create(test);
-		queue->eventfd = (void *)queue;
-		memset(&signals, 0, sizeof(signals));
-		kref_get(&queue->ref);
-		KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
-		KUNIT_EXPECT_EQ(test, signals.at_once + signals.by_worker, 1);
-		KUNIT_EXPECT_TRUE(test, ida_is_empty(&fx->ldev.slots));
-		queue->eventfd = NULL;
-		laccel_queue_put(queue);
-	}
+	queue = fixture_create(test);
+	queue->eventfd = (void *)queue;
+	memset(&signals, 0, sizeof(signals));
+	kref_get(&queue->ref);
+	KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
+	KUNIT_EXPECT_EQ(test, signals.at_once, 1);
+	KUNIT_EXPECT_TRUE(test, ida_is_empty(&fx->ldev.slots));
+
+	complete(&blocker.over);
+	destroy_workqueue(fx->ldev.wq);
+	destroy_work_on_stack(&blocker.work);
+	fx->ldev.wq = laccel_wq;
+	queue->eventfd = NULL;
+	laccel_queue_put(queue);
 }
 
 /* F9: interrupts without end take a share of the time, whoever waits for the eventfd. */
