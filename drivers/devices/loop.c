@@ -15,6 +15,9 @@
 
 #define LOOP_MAX_DEVICES 16
 
+/* Room for a state as crypto_shash_export() writes it. */
+#define LOOP_MAX_STATE 256
+
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
 MODULE_PARM_DESC(devices, "how many devices to make (1 to 16, default 1)");
@@ -22,8 +25,6 @@ MODULE_PARM_DESC(devices, "how many devices to make (1 to 16, default 1)");
 struct loop {
 	struct laccel_device ldev;
 	struct crypto_shash *sha256;
-	struct shash_desc *desc;
-	void *state;		/* as crypto_shash_export() writes it */
 };
 
 static struct device *loop_parent;
@@ -81,41 +82,53 @@ static int loop_update(struct laccel_slice *slice, const struct laccel_piece *pi
 }
 
 /* The state at a multiple of 64 bytes; the kernel's begins with a sha256_state. */
-static int loop_sha256_begin(struct loop *loop, const struct laccel_sha256 *state)
+union loop_state {
+	u8 bytes[LOOP_MAX_STATE];
+	struct sha256_state sha256;
+};
+
+static int loop_sha256_begin(struct shash_desc *desc, const struct laccel_sha256 *from)
 {
-	struct sha256_state *s = loop->state;
+	union loop_state state = {};
 	unsigned int i;
 
-	if (!state->bytes)
-		return crypto_shash_init(loop->desc);
-	memset(s, 0, crypto_shash_statesize(loop->sha256));
-	for (i = 0; i < ARRAY_SIZE(s->state); i++)
-		s->state[i] = get_unaligned_be32(state->hash + 4 * i);
-	s->count = state->bytes;
-	return crypto_shash_import(loop->desc, s);
+	if (!from->bytes)
+		return crypto_shash_init(desc);
+
+	for (i = 0; i < ARRAY_SIZE(state.sha256.state); i++)
+		state.sha256.state[i] = get_unaligned_be32(from->hash + 4 * i);
+	state.sha256.count = from->bytes;
+	return crypto_shash_import(desc, &state);
 }
 
-static int loop_sha256_end(struct loop *loop, struct laccel_slice *slice)
+static int loop_sha256_end(struct shash_desc *desc, struct laccel_slice *slice)
 {
-	struct laccel_sha256 *state = &slice->sha256;
-	struct sha256_state *s = loop->state;
+	struct laccel_sha256 *to = &slice->sha256;
+	union loop_state state;
 	unsigned int i;
 	int ret;
 
-	state->bytes += slice->length;
+	to->bytes += slice->length;
 	if (slice->last)
-		return crypto_shash_final(loop->desc, state->hash);
-	ret = crypto_shash_export(loop->desc, s);
-	for (i = 0; i < ARRAY_SIZE(s->state); i++)
-		put_unaligned_be32(s->state[i], state->hash + 4 * i);
+		return crypto_shash_final(desc, to->hash);
+
+	ret = crypto_shash_export(desc, &state);
+	for (i = 0; i < ARRAY_SIZE(state.sha256.state); i++)
+		put_unaligned_be32(state.sha256.state[i], to->hash + 4 * i);
 	return ret;
 }
 
 static int loop_sha256(struct loop *loop, struct laccel_slice *slice)
 {
-	return loop_sha256_begin(loop, &slice->sha256) ?:
-	       laccel_slice_walk(slice, loop_update, loop->desc) ?:
-	       loop_sha256_end(loop, slice);
+	SHASH_DESC_ON_STACK(desc, loop->sha256);
+	int ret;
+
+	desc->tfm = loop->sha256;
+	ret = loop_sha256_begin(desc, &slice->sha256) ?:
+	      laccel_slice_walk(slice, loop_update, desc) ?:
+	      loop_sha256_end(desc, slice);
+	shash_desc_zero(desc);
+	return ret;
 }
 
 static laccel_step_fn *const loop_steps[] = {
@@ -143,12 +156,7 @@ static int loop_init_sha256(struct loop *loop)
 	loop->sha256 = crypto_alloc_shash("sha256", 0, 0);
 	if (IS_ERR(loop->sha256))
 		return PTR_ERR(loop->sha256);
-	loop->state = kmalloc(crypto_shash_statesize(loop->sha256), GFP_KERNEL);
-	loop->desc = kmalloc(sizeof(*loop->desc) + crypto_shash_descsize(loop->sha256), GFP_KERNEL);
-	if (!loop->state || !loop->desc)
-		return -ENOMEM;
-	loop->desc->tfm = loop->sha256;
-	return 0;
+	return crypto_shash_statesize(loop->sha256) > LOOP_MAX_STATE ? -EOPNOTSUPP : 0;
 }
 
 /* What an unregistered device needs no more; its struct stays while files are open. */
@@ -156,8 +164,6 @@ static void loop_free(struct loop *loop)
 {
 	if (!IS_ERR_OR_NULL(loop->sha256))
 		crypto_free_shash(loop->sha256);
-	kfree(loop->state);
-	kfree(loop->desc);
 	laccel_put(&loop->ldev);
 }
 
