@@ -27,7 +27,7 @@
  *	ldev->files_lock	list of open files
  *	file->doorbells		faults on doorbells; who zaps them waits for the faults
  *	file->notifier_lock	what the device can reach: leaves, rings, running queues
- *	ldev->slice_lock	(spinlock) commands that the core executes, see mediated.c
+ *	ldev->slice_lock	(raw spinlock) commands that the core executes, see mediated.c
  *
  * The bond of SVA is made under file->lock and ldev->bonds, and ended under
  * file->sva_lock, which is taken with none of these held: the kernel may have both

@@ -94,7 +94,7 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	init_rwsem(&ldev->bonds);
 	mutex_init(&ldev->files_lock);
 	INIT_LIST_HEAD(&ldev->files);
-	spin_lock_init(&ldev->slice_lock);
+	raw_spin_lock_init(&ldev->slice_lock);
 	INIT_LIST_HEAD(&ldev->ready);
 	INIT_WORK(&ldev->feed_work, laccel_feed_work);
 	ida_init(&ldev->slots);

@@ -4,13 +4,16 @@
  * pins its operands slice by slice, and has the driver execute the slices.
  *
  *	laccel_ioctl_kick()	what a store to a doorbell page would do
+ *	laccel_lend()		executes in the time of the caller of KICK, who may be
+ *				throttled or stopped: what is there, and without a turn
  *	laccel_mediated_work()	a queue's worker: fetches, checks and pins; it may
  *				wait for the program's memory
  *	laccel_feed_work()	the device's worker: executes slices, in turn for
  *				all files; it waits for nothing but the device
  *
  * A command fetched is WAITING for its turn, its slice is PINNING, READY,
- * EXECUTING, and then SPENT until the queue's worker has returned the pins.  The
+ * EXECUTING, and then SPENT until the queue's worker has returned the pins.  Who
+ * lends his time goes from PINNING to EXECUTING, and returns the pins himself.  The
  * CQE is written as soon as the command ends, by whoever ends it.
  *
  * ldev->slice_lock protects commands, positions, and the lists of what is ready.
@@ -173,10 +176,10 @@ static struct laccel_command *laccel_next_spent(struct laccel_mediated *m)
 /* What is there to do: a command whose pins are to be returned, or its slice pinned? */
 static struct laccel_command *laccel_next_command(struct laccel_mediated *m)
 {
-	spinlock_t *lock = &m->queue->obj.file->ldev->slice_lock;
+	raw_spinlock_t *lock = &m->queue->obj.file->ldev->slice_lock;
 	struct laccel_command *c;
 
-	spin_lock(lock);
+	raw_spin_lock(lock);
 	c = laccel_next_spent(m);
 	if (!c) {
 		laccel_fetch_all(m);
@@ -186,18 +189,37 @@ static struct laccel_command *laccel_next_command(struct laccel_mediated *m)
 			m->turn = c->position;
 		}
 	}
-	spin_unlock(lock);
+	raw_spin_unlock(lock);
 	return c;
 }
 
 static void laccel_command_clean(struct laccel_command *c)
 {
-	spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
+	raw_spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
 
 	laccel_slice_release(c);
-	spin_lock(lock);
+	raw_spin_lock(lock);
 	c->state = c->ended ? LACCEL_COMMAND_FREE : LACCEL_COMMAND_WAITING;
-	spin_unlock(lock);
+	raw_spin_unlock(lock);
+}
+
+/* Check a command, once.  Unless there is something to execute, @status is how it ends. */
+static bool laccel_command_begin(struct laccel_command *c, u16 *status)
+{
+	if (c->begun)
+		return true;
+
+	c->begun = true;
+	*status = laccel_command_check(c);
+	if (*status != LACCEL_OK)
+		return false;
+
+	c->slice.opcode = c->sqe.opcode;
+	c->slice.backward = laccel_command_backward(c);
+	c->slice.value = c->sqe.arg0;
+	c->result = c->sqe.opcode == LACCEL_OP_CRC32C ? c->sqe.arg0 : 0;
+	return c->sqe.length || c->sqe.opcode >= LACCEL_OP_VENDOR ||
+	       c->sqe.opcode == LACCEL_OP_SHA256;
 }
 
 /* Check a command, or pin its next slice.  Unless there is one to execute, returns how it ends. */
@@ -205,21 +227,9 @@ static u16 laccel_command_prepare(struct laccel_command *c, bool *execute)
 {
 	u16 status;
 
-	*execute = false;
-	if (!c->begun) {
-		c->begun = true;
-		status = laccel_command_check(c);
-		if (status != LACCEL_OK)
-			return status;
-
-		c->slice.opcode = c->sqe.opcode;
-		c->slice.backward = laccel_command_backward(c);
-		c->slice.value = c->sqe.arg0;
-		c->result = c->sqe.opcode == LACCEL_OP_CRC32C ? c->sqe.arg0 : 0;
-		if (!c->sqe.length && c->sqe.opcode < LACCEL_OP_VENDOR &&
-		    c->sqe.opcode != LACCEL_OP_SHA256)
-			return LACCEL_OK;
-	}
+	*execute = laccel_command_begin(c, &status);
+	if (!*execute)
+		return status;
 
 	status = laccel_slice_prepare(c);
 	*execute = status == LACCEL_OK;
@@ -232,7 +242,7 @@ static void laccel_command_issue(struct laccel_command *c, u16 status, bool exec
 	struct laccel_file *file = c->queue->obj.file;
 	struct laccel_device *ldev = file->ldev;
 
-	spin_lock(&ldev->slice_lock);
+	raw_spin_lock(&ldev->slice_lock);
 	if (!c->ended && execute) {
 		c->state = LACCEL_COMMAND_READY;
 		list_add_tail(&c->node, &file->ready);
@@ -244,7 +254,7 @@ static void laccel_command_issue(struct laccel_command *c, u16 status, bool exec
 			laccel_command_end(c, status);
 		c->state = LACCEL_COMMAND_SPENT;
 	}
-	spin_unlock(&ldev->slice_lock);
+	raw_spin_unlock(&ldev->slice_lock);
 }
 
 static void laccel_mediated_work(struct work_struct *work)
@@ -283,7 +293,7 @@ static struct laccel_command *laccel_next_ready(struct laccel_device *ldev)
 	struct laccel_command *c = NULL;
 	struct laccel_file *file;
 
-	spin_lock(&ldev->slice_lock);
+	raw_spin_lock(&ldev->slice_lock);
 	file = list_first_entry_or_null(&ldev->ready, struct laccel_file, ready_node);
 	if (file) {
 		c = list_first_entry(&file->ready, struct laccel_command, node);
@@ -291,7 +301,7 @@ static struct laccel_command *laccel_next_ready(struct laccel_device *ldev)
 		laccel_unready(c);
 		c->state = LACCEL_COMMAND_EXECUTING;
 	}
-	spin_unlock(&ldev->slice_lock);
+	raw_spin_unlock(&ldev->slice_lock);
 	return c;
 }
 
@@ -325,14 +335,14 @@ static void laccel_command_advance(struct laccel_command *c, enum laccel_status 
 
 static void laccel_command_executed(struct laccel_command *c, enum laccel_status status)
 {
-	spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
+	raw_spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
 
-	spin_lock(lock);
+	raw_spin_lock(lock);
 	if (!c->ended)
 		laccel_command_advance(c, status);
 	c->state = LACCEL_COMMAND_SPENT;
 	laccel_mediated_wake(c->queue->mediated);
-	spin_unlock(lock);
+	raw_spin_unlock(lock);
 }
 
 static enum laccel_status laccel_execute(struct laccel_command *c)
@@ -364,6 +374,116 @@ void laccel_feed_work(struct work_struct *work)
 		laccel_leave(ldev, idx);
 		cond_resched();
 	} while (c);
+}
+
+/* The time that the caller of KICK lends to a queue. */
+struct laccel_loan {
+	struct laccel_queue *queue;
+	struct laccel_command *next;	/* to be executed in it, or NULL */
+	bool wake;			/* there is something for the worker */
+	u32 left;			/* bytes, see laccel_inline_cost() */
+};
+
+/*
+ * What a command takes of the time that is lent, in bytes: what is left of it, and for
+ * finding the memory no less than a page.
+ */
+static u32 laccel_inline_cost(const struct laccel_command *c)
+{
+	if (!c->sqe.length)
+		return sizeof(c->sqe);
+	return max_t(u32, c->sqe.length - c->done, PAGE_SIZE);
+}
+
+/* The next command that what is left will do for. */
+static void laccel_loan_next(struct laccel_loan *loan)
+{
+	struct laccel_mediated *m = loan->queue->mediated;
+	struct laccel_command *c;
+
+	lockdep_assert_held(&loan->queue->obj.file->ldev->slice_lock);
+	laccel_fetch_all(m);
+	c = laccel_next_waiting(m);
+	loan->wake = c && (c->for_worker || laccel_inline_cost(c) > loan->left);
+	loan->next = loan->wake ? NULL : c;
+	if (!loan->next)
+		return;
+
+	loan->left -= laccel_inline_cost(c);
+	c->state = LACCEL_COMMAND_PINNING;
+	m->turn = c->position;
+}
+
+/*
+ * With preemption disabled: everybody who destroys a queue waits for those inside the gate,
+ * and the caller may be of a kind that gets the processor once in a second.
+ */
+static void laccel_execute_inline(struct laccel_command *c)
+{
+	struct laccel_device *ldev = c->queue->obj.file->ldev;
+	enum laccel_status status;
+	bool execute;
+	int idx;
+
+	preempt_disable();
+	execute = laccel_enter(ldev, &idx);
+	raw_spin_lock(&ldev->slice_lock);
+	execute = execute && !c->ended;
+	if (execute)
+		c->state = LACCEL_COMMAND_EXECUTING;
+	raw_spin_unlock(&ldev->slice_lock);
+
+	if (execute) {
+		status = ldev->driver_ops->execute(ldev, &c->slice);
+		raw_spin_lock(&ldev->slice_lock);
+		if (!c->ended)
+			laccel_command_advance(c, status);
+		raw_spin_unlock(&ldev->slice_lock);
+	}
+	laccel_leave(ldev, idx);
+	preempt_enable();
+}
+
+/* What does not end, for its memory is not there, or the device is not, is for the worker. */
+static void laccel_command_inline(struct laccel_command *c)
+{
+	raw_spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
+	struct laccel_inline_pins pins;
+	u16 status;
+	bool ends;
+
+	ends = !laccel_command_begin(c, &status);
+	if (!ends) {
+		status = laccel_slice_pin_inline(c, &pins);
+		ends = status == LACCEL_BAD_FIELD;
+		if (status == LACCEL_OK)
+			laccel_execute_inline(c);
+		laccel_slice_unpin_inline(&pins);
+	}
+
+	raw_spin_lock(lock);
+	if (ends && !c->ended)
+		laccel_command_end(c, status);
+	c->for_worker = true;
+	c->state = c->ended ? LACCEL_COMMAND_FREE : LACCEL_COMMAND_WAITING;
+	raw_spin_unlock(lock);
+}
+
+static void laccel_lend(struct laccel_loan *loan)
+{
+	raw_spinlock_t *lock = &loan->queue->obj.file->ldev->slice_lock;
+
+	while (loan->next) {
+		laccel_command_inline(loan->next);
+		cond_resched();
+		if (fatal_signal_pending(current))
+			loan->left = 0;
+		raw_spin_lock(lock);
+		laccel_loan_next(loan);
+		raw_spin_unlock(lock);
+	}
+	if (loan->wake)
+		laccel_mediated_wake(loan->queue->mediated);
 }
 
 static struct laccel_queue *laccel_slot_queue(struct laccel_device *ldev, u32 slot)
@@ -406,9 +526,9 @@ static void laccel_cancel(struct laccel_mediated *m, bool tell)
 
 static void laccel_mediated_stop(struct laccel_device *ldev, u32 slot)
 {
-	spin_lock(&ldev->slice_lock);
+	raw_spin_lock(&ldev->slice_lock);
 	laccel_cancel(laccel_slot_queue(ldev, slot)->mediated, true);
-	spin_unlock(&ldev->slice_lock);
+	raw_spin_unlock(&ldev->slice_lock);
 }
 
 static void laccel_mediated_status(struct laccel_device *ldev, u32 slot,
@@ -416,13 +536,13 @@ static void laccel_mediated_status(struct laccel_device *ldev, u32 slot,
 {
 	const struct laccel_mediated *m = laccel_slot_queue(ldev, slot)->mediated;
 
-	spin_lock(&ldev->slice_lock);
+	raw_spin_lock(&ldev->slice_lock);
 	status->sq_head = m->fetched;
 	status->retired = m->retired;
 	status->error = m->error;
 	status->entry = m->entry;
 	status->value = m->value;
-	spin_unlock(&ldev->slice_lock);
+	raw_spin_unlock(&ldev->slice_lock);
 }
 
 const struct laccel_ops laccel_mediated_ops = {
@@ -469,21 +589,23 @@ static bool laccel_between(u32 first, u32 value, u32 last)
 	return value - first <= last - first;
 }
 
-static void laccel_ring(struct laccel_mediated *m, u64 value)
+/* Returns whether there is something new to do. */
+static bool laccel_ring(struct laccel_mediated *m, u64 value)
 {
 	u32 tail = value, head = value >> 32;
+	bool news = tail != m->tail || head != m->cq_head;
 
 	if (!laccel_between(m->tail, tail, m->fetched + m->sq_entries)) {
 		laccel_mediated_fail(m, LACCEL_ERROR_SQ_TAIL, m->tail, value);
-		return;
+		return false;
 	}
 	if (!laccel_between(m->cq_head, head, m->retired)) {
 		laccel_mediated_fail(m, LACCEL_ERROR_CQ_HEAD, 0, value);
-		return;
+		return false;
 	}
 	m->tail = tail;
 	m->cq_head = head;
-	laccel_mediated_wake(m);
+	return news;
 }
 
 static void laccel_arm(struct laccel_mediated *m, u64 value)
@@ -497,28 +619,38 @@ static void laccel_arm(struct laccel_mediated *m, u64 value)
 		laccel_queue_signal(m->queue);
 }
 
-static int laccel_kick(struct laccel_file *file, const struct laccel_kick *kick)
+/* Returns 0 or -ENOENT.  With @loan->next there is a reference to the queue, too. */
+static int laccel_kick(struct laccel_file *file, const struct laccel_kick *kick,
+		       struct laccel_loan *loan)
 {
 	struct laccel_object *obj = laccel_object_find(file, kick->id, LACCEL_QUEUE);
 	struct laccel_device *ldev = file->ldev;
-	struct laccel_queue *queue;
+	struct laccel_mediated *m;
 	bool failed = false;
 
 	if (!obj)
 		return -ENOENT;
 
-	queue = container_of(obj, struct laccel_queue, obj);
-	spin_lock(&ldev->slice_lock);
-	if (!queue->mediated->over) {
+	loan->queue = container_of(obj, struct laccel_queue, obj);
+	m = loan->queue->mediated;
+	raw_spin_lock(&ldev->slice_lock);
+	if (!m->over) {
 		if (kick->offset == offsetof(struct laccel_doorbell, ring))
-			laccel_ring(queue->mediated, kick->value);
+			loan->wake = laccel_ring(m, kick->value);
 		else
-			laccel_arm(queue->mediated, kick->value);
-		failed = queue->mediated->error;
+			laccel_arm(m, kick->value);
+		failed = m->error;
+		if (loan->left)
+			laccel_loan_next(loan);
 	}
-	spin_unlock(&ldev->slice_lock);
+	raw_spin_unlock(&ldev->slice_lock);
+
 	if (failed)
-		laccel_queue_failed(ldev, queue->slot);
+		laccel_queue_failed(ldev, loan->queue->slot);
+	if (loan->next)
+		kref_get(&loan->queue->ref);
+	else if (loan->wake)
+		laccel_mediated_wake(m);
 	return 0;
 }
 
@@ -526,18 +658,27 @@ int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
 		      const struct laccel_user *user)
 {
 	const struct laccel_kick *kick = &arg->kick;
+	bool lends = kick->flags & LACCEL_KICK_INLINE;
+	struct laccel_loan loan = {};
 	int ret;
 
-	if (kick->flags || !file->ldev->mediated)
+	if (kick->flags & ~LACCEL_KICK_INLINE || !file->ldev->mediated)
 		return -EOPNOTSUPP;
 	if (kick->offset != offsetof(struct laccel_doorbell, ring) &&
-	    kick->offset != offsetof(struct laccel_doorbell, arm))
+	    (kick->offset != offsetof(struct laccel_doorbell, arm) || lends))
 		return -EINVAL;
 
+	if (lends && file->ldev->reentrant)
+		loan.left = LACCEL_INLINE_BYTES;
 	ret = laccel_lock(file);
 	if (ret)
 		return ret;
-	ret = laccel_kick(file, kick);
+	ret = laccel_kick(file, kick, &loan);
 	mutex_unlock(&file->lock);
-	return ret;
+	if (!loan.next)
+		return ret;
+
+	laccel_lend(&loan);
+	laccel_queue_put(loan.queue);
+	return 0;
 }

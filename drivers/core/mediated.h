@@ -10,6 +10,10 @@
 /* Commands of a queue that are fetched and not completed. */
 #define LACCEL_WINDOW 8
 
+/* How much is executed in the time of the caller of one KICK. */
+#define LACCEL_INLINE_BYTES SZ_64K
+#define LACCEL_INLINE_PAGES (LACCEL_INLINE_BYTES / PAGE_SIZE + 1)
+
 enum laccel_command_state {
 	LACCEL_COMMAND_FREE,
 	LACCEL_COMMAND_WAITING,
@@ -26,6 +30,7 @@ struct laccel_command {
 	bool begun;			/* has been checked */
 	bool loaded;			/* SHA256: the state has been read */
 	bool ended;			/* has its CQE */
+	bool for_worker;		/* could not be done in the caller's time */
 	bool short_of_memory;		/* what ends the slice is that */
 	bool first;			/* of the queue */
 	bool previous_ok;		/* for LINK */
@@ -67,6 +72,13 @@ struct laccel_format {
 	u8 others;	/* fields with another meaning */
 };
 
+/* Pages of a slice that its program pins by itself. */
+struct laccel_inline_pins {
+	struct page *pages[LACCEL_OPERANDS][LACCEL_INLINE_PAGES];
+	int npages[LACCEL_OPERANDS];	/* or an error */
+	bool write[LACCEL_OPERANDS];
+};
+
 /* command.c */
 const struct laccel_format *laccel_command_format(const struct laccel_command *c);
 u64 laccel_command_field(const struct laccel_command *c, unsigned int i);
@@ -76,6 +88,8 @@ bool laccel_command_backward(const struct laccel_command *c);
 /* slice.c */
 u16 laccel_slice_prepare(struct laccel_command *c);
 void laccel_slice_release(struct laccel_command *c);
+u16 laccel_slice_pin_inline(struct laccel_command *c, struct laccel_inline_pins *pins);
+void laccel_slice_unpin_inline(struct laccel_inline_pins *pins);
 void laccel_slice_store_sha256(struct laccel_command *c);
 
 #endif /* LACCEL_MEDIATED_H */

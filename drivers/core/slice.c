@@ -188,24 +188,44 @@ static void laccel_sha256_copy(const struct laccel_operand *operand, struct lacc
 	}
 }
 
-/* Pinned with every slice, for the last one writes to it. */
-static u16 laccel_sha256_pin(struct laccel_command *c)
+/* Once it is pinned, read it, but once only. */
+static u16 laccel_sha256_load(struct laccel_command *c)
 {
 	struct laccel_sha256 *state = &c->slice.sha256;
-	u32 reach = laccel_operand_pin(c, LACCEL_DST, c->sqe.dst, sizeof(*state), true);
 
-	if (reach < sizeof(*state)) {
-		c->fault_addr = c->sqe.dst + reach;
-		return LACCEL_PAGE_FAULT;
-	}
-	c->sha256 = laccel_operand(c->pins[LACCEL_DST], c->sqe.dst);
 	if (c->loaded)
 		return LACCEL_OK;
+
 	c->loaded = true;
 	laccel_sha256_copy(&c->sha256, state, false);
 	return state->bytes % 64 || state->bytes >= LACCEL_SHA256_LIMIT ||
 	       state->bytes + c->sqe.length >= LACCEL_SHA256_LIMIT ?
 	       LACCEL_BAD_FIELD : LACCEL_OK;
+}
+
+/* Pinned with every slice, for the last one writes to it. */
+static u16 laccel_sha256_pin(struct laccel_command *c)
+{
+	u32 reach = laccel_operand_pin(c, LACCEL_DST, c->sqe.dst, sizeof(struct laccel_sha256),
+				       true);
+
+	if (reach < sizeof(struct laccel_sha256)) {
+		c->fault_addr = c->sqe.dst + reach;
+		return LACCEL_PAGE_FAULT;
+	}
+	c->sha256 = laccel_operand(c->pins[LACCEL_DST], c->sqe.dst);
+	return laccel_sha256_load(c);
+}
+
+static void laccel_slice_begin(struct laccel_command *c)
+{
+	struct laccel_slice *slice = &c->slice;
+
+	/* A slice that was cut at a hole may have ended anywhere. */
+	if (c->sqe.opcode == LACCEL_OP_FILL)
+		slice->value = ror64(c->sqe.arg0, c->done % 8 * 8);
+	slice->length = min(c->sqe.length - c->done, c->queue->obj.file->ldev->max_slice);
+	slice->last = c->sqe.flags & LACCEL_SQE_LAST && c->done + slice->length == c->sqe.length;
 }
 
 static u16 laccel_command_pin(struct laccel_command *c)
@@ -220,11 +240,7 @@ static u16 laccel_command_pin(struct laccel_command *c)
 			return status;
 	}
 
-	/* A slice that was cut at a hole may have ended anywhere. */
-	if (c->sqe.opcode == LACCEL_OP_FILL)
-		slice->value = ror64(c->sqe.arg0, c->done % 8 * 8);
-	slice->length = min(c->sqe.length - c->done, c->queue->obj.file->ldev->max_slice);
-	slice->last = c->sqe.flags & LACCEL_SQE_LAST && c->done + slice->length == c->sqe.length;
+	laccel_slice_begin(c);
 	if (!slice->length)
 		return LACCEL_OK;
 	laccel_slice_pin(c);
@@ -280,6 +296,111 @@ void laccel_slice_release(struct laccel_command *c)
 			laccel_pin_put(c->pins[i]);
 		c->pins[i] = NULL;
 	}
+}
+
+/* Part of an operand that is left, or SHA256's state.  Returns its length. */
+static u32 laccel_inline_operand(const struct laccel_command *c, unsigned int i, u64 *addr)
+{
+	const struct laccel_format *format = laccel_command_format(c);
+
+	*addr = laccel_command_field(c, i);
+	if (c->sqe.opcode == LACCEL_OP_SHA256 && i == LACCEL_DST)
+		return sizeof(struct laccel_sha256);
+	if (!((format->reads | format->writes) & BIT(i)))
+		return 0;
+	if (!c->slice.backward)
+		*addr += c->done;
+	return c->slice.length;
+}
+
+/*
+ * Is it none that GUP would complain about, as in pin.c?  Asked near the process's own stack
+ * only; below another (MAP_GROWSDOWN) GUP complains once an hour, as it does for direct I/O.
+ * And GUP takes tagged addresses, where the workers know none.
+ */
+static bool laccel_inline_allowed(u64 addr, u32 length)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	bool allowed;
+
+	if (addr >= TASK_SIZE_MAX)
+		return false;
+	if (mm->start_stack - addr > rlimit(RLIMIT_STACK))
+		return true;
+	if (!mmap_read_trylock(mm))
+		return false;
+	vma = vma_lookup(mm, addr);
+	allowed = vma && length <= vma->vm_end - addr;
+	mmap_read_unlock(mm);
+	return allowed;
+}
+
+/* Returns false if an operand is not all there, with the right to write to what is written. */
+static bool laccel_inline_pin(struct laccel_command *c, struct laccel_inline_pins *pins,
+			      unsigned int i)
+{
+	bool state = c->sqe.opcode == LACCEL_OP_SHA256 && i == LACCEL_DST;
+	struct laccel_operand *operand = state ? &c->sha256 : &c->slice.operands[i];
+	unsigned int flags = FOLL_NOFAULT;
+	u32 length;
+	int wanted;
+	u64 addr;
+
+	length = laccel_inline_operand(c, i, &addr);
+	if (!length)
+		return true;
+	if (!laccel_inline_allowed(addr, length))
+		return false;
+
+	pins->write[i] = state || laccel_command_format(c)->writes & BIT(i);
+	if (pins->write[i])
+		flags |= FOLL_WRITE;
+	wanted = DIV_ROUND_UP(offset_in_page(addr) + length, PAGE_SIZE);
+	pins->npages[i] = pin_user_pages_fast(addr & PAGE_MASK, wanted, flags, pins->pages[i]);
+	operand->pages = pins->pages[i];
+	operand->offset = offset_in_page(addr);
+	return pins->npages[i] == wanted;
+}
+
+/**
+ * laccel_slice_pin_inline - Pin all that is left of a command, if it is there
+ * @c: a good command of the caller's that has no slice now, LACCEL_INLINE_BYTES at most
+ * @pins: filled in
+ *
+ * Context: the caller of KICK; no locks held.  Waits for no page.
+ * Return: LACCEL_OK; LACCEL_PAGE_FAULT if it is one for laccel_slice_prepare(), which finds
+ * out why; LACCEL_BAD_FIELD for a state of SHA256 that is none.  laccel_slice_unpin_inline()
+ * in any case.
+ */
+u16 laccel_slice_pin_inline(struct laccel_command *c, struct laccel_inline_pins *pins)
+{
+	unsigned int i;
+
+	memset(pins->npages, 0, sizeof(pins->npages));
+	laccel_slice_begin(c);
+	if (c->done + c->slice.length < c->sqe.length)
+		return LACCEL_PAGE_FAULT;
+	for (i = 0; i < LACCEL_OPERANDS; i++)
+		if (!laccel_inline_pin(c, pins, i))
+			return LACCEL_PAGE_FAULT;
+	return c->sqe.opcode == LACCEL_OP_SHA256 ? laccel_sha256_load(c) : LACCEL_OK;
+}
+
+/**
+ * laccel_slice_unpin_inline - Return what laccel_slice_pin_inline() has pinned
+ * @pins: its pages
+ *
+ * Context: takes locks that may be held over allocation.
+ */
+void laccel_slice_unpin_inline(struct laccel_inline_pins *pins)
+{
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_OPERANDS; i++)
+		if (pins->npages[i] > 0)
+			unpin_user_pages_dirty_lock(pins->pages[i], pins->npages[i],
+						    pins->write[i]);
 }
 
 /**

@@ -178,6 +178,7 @@ static struct loop *loop_create(void)
 			      BIT(LACCEL_OP_COMPARE) | BIT(LACCEL_OP_CRC32C) |
 			      BIT(LACCEL_OP_SHA256) | BIT(LACCEL_OP_DUALCAST);
 	loop->ldev.max_slice = SZ_1M;
+	loop->ldev.reentrant = true;
 	ret = loop_init_sha256(loop) ?: laccel_register(&loop->ldev);
 	if (ret) {
 		loop_free(loop);

@@ -146,9 +146,11 @@ struct laccel_ops {
 	 * @execute: Do a slice of a command.
 	 *
 	 * One at a time, in a worker of the device's own; may sleep, for a bounded
-	 * time.  Its pages stay while it runs, whatever becomes of the program, so
-	 * on return the device does not touch them any more.  Returns LACCEL_OK,
-	 * LACCEL_DEVICE_ERROR, or for a vendor's command LACCEL_BAD_FIELD.
+	 * time.  Of a device that is reentrant several at once, also with preemption
+	 * disabled, so that it does not sleep.  Its pages stay while it runs, whatever
+	 * becomes of the program, so on return the device does not touch them any more.
+	 * Returns LACCEL_OK, LACCEL_DEVICE_ERROR, or for a vendor's command
+	 * LACCEL_BAD_FIELD.
 	 */
 	enum laccel_status (*execute)(struct laccel_device *ldev, struct laccel_slice *slice);
 	/**
@@ -213,6 +215,9 @@ struct laccel_pte_format {
  * @commands: bit N: the device knows opcode N
  * @max_slice: with execute: the longest slice in bytes, a multiple of 64 up to
  *	1 MiB; it should take no longer than a neighbour cares to wait
+ * @reentrant: with execute: it may be called by several at once, with preemption
+ *	disabled, for slices of up to 64 KiB: programs that wait for their commands
+ *	execute them in their own time
  * @max_length: without execute: the longest command in bytes
  * @max_queues: without execute: hardware queues
  * @max_entries: without execute: the longest SQ or CQ, a power of two, at most
@@ -230,6 +235,7 @@ struct laccel_pte_format {
 struct laccel_device {
 	u64 commands;
 	u32 max_slice;
+	bool reentrant;
 	u64 max_length;
 	u32 max_queues;
 	u32 max_entries;
@@ -258,7 +264,7 @@ struct laccel_device {
 	atomic_t nr_memories;
 	atomic64_t nr_refills;
 	atomic64_t signal_next;			/* ns; until then workers signal */
-	spinlock_t slice_lock;			/* protects ready, and see mediated.c */
+	raw_spinlock_t slice_lock;		/* protects ready, and see mediated.c */
 	struct list_head ready;			/* files with slices to execute */
 };
 

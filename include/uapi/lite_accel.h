@@ -423,15 +423,26 @@ struct laccel_prefetch {
 };
 
 /**
+ * define LACCEL_KICK_INLINE - the caller lends its time
+ *
+ * Commands whose turn it is may be executed before the call returns: those whose memory is
+ * there, some 64 KiB a call.  The rest goes on without the caller, as it does without the
+ * flag, and all of it on devices that take no part in this.
+ */
+#define LACCEL_KICK_INLINE	(1u << 0)
+
+/**
  * struct laccel_kick - LACCEL_IOC_KICK: what a store to a doorbell page does
  * @size: sizeof(struct laccel_kick)
- * @flags: [in] 0
+ * @flags: [in] LACCEL_KICK_INLINE or 0
  * @id: [in] a queue whose doorbell_offset is 0
- * @offset: [in] of a member of struct laccel_doorbell
+ * @offset: [in] of a member of struct laccel_doorbell; with LACCEL_KICK_INLINE that of
+ *	@ring
  * @value: [in] what to store there
  *
- * As a store it does not wait, and a @value that makes no sense fails the queue
- * and not the call.  On a queue that does not run any more it does nothing.
+ * Without LACCEL_KICK_INLINE it does not wait, as a store, and with it for no page.  A
+ * @value that makes no sense fails the queue and not the call.  On a queue that does not run
+ * any more it does nothing.
  *
  * Errors: the general ones; -EOPNOTSUPP if the queue has a doorbell page.
  */

@@ -78,6 +78,7 @@ FIXTURE_VARIANT_ADD(call, mem_register) {
 FIXTURE_VARIANT_ADD(call, kick) {
 	.cmd = LACCEL_IOC_KICK,
 	.size = sizeof(struct laccel_kick),
+	.flags = LACCEL_KICK_INLINE,
 	.id = offsetof(struct laccel_kick, id),
 	.of_queue = true,
 };

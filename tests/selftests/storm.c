@@ -368,6 +368,7 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 	case LACCEL_IOC_KICK:
 		arg->kick.id = q->info.id;
 		arg->kick.offset = 8 * below(w, 2);
+		arg->kick.flags = below(w, 2) ? LACCEL_KICK_INLINE : 0;
 		arg->kick.value = below(w, 256);
 		break;
 	case LACCEL_IOC_BIND:

@@ -316,19 +316,37 @@ void accel_push(struct accel_queue *q, const struct laccel_sqe *sqe)
 	q->sq[q->tail++ & (q->info.sq_entries - 1)] = *sqe;
 }
 
-int accel_kick(const struct accel_queue *q, uint32_t offset, uint64_t value)
+static int kick(const struct accel_queue *q, uint32_t offset, uint64_t value, uint32_t flags)
 {
 	struct laccel_kick arg = {
-		.size = sizeof(arg), .id = q->info.id, .offset = offset, .value = value,
+		.size = sizeof(arg), .flags = flags, .id = q->info.id, .offset = offset,
+		.value = value,
 	};
 
 	return accel_ioctl(q->fd, LACCEL_IOC_KICK, &arg);
 }
 
+int accel_kick(const struct accel_queue *q, uint32_t offset, uint64_t value)
+{
+	return kick(q, offset, value, 0);
+}
+
+static uint64_t positions(uint32_t tail, uint32_t head)
+{
+	return (uint64_t)head << 32 | tail;
+}
+
+/* Ring, and lend the kernel our time. */
+int accel_kick_inline(const struct accel_queue *q)
+{
+	return kick(q, offsetof(struct laccel_doorbell, ring), positions(q->tail, q->head),
+		    LACCEL_KICK_INLINE);
+}
+
 /* Release: the device, woken by this store, must find the SQEs written before. */
 void accel_store(struct accel_queue *q, uint32_t tail, uint32_t head)
 {
-	uint64_t value = (uint64_t)head << 32 | tail;
+	uint64_t value = positions(tail, head);
 
 	if (q->doorbell)
 		__atomic_store_n(&q->doorbell->ring, value, __ATOMIC_RELEASE);

@@ -104,6 +104,7 @@ uint32_t accel_state(const struct accel_queue *q);
 
 void accel_push(struct accel_queue *q, const struct laccel_sqe *sqe);
 int accel_kick(const struct accel_queue *q, uint32_t offset, uint64_t value);
+int accel_kick_inline(const struct accel_queue *q);
 void accel_store(struct accel_queue *q, uint32_t tail, uint32_t head);
 void accel_ring(struct accel_queue *q);
 void accel_arm(struct accel_queue *q, uint32_t position);
