@@ -91,7 +91,6 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 		ret = laccel_fail(EIO, "%s: the device has no room for a command", dev->path);
 	} else {
 		*sqe = *command;
-		laccel_submit(q);
 		do {
 			ret = laccel_wait(q, -1);
 		} while (ret == -EINTR);

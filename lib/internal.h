@@ -80,6 +80,7 @@ struct queue {
 	uint32_t id;
 	int eventfd;
 	bool unheard;			/* the last kick failed */
+	bool not_inline;		/* the module does not know LACCEL_KICK_INLINE */
 	const volatile struct laccel_queue_state *state;
 	size_t sq_bytes;
 	size_t cq_bytes;

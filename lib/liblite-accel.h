@@ -448,7 +448,9 @@ int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status
  * @timeout_ns: how long at most; negative for ever, 0 only looks
  *
  * Rings the doorbell first if SQEs are not submitted or reaped CQEs not given
- * back.  Spins for about as long as it takes to sleep and wake, then sleeps.
+ * back.  Of a device without doorbells the kernel may execute commands that this call
+ * submits in the caller's time, up to 64 KiB, which spares waking its workers.  Spins for
+ * about as long as it takes to sleep and wake, then sleeps.
  *
  * Return: 0 if there is a completion to reap; -ETIMEDOUT; -EINTR; and if none
  * is left and none will come: -EIO for a queue that failed, -ENODEV for a device

@@ -198,29 +198,62 @@ int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status
 }
 
 /* As a store would: errno stays, and whether the queue still runs its state tells. */
-static void kick(struct laccel_queue *q, uint32_t offset, uint64_t value)
+static int kick(struct laccel_queue *q, uint32_t offset, uint64_t value, uint32_t flags)
 {
 	struct queue *queue = to_queue(q);
 	struct laccel_kick arg = {
 		.size = sizeof(arg),
+		.flags = flags,
 		.id = queue->id,
 		.offset = offset,
 		.value = value,
 	};
-	int saved = errno;
+	int saved = errno, ret = 0;
 
-	queue->unheard = ioctl(queue->dev->fd, LACCEL_IOC_KICK, &arg) != 0;
+	if (ioctl(queue->dev->fd, LACCEL_IOC_KICK, &arg))
+		ret = -errno;
+	queue->unheard = ret != 0;
 	errno = saved;
+	return ret;
 }
 
 void laccel_kick(struct laccel_queue *q)
 {
-	kick(q, offsetof(struct laccel_doorbell, ring), q->rung);
+	kick(q, offsetof(struct laccel_doorbell, ring), q->rung, 0);
 }
 
 void laccel_kick_arm(struct laccel_queue *q)
 {
-	kick(q, offsetof(struct laccel_doorbell, arm), laccel_cq_head(q));
+	kick(q, offsetof(struct laccel_doorbell, arm), laccel_cq_head(q), 0);
+}
+
+/* We are going to wait: the kernel may as well have the processor for our commands. */
+static void submit_inline(struct laccel_queue *q)
+{
+	q->rung = laccel_positions(q);
+	/* The kernel sees the SQEs, and we have read the CQEs we return. */
+	laccel_io_release();
+	if (kick(q, offsetof(struct laccel_doorbell, ring), q->rung, LACCEL_KICK_INLINE) !=
+	    -EOPNOTSUPP)
+		return;
+	/* A module from before the flag. */
+	to_queue(q)->not_inline = true;
+	laccel_kick(q);
+}
+
+/* Submit what is not submitted yet, if anything; we are going to wait for it. */
+static void submit_to_wait(struct queue *queue)
+{
+	struct laccel_queue *q = &queue->q;
+
+	if (q->rung == laccel_positions(q))
+		return;
+	/* Each command has one completion: there is one to wait for if the two differ. */
+	if (q->doorbell || queue->not_inline || laccel_ready(q) ||
+	    laccel_cq_head(q) == laccel_sq_tail(q))
+		laccel_submit(q);
+	else
+		submit_inline(q);
 }
 
 static int fail_blame(struct queue *queue)
@@ -365,10 +398,13 @@ int laccel_wait(struct laccel_queue *q, int64_t timeout_ns)
 
 	if (ret)
 		return ret;
-	if (q->rung != laccel_positions(q))
-		laccel_submit(q);
-	if (!timeout_ns)
+	if (!timeout_ns) {
+		if (q->rung != laccel_positions(q))
+			laccel_submit(q);
 		return look(queue);
+	}
+
+	submit_to_wait(queue);
 	if (spin(q))
 		return 0;
 	return sleep_until(queue, deadline(timeout_ns));

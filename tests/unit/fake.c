@@ -184,8 +184,9 @@ static int limits(struct laccel_limits *arg)
 static int kick(const struct laccel_kick *arg)
 {
 	fake.kicks++;
-	if (!fake.no_doorbell)
+	if (!fake.no_doorbell || (fake.no_inline && arg->flags))
 		return fail(EOPNOTSUPP);
+	fake.lent += arg->flags & LACCEL_KICK_INLINE;
 	__atomic_store_n((uint64_t *)((uint8_t *)fake.doorbell + arg->offset), arg->value,
 			 __ATOMIC_RELEASE);
 	return 0;

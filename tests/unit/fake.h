@@ -28,6 +28,7 @@ struct fake {
 	uint32_t max_memories;
 	uint32_t mode;
 	bool no_doorbell;
+	bool no_inline;			/* a module that does not know LACCEL_KICK_INLINE */
 
 	/* What the library has done. */
 	pthread_mutex_t lock;		/* protects the next four */
@@ -37,6 +38,7 @@ struct fake {
 	struct laccel_limits refusal;
 	unsigned int registered;	/* calls of MEM_REGISTER that succeeded */
 	unsigned int kicks;
+	unsigned int lent;		/* of them with LACCEL_KICK_INLINE, and taken */
 	struct laccel_prefetch prefetch;
 
 	/* The device's side of its one queue. */

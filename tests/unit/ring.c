@@ -159,6 +159,74 @@ TEST_F(ring, kicks)
 	EXPECT_EQ(77, errno);
 }
 
+/* Who submits by waiting lends its time; who looks, or has submitted, does not. */
+TEST_F(ring, lends)
+{
+	struct laccel_cqe cqe = { .status = LACCEL_OK };
+	struct laccel_sqe sqe;
+
+	fake.no_doorbell = true;
+	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
+	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
+	EXPECT_EQ(1, fake.kicks);		/* to arm */
+	laccel_prep_nop(laccel_get_sqe(self->q));
+	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 0));
+	EXPECT_EQ(2, fake.kicks);
+	EXPECT_EQ(1, fake.doorbell->ring);
+	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
+	EXPECT_EQ(3, fake.kicks);
+	EXPECT_EQ(0, fake.lent);
+
+	laccel_prep_nop(laccel_get_sqe(self->q));
+	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
+	EXPECT_EQ(1, fake.lent);
+	EXPECT_EQ(2, fake.doorbell->ring);
+	EXPECT_EQ(5, fake.kicks);
+
+	/* A completion is there: no reason to wait. */
+	ASSERT_TRUE(fake_fetch(&sqe));
+	fake_complete(cqe);
+	laccel_prep_nop(laccel_get_sqe(self->q));
+	EXPECT_EQ(0, laccel_wait(self->q, 1));
+	EXPECT_EQ(1, fake.lent);
+	EXPECT_EQ(6, fake.kicks);
+}
+
+/* All is reaped, and only to be given back. */
+TEST_F(ring, lends_for_nothing)
+{
+	struct laccel_cqe cqe = { .status = LACCEL_OK };
+	struct laccel_sqe sqe;
+
+	fake.no_doorbell = true;
+	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
+	laccel_prep_nop(laccel_get_sqe(self->q));
+	laccel_submit(self->q);
+	ASSERT_TRUE(fake_fetch(&sqe));
+	fake_complete(cqe);
+	ASSERT_TRUE(laccel_reap(self->q, &cqe));
+	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
+	EXPECT_EQ(1ull << 32 | 1, fake.doorbell->ring);
+	EXPECT_EQ(0, fake.lent);
+}
+
+/* A module from before the flag is asked once. */
+TEST_F(ring, lends_to_old_module)
+{
+	fake.no_doorbell = true;
+	fake.no_inline = true;
+	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
+	laccel_prep_nop(laccel_get_sqe(self->q));
+	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
+	EXPECT_EQ(3, fake.kicks);
+	EXPECT_EQ(1, fake.doorbell->ring);
+	laccel_prep_nop(laccel_get_sqe(self->q));
+	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
+	EXPECT_EQ(5, fake.kicks);
+	EXPECT_EQ(2, fake.doorbell->ring);
+	EXPECT_EQ(0, fake.lent);
+}
+
 TEST_F(ring, wait_says_why_not)
 {
 	uint32_t *state = (uint32_t *)fake.memory;
