@@ -3,15 +3,21 @@
  * Commands from submitting to having reaped: of a device whose commands the kernel
  * executes (drivers/devices/loop.c), of ours, and what others do in the same manner.
  */
+#include <fcntl.h>
 #include <liblite-accel.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "floor/floor.h"
 
-#define BYTES 4096
+#define BYTES	4096
+#define MIB	(1ul << 20)
+#define HASHES	5		/* each some 20 million instructions */
 
 static char memory[2][BYTES] __attribute__((aligned(BYTES)));
 
@@ -37,7 +43,6 @@ static void run(struct laccel_queue *q, bool copy)
 		laccel_prep_copy(sqe, memory[1], memory[0], BYTES);
 	else
 		laccel_prep_nop(sqe);
-	laccel_submit(q);
 	if (laccel_wait(q, -1) || !laccel_reap(q, &cqe) || cqe.status != LACCEL_OK)
 		die("a command failed");
 }
@@ -90,11 +95,62 @@ static void bench_process_vm_readv(const char *name, size_t bytes)
 	row_insns(name, "vm_readv", &s, 1);
 }
 
+/* A hash of a program's memory, and what the kernel's own of the same pages is. */
+static double hash_loop(const struct floor_range *range)
+{
+	struct laccel_device *dev = open_device(LACCEL_MODE_MEDIATED);
+	uint8_t digest[32];
+	struct samples s = { 0 };
+	uint64_t start;
+
+	while (s.n < HASHES) {
+		settle();
+		start = ticks();
+		if (laccel_sha256(dev, (void *)range->addr, range->length, digest))
+			die(laccel_last_error());
+		sample_add(&s, ticks() - start);
+	}
+	row_insns("mediated-sha256-1m", "lite-accel", &s, 1);
+	laccel_close(dev);
+	return sample_median(&s);
+}
+
+static double hash_floor(const struct floor_range *range)
+{
+	int fd = open("/dev/lite-accel-floor", O_RDWR);
+	struct samples s = { 0 };
+	uint64_t start;
+
+	while (s.n < HASHES) {
+		settle();
+		start = ticks();
+		if (ioctl(fd, FLOOR_HASH, range))
+			die("the floor");
+		sample_add(&s, ticks() - start);
+	}
+	row_insns("mediated-sha256-1m", "floor", &s, 1);
+	close(fd);
+	return sample_median(&s);
+}
+
+static void bench_hash(void)
+{
+	void *message = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct floor_range range = { .addr = (uintptr_t)message, .length = MIB };
+
+	if (message == MAP_FAILED)
+		die("a message");
+	memset(message, 1, MIB);
+	row("mediated-sha256-1m", "ratio", "lite-accel", hash_loop(&range) / hash_floor(&range));
+	munmap(message, MIB);
+}
+
 /* Waiting sleeps, and the kernel's workers have the processor meanwhile. */
 void bench_mediated(void)
 {
 	hog_start();
-	bench_device(LACCEL_MODE_MEDIATED, "loop", "loop-pinned");
+	bench_device(LACCEL_MODE_MEDIATED, "lite-accel", "registered");
+	bench_hash();
 	bench_device(LACCEL_MODE_PINNED, "pci", "pci");
 	bench_af_alg("mediated-nop", 1, 64);
 	bench_af_alg("mediated-copy-4k", 1, BYTES);

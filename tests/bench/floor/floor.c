@@ -2,8 +2,11 @@
 /*
  * The least that registering and unregistering memory can cost: pages are pinned
  * and mapped for the device, and nothing is done with them.  And the least that
- * mirroring can cost: pages are looked up by HMM and mapped one by one.
+ * mirroring can cost: pages are looked up by HMM and mapped one by one.  And the least
+ * that hashing a program's memory can cost.
  */
+#include <crypto/hash.h>
+#include <crypto/sha2.h>
 #include <linux/dma-mapping.h>
 #include <linux/hmm.h>
 #include <linux/miscdevice.h>
@@ -18,6 +21,7 @@
 #include "floor.h"
 
 static struct pci_dev *pdev;
+static struct crypto_shash *hash;
 
 static int floor_map(struct page **pages, unsigned int npages)
 {
@@ -35,15 +39,23 @@ static int floor_map(struct page **pages, unsigned int npages)
 	return ret;
 }
 
-static int floor_pin(const struct floor_range *range, struct page **pages, unsigned int npages)
+static int floor_pin(const struct floor_range *range, unsigned int flags,
+		     int (*use)(struct page **pages, unsigned int npages))
 {
+	unsigned int npages = range->length >> PAGE_SHIFT;
 	int ret, pinned;
+	struct page **pages;
 
-	pinned = pin_user_pages_fast(range->addr, npages, FOLL_WRITE | FOLL_LONGTERM, pages);
-	if (pinned < 0)
-		return pinned;
-	ret = pinned == npages ? floor_map(pages, npages) : -EFAULT;
-	unpin_user_pages_dirty_lock(pages, pinned, true);
+	pages = kvmalloc_array(npages, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+	pinned = pin_user_pages_fast(range->addr, npages, flags, pages);
+	ret = pinned < 0 ? pinned : -EFAULT;
+	if (pinned == npages)
+		ret = use(pages, npages);
+	if (pinned > 0)
+		unpin_user_pages_dirty_lock(pages, pinned, flags & FOLL_WRITE);
+	kvfree(pages);
 	return ret;
 }
 
@@ -115,22 +127,35 @@ static long floor_mirror_ioctl(unsigned int cmd, const struct floor_range *range
 	}
 }
 
+/* Whatever else a hash of a program's memory needs. */
+static int floor_hash(struct page **pages, unsigned int npages)
+{
+	SHASH_DESC_ON_STACK(desc, hash);
+	u8 digest[SHA256_DIGEST_SIZE];
+	unsigned int i;
+	int ret;
+
+	desc->tfm = hash;
+	ret = crypto_shash_init(desc);
+	for (i = 0; !ret && i < npages; i++)
+		ret = crypto_shash_update(desc, page_address(pages[i]), PAGE_SIZE);
+	return ret ?: crypto_shash_final(desc, digest);
+}
+
 static long floor_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct floor_range range;
-	struct page **pages;
-	long ret;
 
 	if (copy_from_user(&range, (void __user *)arg, sizeof(range)))
 		return -EFAULT;
-	if (cmd != FLOOR_CYCLE)
+	switch (cmd) {
+	case FLOOR_CYCLE:
+		return floor_pin(&range, FOLL_WRITE | FOLL_LONGTERM, floor_map);
+	case FLOOR_HASH:
+		return floor_pin(&range, 0, floor_hash);
+	default:
 		return floor_mirror_ioctl(cmd, &range);
-	pages = kvmalloc_array(range.length >> PAGE_SHIFT, sizeof(*pages), GFP_KERNEL);
-	if (!pages)
-		return -ENOMEM;
-	ret = floor_pin(&range, pages, range.length >> PAGE_SHIFT);
-	kvfree(pages);
-	return ret;
+	}
 }
 
 static const struct file_operations floor_fops = {
@@ -151,9 +176,20 @@ static int __init floor_init(void)
 	pdev = pci_get_device(LACCEL_PCI_VENDOR_ID, LACCEL_PCI_DEVICE_ID, NULL);
 	if (!pdev)
 		return -ENODEV;
+
+	hash = crypto_alloc_shash("sha256", 0, 0);
+	ret = PTR_ERR_OR_ZERO(hash);
+	if (ret)
+		goto err_pdev;
 	ret = misc_register(&floor_misc);
 	if (ret)
-		pci_dev_put(pdev);
+		goto err_hash;
+	return 0;
+
+err_hash:
+	crypto_free_shash(hash);
+err_pdev:
+	pci_dev_put(pdev);
 	return ret;
 }
 module_init(floor_init);
@@ -161,6 +197,7 @@ module_init(floor_init);
 static void __exit floor_exit(void)
 {
 	misc_deregister(&floor_misc);
+	crypto_free_shash(hash);
 	pci_dev_put(pdev);
 }
 module_exit(floor_exit);

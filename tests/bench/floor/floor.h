@@ -19,6 +19,9 @@ struct floor_range {
 #define FLOOR_FORGET _IOW(0xE3, 3, struct floor_range)
 #define FLOOR_UNWATCH _IOW(0xE3, 4, struct floor_range)
 
+/* Pin, hash and unpin. */
+#define FLOOR_HASH _IOW(0xE3, 5, struct floor_range)
+
 #define FLOOR_PAGES 512		/* the longest range */
 
 #endif /* FLOOR_H */
