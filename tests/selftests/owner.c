@@ -338,12 +338,11 @@ static int leave_in_flight(void)
 
 TEST_F(owner, left_in_flight)
 {
-	struct laccel_limits before, after;
+	struct laccel_limits limits;
 
-	ASSERT_EQ(0, accel_limits(self->fd, &before));
 	EXPECT_EQ(0, IN_CHILD(leave_in_flight()));
-	EXPECT_TRUE(accel_until(!accel_limits(self->fd, &after) &&
-				after.queues == before.queues));
+	/* Of the device: io_uring may only now be about to let go of the test before this one. */
+	EXPECT_TRUE(accel_until(!accel_limits(self->fd, &limits) && limits.queues == 1));
 }
 
 /* The mappings need no descriptor; where there is no doorbell, submitting does. */
