@@ -174,6 +174,32 @@ static inline struct laccel_sqe *laccel_get_sqe(struct laccel_queue *q)
 }
 
 /**
+ * laccel_get_sqes() - Take free SQEs that lie side by side
+ * @q: the queue
+ * @sqes: receives the first
+ * @count: how many at most
+ *
+ * As laccel_get_sqe() for each, at the price of one.
+ *
+ * Return: how many; fewer than there are where the ring ends, or what the queue knows of
+ * it, so ask again; 0 if the SQ is full.
+ */
+static inline uint32_t laccel_get_sqes(struct laccel_queue *q, struct laccel_sqe **sqes,
+				       uint32_t count)
+{
+	uint32_t room;
+
+	if (__builtin_expect(q->sqe == q->sqe_stop, 0) && !laccel_sq_refill(q))
+		return 0;
+	room = (uint32_t)(q->sqe_stop - q->sqe);
+	if (count > room)
+		count = room;
+	*sqes = q->sqe;
+	q->sqe += count;
+	return count;
+}
+
+/**
  * laccel_prep() - Prepare any command
  * @sqe: the entry; all fields but those of the other arguments become zero
  * @opcode: enum laccel_opcode, or one of the vendor's
@@ -182,12 +208,11 @@ static inline struct laccel_sqe *laccel_get_sqe(struct laccel_queue *q)
 static inline void laccel_prep(struct laccel_sqe *sqe, uint8_t opcode,
 			       uint32_t length)
 {
-	sqe->opcode = opcode;
-	sqe->flags = 0;
-	sqe->reserved0 = 0;
-	sqe->length = length;
-	sqe->user_data = 0;
-	memset(&sqe->src, 0, sizeof(*sqe) - offsetof(struct laccel_sqe, src));
+	/* The first fields, little-endian, by one store. */
+	uint64_t first = (uint64_t)length << 32 | opcode;
+
+	memcpy(sqe, &first, sizeof(first));
+	memset((char *)sqe + sizeof(first), 0, sizeof(*sqe) - sizeof(first));
 }
 
 /** laccel_prep_nop() - Prepare a command that does nothing */
@@ -327,6 +352,48 @@ static inline bool laccel_reap(struct laccel_queue *q, struct laccel_cqe *cqe)
 	}
 	q->cqe = entry;
 	return true;
+}
+
+/**
+ * laccel_peek_cqes() - Look at completions that lie side by side
+ * @q: the queue
+ * @cqes: receives the first
+ * @count: how many at most
+ *
+ * They stay where they are until laccel_reap_cqes() takes them and laccel_submit(), or
+ * laccel_wait(), gives them back.
+ *
+ * Return: how many; fewer than there are where the ring ends; 0 if there is none yet.
+ */
+static inline uint32_t laccel_peek_cqes(const struct laccel_queue *q,
+					const struct laccel_cqe **cqes, uint32_t count)
+{
+	const struct laccel_cqe *entry = q->cqe, *end = q->cqes_end;
+	uint16_t phase = q->phase;
+
+	if (count < (uint32_t)(end - entry))
+		end = entry + count;
+	while (entry != end && ((const volatile struct laccel_cqe *)entry)->phase == phase)
+		entry++;
+	/* We see the whole CQEs, and all that the commands have written. */
+	laccel_io_acquire();
+	*cqes = q->cqe;
+	return (uint32_t)(entry - q->cqe);
+}
+
+/**
+ * laccel_reap_cqes() - Take completions that have been looked at
+ * @q: the queue
+ * @count: how many, at most what laccel_peek_cqes() has returned
+ */
+static inline void laccel_reap_cqes(struct laccel_queue *q, uint32_t count)
+{
+	q->cqe += count;
+	if (__builtin_expect(q->cqe == q->cqes_end, 0)) {
+		q->cqe = q->cqes;
+		q->cq_base += q->cq_entries;
+		q->phase ^= 1;
+	}
 }
 
 /**

@@ -61,6 +61,29 @@ static bool take(struct laccel_queue *q, struct model *m, uint32_t count)
 	return true;
 }
 
+/* The same, by as many at once as lie side by side. */
+static bool take_batch(struct laccel_queue *q, struct model *m, uint32_t count)
+{
+	uint32_t place, n;
+	struct laccel_sqe *sqes;
+
+	while (count) {
+		place = m->taken & (q->sq_entries - 1);
+		n = laccel_get_sqes(q, &sqes, count);
+		if (!n)
+			return m->taken - m->free_before >= q->sq_entries;
+		if (n > count || sqes != &q->sqes[place] || place + n > q->sq_entries ||
+		    m->taken + n - fake.head > q->sq_entries)
+			return false;
+		for (uint32_t i = 0; i < n; i++) {
+			laccel_prep_nop(&sqes[i]);
+			sqes[i].user_data = 7ull * m->taken++;
+		}
+		count -= n;
+	}
+	return true;
+}
+
 static bool run_device(uint32_t count)
 {
 	struct laccel_cqe cqe = { 0 };
@@ -95,6 +118,29 @@ static bool reap(struct laccel_queue *q, struct model *m, uint32_t count)
 	return true;
 }
 
+/* Looked at, and taken, some of them, but for those at which the ring ends. */
+static bool reap_batch(struct laccel_queue *q, struct model *m, uint32_t count)
+{
+	uint32_t there = fake.completed - m->reaped, n;
+	uint32_t room = q->cq_entries - (m->reaped & (q->cq_entries - 1));
+	const struct laccel_cqe *cqes;
+
+	n = laccel_peek_cqes(q, &cqes, count);
+	if (n != (count < there ? count : there) && n != room)
+		return false;
+	if (n > count || n > there || n > room)
+		return false;
+	n = fake_below(n + 1);
+	for (uint32_t i = 0; i < n; i++) {
+		if (cqes[i].user_data != 7ull * m->reaped || cqes[i].result != ~cqes[i].user_data)
+			return false;
+		m->reaped++;
+		m->free_before = cqes[i].sq_head;
+	}
+	laccel_reap_cqes(q, n);
+	return true;
+}
+
 /* Batches of all lengths, until so many commands are done. */
 static bool go_round(struct laccel_queue *q, uint32_t start, uint32_t commands)
 {
@@ -103,12 +149,13 @@ static bool go_round(struct laccel_queue *q, uint32_t start, uint32_t commands)
 
 	fake_start_at(q, start);
 	while (m.reaped - start < commands) {
-		if (!take(q, &m, fake_below(sq + 2)))
+		if (!(fake_below(2) ? take : take_batch)(q, &m, fake_below(sq + 2)))
 			return false;
 		laccel_submit(q);
 		if (q->doorbell->ring != ((uint64_t)m.reaped << 32 | m.taken))
 			return false;
-		if (!run_device(fake_below(cq + 2)) || !reap(q, &m, fake_below(cq + 2)))
+		if (!run_device(fake_below(cq + 2)) ||
+		    !(fake_below(2) ? reap : reap_batch)(q, &m, fake_below(cq + 2)))
 			return false;
 	}
 	return true;
