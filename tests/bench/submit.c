@@ -28,39 +28,85 @@ static struct laccel_queue *create_queue(struct laccel_device *dev, unsigned int
 	return q;
 }
 
-static inline void submit(struct laccel_queue *q, unsigned int batch)
-{
-	struct laccel_sqe *sqe;
+/* Programs know how many commands they submit, and the compiler sees it. */
+#define EXPANDED __attribute__((always_inline))
 
-	for (unsigned int i = 0; i < batch; i++) {
-		sqe = laccel_get_sqe(q);
-		if (!sqe)
+static inline EXPANDED void submit_one(struct laccel_queue *q)
+{
+	struct laccel_sqe *sqe = laccel_get_sqe(q);
+
+	if (!sqe)
+		die("the SQ is full");
+	laccel_prep_nop(sqe);
+	laccel_submit(q);
+}
+
+/* Returns what came back. */
+static inline EXPANDED uint64_t reap_one(struct laccel_queue *q)
+{
+	struct laccel_cqe cqe;
+
+	if (!laccel_reap(q, &cqe) || cqe.status != LACCEL_OK)
+		die("a completion is missing or wrong");
+	return cqe.user_data;
+}
+
+static inline EXPANDED void submit_many(struct laccel_queue *q, unsigned int batch)
+{
+	struct laccel_sqe *sqes;
+	uint32_t n;
+
+	for (unsigned int done = 0; done < batch; done += n) {
+		n = laccel_get_sqes(q, &sqes, batch - done);
+		if (!n)
 			die("the SQ is full");
-		laccel_prep_nop(sqe);
-		sqe->user_data = i;
+		for (uint32_t i = 0; i < n; i++) {
+			laccel_prep_nop(&sqes[i]);
+			sqes[i].user_data = done + i;
+		}
 	}
 	laccel_submit(q);
 }
 
 /* Returns the sum of what came back: completions may overtake each other. */
-static inline uint64_t reap(struct laccel_queue *q, unsigned int batch)
+static inline EXPANDED uint64_t reap_many(struct laccel_queue *q, unsigned int batch)
 {
-	struct laccel_cqe cqe;
+	const struct laccel_cqe *cqes;
+	uint16_t failed = LACCEL_OK;
 	uint64_t sum = 0;
+	uint32_t n;
 
-	for (unsigned int i = 0; i < batch; i++) {
-		if (!laccel_reap(q, &cqe) || cqe.status != LACCEL_OK)
-			die("a completion is missing or wrong");
-		sum += cqe.user_data;
+	for (unsigned int done = 0; done < batch; done += n) {
+		n = laccel_peek_cqes(q, &cqes, batch - done);
+		if (!n)
+			die("a completion is missing");
+		for (uint32_t i = 0; i < n; i++) {
+			sum += cqes[i].user_data;
+			failed |= cqes[i].status;
+		}
+		laccel_reap_cqes(q, n);
 	}
+	if (failed)
+		die("a completion is wrong");
 	return sum;
 }
 
-/*
- * Every batch is submitted while the completions of the one before lie there.
- * The compiler sees the size of the batch, as in a program.
- */
-static inline void sample_submit(struct laccel_queue *q, struct samples *s, unsigned int batch)
+static inline EXPANDED void submit(struct laccel_queue *q, unsigned int batch)
+{
+	if (batch == 1)
+		submit_one(q);
+	else
+		submit_many(q, batch);
+}
+
+static inline EXPANDED uint64_t reap(struct laccel_queue *q, unsigned int batch)
+{
+	return batch == 1 ? reap_one(q) : reap_many(q, batch);
+}
+
+/* Every batch is submitted while the completions of the one before lie there. */
+static inline EXPANDED void sample_submit(struct laccel_queue *q, struct samples *s,
+					  unsigned int batch)
 {
 	uint64_t start, sum;
 
