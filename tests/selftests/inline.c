@@ -159,6 +159,7 @@ TEST_F(inline, order)
 	accel_push(&self->q, &linked);
 	accel_push(&self->q, &fenced);
 	ASSERT_EQ(0, accel_kick_inline(&self->q));
+
 	for (int i = 0; i < 5; i++) {
 		ASSERT_TRUE(accel_poll(&self->q, &cqe));
 		EXPECT_EQ(expected[i], cqe.status);
@@ -234,11 +235,13 @@ TEST_F(inline, missing)
 	ASSERT_EQ(0, madvise(self->src, PAGE, MADV_DONTNEED));
 	uffd = accel_watch(self->src, PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	ASSERT_LE(0, uffd);
+
 	EXPECT_EQ(-1, at_once(&self->q, accel_copy(self->dst + PAGE, self->src, 8), &cqe));
 	/* The worker waits; another command, from here on, is the caller's. */
 	ASSERT_EQ(sizeof(fault), read(uffd, &fault, sizeof(fault)));
 	EXPECT_EQ(LACCEL_OK, at_once(&self->q, accel_copy(self->dst + MOST, self->src + PAGE, 8),
 				     &cqe));
+
 	ASSERT_EQ(0, ioctl(uffd, UFFDIO_COPY, &copy));
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	EXPECT_EQ(LACCEL_OK, cqe.status);
@@ -503,6 +506,7 @@ FIXTURE_SETUP(slow)
 	ASSERT_EQ(0, vm_find(name, sizeof(name)));
 	if (strcmp(name, MODULE))
 		SKIP(return, "the device is not one of " MODULE);
+
 	if (variant->kind == THROTTLED && access(BANDWIDTH, F_OK))
 		SKIP(return, "the kernel has no quota of processors");
 	self->slow = mmap(NULL, sizeof(*self->slow), PROT_READ | PROT_WRITE,
@@ -526,15 +530,17 @@ static int destroy_beside(const struct slow *slow)
 {
 	struct accel_queue q = { .fd = accel_open() };
 	uint8_t *memory = accel_pages(2 * PAGE);
+	struct laccel_sqe sqe = accel_copy(memory, memory + PAGE, PAGE);
+	struct laccel_cqe cqe;
 	int went_on = 0;
 	uint32_t before;
 
 	memset(memory, 1, 2 * PAGE);
 	for (int i = 0; i < ROUNDS; i++) {
-		if (accel_queue_init(&q, q.fd, 4) ||
-		    accel_command(&q, accel_copy(memory, memory + PAGE, PAGE)) != LACCEL_OK ||
-		    accel_command(&q, accel_copy(memory, memory + PAGE, PAGE)) != LACCEL_OK)
+		if (accel_queue_init(&q, q.fd, 4) || at_once(&q, sqe, &cqe) != LACCEL_OK ||
+		    accel_command(&q, sqe) != LACCEL_OK)
 			return -1;
+
 		before = slices(slow);
 		if (accel_queue_exit(&q))
 			return -1;
