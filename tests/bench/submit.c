@@ -80,12 +80,14 @@ static inline EXPANDED uint64_t reap_many(struct laccel_queue *q, unsigned int b
 		n = laccel_peek_cqes(q, &cqes, batch - done);
 		if (!n)
 			die("a completion is missing");
+
 		for (uint32_t i = 0; i < n; i++) {
 			sum += cqes[i].user_data;
 			failed |= cqes[i].status;
 		}
 		laccel_reap_cqes(q, n);
 	}
+
 	if (failed)
 		die("a completion is wrong");
 	return sum;
@@ -175,6 +177,7 @@ void bench_copy(const char *name)
 			die(laccel_last_error());
 	}
 	hog_stop();
+
 	row_insns(name, "lite-accel", &s, 1);
 	laccel_close(dev);
 	munmap(src, MIB);

@@ -170,6 +170,7 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 		self->made = make_object(self, variant->of_queue);
 		put32((uint8_t *)p + variant->id, self->made);
 	}
+
 	if (variant->cmd == LACCEL_IOC_QUEUE_CREATE) {
 		create->sq_entries = 4;
 		create->cq_entries = 2;

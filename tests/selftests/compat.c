@@ -801,6 +801,7 @@ TEST_F(library, prepared_commands)
 	if (~info.commands & ALL_COMMANDS)
 		SKIP(return, "the device has not all commands");
 	ASSERT_LE(0, laccel_mem_register(self->dev, p, PAGE, LACCEL_MEM_WRITE));
+
 	for (int i = 0; i < 5; i++) {
 		sqe = laccel_get_sqe(self->q);
 		ASSERT_NE(NULL, sqe);
@@ -816,6 +817,7 @@ TEST_F(library, prepared_commands)
 			laccel_prep_sha256(sqe, sha, p, 0);
 		if (i == 4)
 			sqe->flags |= LACCEL_SQE_LAST;
+
 		laccel_submit(self->q);
 		ASSERT_EQ(0, laccel_wait(self->q, -1));
 		ASSERT_TRUE(laccel_reap(self->q, &cqe));

@@ -271,6 +271,7 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 	ASSERT_EQ(0, accel_reach(self->fd, gib, GIB, 0, NULL));
 	ASSERT_EQ(0, accel_reach(self->fd, state, PAGE, LACCEL_MEM_WRITE, NULL));
 	ASSERT_EQ(0, accel_queue_init(&other, self->fd, 4));
+
 	sqe = accel_sha256(state, gib, GIB, true);
 	accel_push(&self->q, &sqe);
 	accel_ring(&self->q);
@@ -284,6 +285,7 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 	}
 	while (!done && !accel_poll(&self->q, &cqe))
 		usleep(1000);
+
 	EXPECT_EQ(LACCEL_OK, cqe.status);
 	EXPECT_EQ(0, memcmp(state->hash, gib_of_zeros, 32));
 	EXPECT_EQ(GIB, state->bytes);

@@ -94,6 +94,7 @@ static long floor_mirror(const struct floor_range *range)
 	mmap_read_unlock(current->mm);
 	if (ret)
 		return ret;
+
 	for (i = 0; i < n; i++)
 		mapped[i] = dma_map_page(&pdev->dev, hmm_pfn_to_page(pfns[i]), 0, PAGE_SIZE,
 					 DMA_BIDIRECTIONAL);
