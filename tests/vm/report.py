@@ -5,6 +5,8 @@ import threading
 from collections import Counter, defaultdict
 
 COLUMN = " | {:>5} {:>4} {:>4} {:>5}"
+# Lines of a failure that are said again at the end: all that is kept of some logs.
+REPEATED = 18
 
 
 class Report:
@@ -33,6 +35,9 @@ class Report:
             lines += [" " * 12 + line for line in verdict.reasons + verdict.details]
         self.say(*lines)
         self.count(machine, entry, verdict, late)
+        if word == "FAIL":
+            with self.lock:
+                self.problems += [f"{who}, {where}:", *(line[8:] for line in lines[1:REPEATED])]
 
     def count(self, machine, entry, verdict, late):
         cell = self.cells[entry.suite, entry.device.name]
@@ -45,7 +50,6 @@ class Report:
             cell[0] += verdict.passed
             cell[1] += verdict.failures
             cell[2] += verdict.skipped
-            self.problems += [f"{where}: {reason}" for reason in verdict.reasons]
             self.names_passed |= {f"{entry.suite}: {name}" for name in verdict.names_passed}
             self.names_skipped |= {f"{entry.suite}: {name}" for name in verdict.names_skipped}
             for reason, times in verdict.skips.items():
@@ -90,7 +94,7 @@ class Report:
         self.print_list("skipped", [f"{times:5}  {device}: {reason}" for (device, reason), times
                                     in sorted(self.skips.items(), key=lambda i: (i[0][0], -i[1]))])
         self.print_list("late, and run again alone", self.late)
-        self.print_list("failed beyond the tests", self.problems)
+        self.print_list("failed", self.problems)
         if self.resumed:
             print(f"\n{self.resumed} suites have passed before on the same inputs (RESUME=1)")
         print(f"\n{self.total(0)} passed, {self.total(1)} failed, {self.total(2)} skipped")
