@@ -378,6 +378,7 @@ TEST_F(file, reserved_bits)
 	struct laccel_destroy destroy = { .size = sizeof(destroy), .id = 1 };
 	struct laccel_limits limits = { .size = sizeof(limits) };
 	struct laccel_info info = { .size = sizeof(info) };
+
 	const struct {
 		unsigned long cmd;
 		void *arg;
