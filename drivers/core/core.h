@@ -300,7 +300,7 @@ struct laccel_ring {
 /*
  * A command queue.
  *
- * Its rings and its state page live until the last of its slot and its mappings is
+ * Its rings and its state live until the last of its slot and its mappings is
  * gone.  It has the slot until the object is destroyed and its work is done, so
  * that there are never more workers waiting for programs' memory than slots.
  */
@@ -313,7 +313,9 @@ struct laccel_queue {
 	bool dead;			/* not started, or ended: see mmap.c */
 	struct laccel_ring sq;
 	struct laccel_ring cq;
-	struct laccel_queue_state *state;
+	u32 state;			/* enum laccel_state */
+	struct laccel_queue_state *told;	/* what the program sees of it; only written */
+	void *state_page;		/* NULL if that is in the last page of the CQ */
 	struct eventfd_ctx *eventfd;
 	struct work_struct signal_work;
 	struct laccel_queue_status last;	/* what the device said at the end */

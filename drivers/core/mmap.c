@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings of a queue: its rings, its state page and its doorbell page.
+ * Mappings of a queue: its rings, its state and its doorbell page.
  */
 #include <linux/io.h>
 #include <linux/nospec.h>
@@ -82,7 +82,7 @@ static void *laccel_vma_memory(struct vm_area_struct *vma, unsigned long addr)
 	case LACCEL_REGION_CQ:
 		return (void *)queue->cq.entries + offset;
 	case LACCEL_REGION_STATE:
-		return (void *)queue->state + offset;
+		return queue->state_page + offset;
 	default:
 		return NULL;
 	}
@@ -147,7 +147,7 @@ static size_t laccel_region_bytes(struct laccel_queue *queue, enum laccel_region
 	case LACCEL_REGION_CQ:
 		return queue->cq.bytes;
 	case LACCEL_REGION_STATE:
-		return PAGE_SIZE;
+		return queue->state_page ? PAGE_SIZE : 0;
 	case LACCEL_REGION_DOORBELL:
 		return queue->mediated ? 0 : PAGE_SIZE;
 	}

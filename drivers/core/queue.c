@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queues: rings, state page and slot, how they begin and how they end.
+ * Queues: rings, state and slot, how they begin and how they end.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -37,6 +37,21 @@ static void laccel_ring_free(struct laccel_ring *ring)
 		free_pages((unsigned long)ring->entries, get_order(ring->bytes));
 }
 
+/* Programs cannot write to the CQ either; and the core never reads what the device could. */
+static int laccel_state_alloc(struct laccel_queue *queue,
+			      const struct laccel_queue_create *create)
+{
+	size_t end = L1_CACHE_ALIGN(create->cq_entries * sizeof(struct laccel_cqe));
+
+	if (create->flags & LACCEL_QUEUE_STATE_IN_CQ && end < queue->cq.bytes) {
+		queue->told = (void *)queue->cq.entries + end;
+		return 0;
+	}
+	queue->state_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	queue->told = queue->state_page;
+	return queue->state_page ? 0 : -ENOMEM;
+}
+
 static int laccel_ring_map(struct laccel_queue *queue, struct laccel_ring *ring)
 {
 	struct device *dma_dev = queue->obj.file->ldev->dev.parent;
@@ -61,7 +76,7 @@ static void laccel_queue_free(struct kref *ref)
 
 	laccel_ring_free(&queue->sq);
 	laccel_ring_free(&queue->cq);
-	free_page((unsigned long)queue->state);
+	free_page((unsigned long)queue->state_page);
 	kfree(queue->mediated);
 	if (queue->eventfd)
 		eventfd_ctx_put(queue->eventfd);
@@ -71,7 +86,7 @@ static void laccel_queue_free(struct kref *ref)
 
 /**
  * laccel_queue_put - Return a reference
- * @queue: a queue; rings and state page go with the last reference
+ * @queue: a queue; rings and state go with the last reference
  */
 void laccel_queue_put(struct laccel_queue *queue)
 {
@@ -119,7 +134,7 @@ static void laccel_queue_wake(struct laccel_queue *queue)
 {
 	if (queue->eventfd)
 		eventfd_signal(queue->eventfd);
-	if (READ_ONCE(queue->state->state) == LACCEL_STATE_FAILED)
+	if (READ_ONCE(queue->state) == LACCEL_STATE_FAILED)
 		wake_up_all(&queue->obj.file->wait);
 }
 
@@ -149,7 +164,7 @@ static int laccel_queue_check(struct laccel_file *file, const struct laccel_queu
 {
 	u32 max = file->ldev->max_entries;
 
-	if (create->flags)
+	if (create->flags & ~LACCEL_QUEUE_STATE_IN_CQ)
 		return -EOPNOTSUPP;
 	if (!is_power_of_2(create->sq_entries) || create->sq_entries > max ||
 	    !is_power_of_2(create->cq_entries) || create->cq_entries > max)
@@ -174,9 +189,9 @@ static int laccel_queue_fill(struct laccel_queue *queue, const struct laccel_que
 	ret = laccel_ring_alloc(queue, &queue->cq, create->cq_entries * sizeof(struct laccel_cqe));
 	if (ret)
 		return ret;
-	queue->state = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!queue->state)
-		return -ENOMEM;
+	ret = laccel_state_alloc(queue, create);
+	if (ret)
+		return ret;
 	return queue->obj.file->ldev->mediated ? laccel_mediated_init(queue, create) : 0;
 }
 
@@ -202,7 +217,8 @@ static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
 		return ERR_PTR(ret);
 	}
 
-	queue->state->state = LACCEL_STATE_RUNNING;
+	queue->state = LACCEL_STATE_RUNNING;
+	queue->told->state = LACCEL_STATE_RUNNING;
 	queue->dead = true;
 	return queue;
 }
@@ -339,7 +355,10 @@ static void laccel_queue_describe(struct laccel_queue *queue, struct laccel_queu
 	create->cqe_size = sizeof(struct laccel_cqe);
 	create->sq_offset = laccel_mmap_offset(LACCEL_REGION_SQ, queue->slot);
 	create->cq_offset = laccel_mmap_offset(LACCEL_REGION_CQ, queue->slot);
-	create->state_offset = laccel_mmap_offset(LACCEL_REGION_STATE, queue->slot);
+	create->state_offset = queue->state_page ?
+			       laccel_mmap_offset(LACCEL_REGION_STATE, queue->slot) :
+			       create->cq_offset +
+			       ((void *)queue->told - (void *)queue->cq.entries);
 	create->doorbell_offset = queue->mediated ? 0 :
 				  laccel_mmap_offset(LACCEL_REGION_DOORBELL, queue->slot);
 	create->sq_bytes = queue->sq.bytes;
@@ -420,7 +439,7 @@ static int laccel_queue_report(struct laccel_file *file, struct laccel_queue_sta
 	*status = queue->last;
 	status->size = size;
 	status->id = obj->id;
-	status->state = READ_ONCE(queue->state->state);
+	status->state = READ_ONCE(queue->state);
 	return 0;
 }
 
@@ -444,8 +463,11 @@ int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
 /* The first end is the one that is told. */
 static bool laccel_queue_set_state(struct laccel_queue *queue, enum laccel_state state)
 {
-	if (cmpxchg(&queue->state->state, LACCEL_STATE_RUNNING, state) != LACCEL_STATE_RUNNING)
+	if (cmpxchg(&queue->state, LACCEL_STATE_RUNNING, state) != LACCEL_STATE_RUNNING)
 		return false;
+
+	/* After the completions, and before the signal. */
+	smp_store_release(&queue->told->state, state);
 	trace_laccel_queue(queue->obj.file->ldev, queue->slot, state);
 	laccel_queue_signal(queue);
 	return true;
@@ -516,7 +538,7 @@ void laccel_queue_destroy(struct laccel_queue *queue)
 		laccel_queue_wake(queue);
 		laccel_slot_put(queue);
 	}
-	if (queue->state->state == LACCEL_STATE_FAILED)
+	if (queue->state == LACCEL_STATE_FAILED)
 		atomic_dec(&file->nr_failed);
 	mutex_lock(&file->lock);
 	laccel_queue_leave_slot(queue);

@@ -257,9 +257,17 @@ struct laccel_destroy {
 };
 
 /**
+ * define LACCEL_QUEUE_STATE_IN_CQ - the state may lie behind the CQ
+ *
+ * The state needs no page, and no mapping, of its own where the last page of the CQ has
+ * room for it.
+ */
+#define LACCEL_QUEUE_STATE_IN_CQ	(1u << 0)
+
+/**
  * struct laccel_queue_create - LACCEL_IOC_QUEUE_CREATE: create a command queue
  * @size: sizeof(struct laccel_queue_create)
- * @flags: [in] 0
+ * @flags: [in] LACCEL_QUEUE_STATE_IN_CQ or 0
  * @sq_entries: [in] length of the SQ: a power of two from 1 to max_entries
  * @cq_entries: [in] length of the CQ: a power of two from 1 to max_entries; it
  *	may be shorter than the SQ, the device fetches no command it has no
@@ -273,7 +281,8 @@ struct laccel_destroy {
  * @sq_offset: [out] mmap offset of the SQ; map @sq_bytes, read and write
  * @cq_offset: [out] mmap offset of the CQ; map @cq_bytes, read only
  * @state_offset: [out] mmap offset of struct laccel_queue_state; map one page,
- *	read only
+ *	read only.  If it is less than @cq_bytes beyond @cq_offset, which takes
+ *	LACCEL_QUEUE_STATE_IN_CQ, it is in the mapping of the CQ, and there is no other
  * @doorbell_offset: [out] mmap offset of struct laccel_doorbell; map one page,
  *	read and write.  0: there is none, use LACCEL_IOC_KICK
  * @sq_bytes: [out] length of the SQ mapping in bytes

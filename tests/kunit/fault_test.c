@@ -22,7 +22,7 @@ static void slots_that_are_not(struct kunit *test)
 	for (i = 1; i < ARRAY_SIZE(slots); i++)
 		laccel_fault(&fx->ldev, slots[i], &fault);
 	KUNIT_EXPECT_EQ(test, queue->fault.addr, 0);
-	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_RUNNING);
+	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_RUNNING);
 }
 
 struct waiter {

@@ -66,7 +66,7 @@ static int fixture_queue_start(struct laccel_device *ldev, const struct laccel_q
 	fx->dead_at_start = queue->dead;
 	/* An interrupt that is late, about whoever had the slot before. */
 	laccel_queue_failed(ldev, setup->slot);
-	fx->failed_at_start = queue->state->state != LACCEL_STATE_RUNNING;
+	fx->failed_at_start = queue->told->state != LACCEL_STATE_RUNNING;
 	return fx->start_error;
 }
 

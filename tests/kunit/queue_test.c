@@ -34,7 +34,8 @@ static const struct length lengths[] = {
 	{ 1, 1, 0, 0 },
 	{ 1, 4096, 0, 0 },
 	{ 4096, 1, 0, 0 },
-	{ 64, 64, 1, -EOPNOTSUPP },
+	{ 64, 64, LACCEL_QUEUE_STATE_IN_CQ, 0 },
+	{ 64, 64, 2, -EOPNOTSUPP },
 	{ 0, 64, 0, -EINVAL },
 	{ 64, 0, 0, -EINVAL },
 	{ 63, 64, 0, -EINVAL },
@@ -192,7 +193,7 @@ static void not_started_is_out_of_reach(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fx->failed_at_start);
 	KUNIT_EXPECT_FALSE(test, queue->dead);
 	laccel_queue_failed(&fx->ldev, queue->slot);
-	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_FAILED);
+	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_FAILED);
 }
 
 /* A queue fails once, and what comes later does not hide it. */
@@ -204,19 +205,36 @@ static void first_end_is_told(struct kunit *test)
 	fixture_bind(test);
 	queue = fixture_create(test);
 	laccel_queue_failed(&fx->ldev, queue->slot);
-	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_RUNNING);
+	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_RUNNING);
 
 	fx->queue_error = LACCEL_ERROR_SQ_TAIL;
 	laccel_queue_failed(&fx->ldev, FIXTURE_QUEUES);
 	laccel_queue_failed(&fx->ldev, queue->slot);
 	laccel_queue_failed(&fx->ldev, queue->slot);
-	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_FAILED);
+	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_FAILED);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fx->file.nr_failed), 1);
 
 	kref_get(&queue->ref);
 	KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
-	KUNIT_EXPECT_EQ(test, queue->state->state, LACCEL_STATE_FAILED);
+	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_FAILED);
 	KUNIT_EXPECT_EQ(test, queue->last.error, LACCEL_ERROR_SQ_TAIL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fx->file.nr_failed), 0);
+	laccel_queue_put(queue);
+}
+
+/* The device can write where programs read the state. */
+static void state_is_not_read_back(struct kunit *test)
+{
+	struct fixture *fx = test->priv;
+	struct laccel_queue *queue;
+
+	fixture_bind(test);
+	queue = fixture_create(test);
+	queue->told->state = LACCEL_STATE_FAILED;
+
+	kref_get(&queue->ref);
+	KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
+	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_STOPPED);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fx->file.nr_failed), 0);
 	laccel_queue_put(queue);
 }
@@ -333,6 +351,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(destroy_waits_for_no_worker),
 	KUNIT_CASE(interrupts_have_a_share),
 	KUNIT_CASE(first_end_is_told),
+	KUNIT_CASE(state_is_not_read_back),
 	{ }
 };
 

@@ -58,6 +58,7 @@ FIXTURE_VARIANT_ADD(call, queue_create) {
 	.cmd = LACCEL_IOC_QUEUE_CREATE,
 	.size = sizeof(struct laccel_queue_create),
 	.made = offsetof(struct laccel_queue_create, id),
+	.flags = LACCEL_QUEUE_STATE_IN_CQ,
 };
 
 FIXTURE_VARIANT_ADD(call, queue_status) {

@@ -51,7 +51,8 @@ static int count_possible(int fd, const struct laccel_queue_create *info)
 	}
 	possible += try_mmap(fd, info->sq_offset, info->sq_bytes) != -EPERM;
 	possible += try_mmap(fd, info->cq_offset, info->cq_bytes) != -EPERM;
-	possible += try_mmap(fd, info->state_offset, PAGE) != -EPERM;
+	/* It may lie in the last page of the CQ. */
+	possible += try_mmap(fd, info->state_offset / PAGE * PAGE, PAGE) != -EPERM;
 	possible += try_mmap(fd, info->doorbell_offset, PAGE) != -EPERM;
 	possible += poll(&pfd, 1, 0) != 1 || pfd.revents != POLLERR;
 	return possible;

@@ -89,12 +89,44 @@ TEST_F_TIMEOUT(queue, wrap_at_every_size, 120)
 		for (size_t i = 0; i < ARRAY_SIZE(cqs); i++) {
 			struct accel_queue q = { .fd = self->fd };
 
-			ASSERT_EQ(0, accel_create(self->fd, sq, cqs[i], -1, &q.info));
-			ASSERT_EQ(0, accel_queue_map(&q));
+			ASSERT_EQ(0, accel_queue_create(&q, sq, cqs[i], -1));
 			EXPECT_EQ(0, run_nops(&q, 3 * sq + 1))
 				TH_LOG("SQ of %u, CQ of %u", sq, cqs[i]);
+			EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&q));
 			ASSERT_EQ(0, accel_queue_exit(&q));
 		}
+	}
+}
+
+/* The state lies behind the CQ where there is room and the program has asked for it. */
+TEST_F(queue, state_in_cq)
+{
+	const uint32_t lengths[] = { 1, 4, 64, 128, 256 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		bool fits = lengths[i] * sizeof(struct laccel_cqe) < PAGE;
+		struct accel_queue q = { .fd = self->fd }, old = q;
+		void *page;
+
+		ASSERT_EQ(0, accel_create(self->fd, 1, lengths[i], -1, &old.info));
+		EXPECT_FALSE(accel_state_in_cq(&old.info));
+		ASSERT_EQ(0, accel_destroy(self->fd, old.info.id));
+
+		ASSERT_EQ(0, accel_queue_create(&q, 4, lengths[i], -1));
+		EXPECT_EQ(fits, accel_state_in_cq(&q.info));
+		if (fits)
+			EXPECT_LE((void *)(q.cq + lengths[i]), (void *)q.state);
+		/* Then there is nothing where it lies else, which is as far from the CQ. */
+		page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, q.info.cq_offset +
+			    old.info.state_offset - old.info.cq_offset);
+		EXPECT_EQ(fits, page == MAP_FAILED);
+		if (page != MAP_FAILED)
+			munmap(page, PAGE);
+
+		EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&q));
+		ASSERT_EQ(0, accel_destroy(self->fd, q.info.id));
+		EXPECT_EQ(LACCEL_STATE_STOPPED, accel_state(&q));
+		accel_queue_unmap(&q);
 	}
 }
 

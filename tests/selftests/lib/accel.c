@@ -254,6 +254,11 @@ static void *map_region(const struct accel_queue *q, uint64_t offset, size_t byt
 	return p == MAP_FAILED ? NULL : p;
 }
 
+bool accel_state_in_cq(const struct laccel_queue_create *info)
+{
+	return info->state_offset - info->cq_offset < info->cq_bytes;
+}
+
 /* Map what q->info describes. */
 int accel_queue_map(struct accel_queue *q)
 {
@@ -261,7 +266,10 @@ int accel_queue_map(struct accel_queue *q)
 
 	q->sq = map_region(q, info->sq_offset, info->sq_bytes, PROT_READ | PROT_WRITE);
 	q->cq = map_region(q, info->cq_offset, info->cq_bytes, PROT_READ);
-	q->state = map_region(q, info->state_offset, PAGE, PROT_READ);
+	if (accel_state_in_cq(info))
+		q->state = (void *)q->cq + (info->state_offset - info->cq_offset);
+	else
+		q->state = map_region(q, info->state_offset, PAGE, PROT_READ);
 	if (info->doorbell_offset)
 		q->doorbell = map_region(q, info->doorbell_offset, PAGE, PROT_READ | PROT_WRITE);
 	return q->sq && q->cq && q->state && (q->doorbell || !info->doorbell_offset) ? 0 : -errno;
@@ -270,8 +278,13 @@ int accel_queue_map(struct accel_queue *q)
 /* A queue of q->fd; @eventfd may be -1. */
 int accel_queue_create(struct accel_queue *q, uint32_t sq, uint32_t cq, int eventfd)
 {
-	int ret = accel_create(q->fd, sq, cq, eventfd, &q->info);
+	int ret;
 
+	q->info = (struct laccel_queue_create){
+		.size = sizeof(q->info), .flags = LACCEL_QUEUE_STATE_IN_CQ, .sq_entries = sq,
+		.cq_entries = cq, .eventfd = eventfd,
+	};
+	ret = accel_ioctl(q->fd, LACCEL_IOC_QUEUE_CREATE, &q->info);
 	return ret ? ret : accel_queue_map(q);
 }
 
@@ -286,7 +299,8 @@ void accel_queue_unmap(struct accel_queue *q)
 {
 	munmap(q->sq, q->info.sq_bytes);
 	munmap(q->cq, q->info.cq_bytes);
-	munmap(q->state, PAGE);
+	if (!accel_state_in_cq(&q->info))
+		munmap(q->state, PAGE);
 	if (q->doorbell)
 		munmap(q->doorbell, PAGE);
 }

@@ -66,7 +66,7 @@ enum accel_need {
 /* What memory is made of: private small pages, large pages, or those of a file. */
 enum backing { SMALL, BIG, SHARED };
 
-/* A queue with its four mappings, and the positions of its one user. */
+/* A queue with its mappings, and the positions of its one user. */
 struct accel_queue {
 	int fd;
 	struct laccel_queue_create info;
@@ -96,6 +96,7 @@ int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,
 
 int accel_queue_init(struct accel_queue *q, int fd, uint32_t entries);
 int accel_queue_create(struct accel_queue *q, uint32_t sq, uint32_t cq, int eventfd);
+bool accel_state_in_cq(const struct laccel_queue_create *info);
 int accel_queue_map(struct accel_queue *q);
 void accel_queue_unmap(struct accel_queue *q);
 int accel_queue_exit(struct accel_queue *q);
