@@ -82,6 +82,7 @@ struct queue {
 	bool unheard;			/* the last kick failed */
 	bool not_inline;		/* the module does not know LACCEL_KICK_INLINE */
 	const volatile struct laccel_queue_state *state;
+	const void *state_page;		/* where that is, if not behind the CQ */
 	size_t sq_bytes;
 	size_t cq_bytes;
 };

@@ -38,6 +38,18 @@ static void unmap_region(const volatile void *addr, size_t length)
 		munmap((void *)addr, length);
 }
 
+/* It is in the mapping of the CQ, if there was room. */
+static const void *map_state(struct queue *queue, const struct laccel_queue_create *create)
+{
+	uint64_t offset = create->state_offset - create->cq_offset;
+
+	if (offset < create->cq_bytes)
+		return queue->q.cqes ? (const char *)queue->q.cqes + offset : NULL;
+	queue->state_page = map_region(queue->dev, queue->dev->page_size, PROT_READ,
+				       create->state_offset);
+	return queue->state_page;
+}
+
 static int map_rings(struct queue *queue, const struct laccel_queue_create *create)
 {
 	struct laccel_device *dev = queue->dev;
@@ -48,8 +60,7 @@ static int map_rings(struct queue *queue, const struct laccel_queue_create *crea
 	q->sqes = map_region(dev, create->sq_bytes, PROT_READ | PROT_WRITE,
 			     create->sq_offset);
 	q->cqes = map_region(dev, create->cq_bytes, PROT_READ, create->cq_offset);
-	queue->state = map_region(dev, dev->page_size, PROT_READ,
-				  create->state_offset);
+	queue->state = map_state(queue, create);
 	if (create->doorbell_offset)
 		q->doorbell = map_region(dev, dev->page_size, PROT_READ | PROT_WRITE,
 					 create->doorbell_offset);
@@ -86,7 +97,13 @@ static int kernel_create(struct queue *queue, struct laccel_queue_create *create
 
 	create->size = sizeof(*create);
 	create->eventfd = queue->eventfd;
+	create->flags = LACCEL_QUEUE_STATE_IN_CQ;
 	ret = laccel_ioctl(dev, LACCEL_IOC_QUEUE_CREATE, create, "create a queue");
+	if (ret == -EOPNOTSUPP) {
+		/* A module from before the flag. */
+		create->flags = 0;
+		ret = laccel_ioctl(dev, LACCEL_IOC_QUEUE_CREATE, create, "create a queue");
+	}
 	if (ret == -EDQUOT || ret == -ENOMEM)
 		return laccel_fail_limit(dev, -ret, "creating a queue", 1);
 	if (ret == -EINVAL)
@@ -118,7 +135,7 @@ void laccel_queue_free(struct queue *queue, bool unmap)
 	if (unmap) {
 		unmap_region(q->sqes, queue->sq_bytes);
 		unmap_region(q->cqes, queue->cq_bytes);
-		unmap_region(queue->state, queue->dev->page_size);
+		unmap_region(queue->state_page, queue->dev->page_size);
 		unmap_region(q->doorbell, queue->dev->page_size);
 	}
 	/* A program that closes one of the two, and not the other, is not told from others. */

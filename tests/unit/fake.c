@@ -100,22 +100,29 @@ static int queue_create(struct laccel_queue_create *arg)
 
 	if (!sq || sq & (sq - 1) || sq > ENTRIES_MAX || !cq || cq & (cq - 1) || cq > ENTRIES_MAX)
 		return fail(EINVAL);
+	if (arg->flags && fake.no_state_in_cq)
+		return fail(EOPNOTSUPP);
 	memset(fake.memory, 0, MEMORY_BYTES);
-	*(uint32_t *)(fake.memory + STATE_OFFSET) = LACCEL_STATE_RUNNING;
 	arg->id = ++fake.last_id;
 	arg->sqe_size = sizeof(struct laccel_sqe);
 	arg->cqe_size = sizeof(struct laccel_cqe);
-	arg->state_offset = STATE_OFFSET;
 	arg->sq_offset = SQ_OFFSET;
 	arg->cq_offset = CQ_OFFSET;
 	arg->doorbell_offset = fake.no_doorbell ? 0 : DOORBELL_OFFSET;
 	arg->sq_bytes = sq * sizeof(struct laccel_sqe);
 	arg->cq_bytes = cq * sizeof(struct laccel_cqe);
+	arg->state_offset = STATE_OFFSET;
+	if (arg->flags && arg->cq_bytes % fake.page_size) {
+		arg->state_offset = CQ_OFFSET + arg->cq_bytes;
+		arg->cq_bytes += sizeof(struct laccel_queue_state);
+	}
 	fake.create = *arg;
 	fake.sq = (struct laccel_sqe *)(fake.memory + SQ_OFFSET);
 	fake.cq = (struct laccel_cqe *)(fake.memory + CQ_OFFSET);
 	fake.doorbell = (struct laccel_doorbell *)(fake.memory + DOORBELL_OFFSET);
 	fake.doorbell->arm = NOT_ARMED;
+	fake.state = (struct laccel_queue_state *)(fake.memory + arg->state_offset);
+	fake.state->state = LACCEL_STATE_RUNNING;
 	fake.head = 0;
 	fake.completed = 0;
 	fake.is_armed = false;
@@ -163,7 +170,7 @@ static int destroy(uint32_t id)
 
 static int queue_status(struct laccel_queue_status *arg)
 {
-	arg->state = *(uint32_t *)(fake.memory + STATE_OFFSET);
+	arg->state = fake.state->state;
 	arg->error = arg->state == LACCEL_STATE_FAILED ? LACCEL_ERROR_SQ_TAIL : LACCEL_ERROR_NONE;
 	arg->sq_head = fake.head;
 	arg->retired = fake.completed;

@@ -29,6 +29,7 @@ struct fake {
 	uint32_t mode;
 	bool no_doorbell;
 	bool no_inline;			/* a module that does not know LACCEL_KICK_INLINE */
+	bool no_state_in_cq;		/* ... or LACCEL_QUEUE_STATE_IN_CQ */
 
 	/* What the library has done. */
 	pthread_mutex_t lock;		/* protects the next four */
@@ -46,6 +47,7 @@ struct fake {
 	struct laccel_sqe *sq;
 	struct laccel_cqe *cq;
 	struct laccel_doorbell *doorbell;
+	struct laccel_queue_state *state;
 	uint32_t head;			/* commands fetched */
 	uint32_t completed;		/* CQEs written */
 	uint32_t armed;			/* by a position, if is_armed */

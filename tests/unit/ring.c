@@ -274,21 +274,31 @@ TEST_F(ring, lends_to_old_module)
 	EXPECT_EQ(0, fake.lent);
 }
 
+/* A module from before the flag has the state in a page of its own. */
+TEST_F(ring, state_of_old_module)
+{
+	fake.no_state_in_cq = true;
+	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
+	EXPECT_EQ(0, fake.create.flags);
+	EXPECT_EQ(LACCEL_STATE_RUNNING, laccel_state(self->q));
+	fake.state->state = LACCEL_STATE_LOST;
+	EXPECT_EQ(LACCEL_STATE_LOST, laccel_state(self->q));
+}
+
 TEST_F(ring, wait_says_why_not)
 {
-	uint32_t *state = (uint32_t *)fake.memory;
-
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->q));
+	EXPECT_EQ(LACCEL_QUEUE_STATE_IN_CQ, fake.create.flags);
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 0));
 	EXPECT_NE(0, fake.doorbell->arm);
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1000));
-	*state = LACCEL_STATE_FAILED;
+	fake.state->state = LACCEL_STATE_FAILED;
 	EXPECT_EQ(-EIO, laccel_wait(self->q, -1));
 	EXPECT_EQ(-EIO, laccel_wait(self->q, INT64_MAX));
 	EXPECT_NE(NULL, strstr(laccel_last_error(), "the SQ tail moved backwards"));
-	*state = LACCEL_STATE_STOPPED;
+	fake.state->state = LACCEL_STATE_STOPPED;
 	EXPECT_EQ(-ECANCELED, laccel_wait(self->q, -1));
-	*state = LACCEL_STATE_LOST;
+	fake.state->state = LACCEL_STATE_LOST;
 	EXPECT_EQ(-ENODEV, laccel_wait(self->q, -1));
 	EXPECT_NE(NULL, strstr(laccel_last_error(), "suspended"));
 }
