@@ -113,6 +113,7 @@ struct laccel_object {
 	struct laccel_file *file;
 	u32 id;
 	enum laccel_object_type type;
+	bool published;
 };
 
 /* One handler an ioctl: the struct is copied in, zero-extended, and checked. */

@@ -22,7 +22,7 @@ int laccel_object_reserve(struct laccel_object *obj, struct laccel_file *file,
 	lockdep_assert_held(&file->lock);
 	obj->file = file;
 	obj->type = type;
-	ret = xa_alloc(&file->objects, &obj->id, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
+	ret = xa_alloc(&file->objects, &obj->id, obj, xa_limit_31b, GFP_KERNEL_ACCOUNT);
 	if (!ret)
 		return 0;
 	obj->id = 0;	/* xa_alloc() may have set it all the same */
@@ -35,18 +35,25 @@ int laccel_object_reserve(struct laccel_object *obj, struct laccel_file *file,
  */
 void laccel_object_publish(struct laccel_object *obj)
 {
-	/* The reserved entry has its memory: the store cannot fail. */
-	WARN_ON(xa_err(xa_store(&obj->file->objects, obj->id, obj, GFP_KERNEL)));
+	/* Complete: pairs with laccel_object_published(). */
+	smp_store_release(&obj->published, true);
 }
 
 /**
  * laccel_object_abort - Give an id back that was not published
- * @obj: an object, reserved or not yet
+ * @obj: an object, reserved or not yet; others may look at it until file->lock has been
+ *	taken once more
  */
 void laccel_object_abort(struct laccel_object *obj)
 {
 	if (obj->id)
 		xa_erase(&obj->file->objects, obj->id);
+}
+
+static bool laccel_object_published(struct laccel_object *obj)
+{
+	/* Pairs with laccel_object_publish(). */
+	return obj && smp_load_acquire(&obj->published);
 }
 
 /**
@@ -65,7 +72,25 @@ struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
 
 	lockdep_assert_held(&file->lock);
 	obj = xa_load(&file->objects, id);
-	return obj && obj->type == type ? obj : NULL;
+	return laccel_object_published(obj) && obj->type == type ? obj : NULL;
+}
+
+/* Whoever takes the id out owns the object; what is not published stays. */
+static struct laccel_object *laccel_object_take(struct laccel_file *file, u32 id)
+{
+	XA_STATE(xas, &file->objects, id);
+	struct laccel_object *obj;
+
+	lockdep_assert_held(&file->lock);
+	xas_lock(&xas);
+	obj = xas_load(&xas);
+	/* What the xarray keeps at 0, which is no id, is no object. */
+	if (!xa_is_zero(obj) && laccel_object_published(obj))
+		xas_store(&xas, NULL);
+	else
+		obj = NULL;
+	xas_unlock(&xas);
+	return obj;
 }
 
 static void laccel_object_destroy(struct laccel_object *obj)
@@ -91,13 +116,10 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 	if (arg->destroy.reserved)
 		return -EINVAL;
 
-	/* Whoever takes the id out owns the object; reserved ones stay. */
 	ret = laccel_lock(file);
 	if (ret)
 		return ret;
-	obj = xa_load(&file->objects, arg->destroy.id);
-	if (obj)
-		xa_erase(&file->objects, arg->destroy.id);
+	obj = laccel_object_take(file, arg->destroy.id);
 	mutex_unlock(&file->lock);
 	if (!obj)
 		return -ENOENT;

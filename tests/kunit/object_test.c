@@ -40,6 +40,7 @@ static void found_once_published(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, find(fx, obj.id, LACCEL_MEM));
 	KUNIT_EXPECT_NULL(test, find(fx, obj.id + 1, LACCEL_QUEUE));
 	KUNIT_EXPECT_NULL(test, find(fx, 0, LACCEL_QUEUE));
+	KUNIT_EXPECT_EQ(test, destroy(fx, 0), -ENOENT);
 	forget(fx, &obj);
 }
 
