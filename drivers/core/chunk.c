@@ -81,8 +81,8 @@ static int laccel_pin_table(struct laccel_pin *pin, struct page ***pages)
 		*pages = NULL;
 		return 0;
 	}
-	if (laccel_pages_huge(*pages, pin->npages)) {
-		pin->huge = **pages;
+	if (pin->span == 1 || laccel_pages_huge(*pages, pin->npages)) {
+		pin->leaf = **pages;
 		return 0;
 	}
 	return sg_alloc_table_from_pages(&pin->sgt, *pages, pin->npages, 0,
@@ -130,26 +130,31 @@ static struct laccel_pin *laccel_pin_chunk(struct laccel_mem *mem, struct laccel
 	return ret ? ERR_PTR(ret) : no_free_ptr(pin);
 }
 
+static size_t laccel_pin_bytes(struct laccel_pin *pin)
+{
+	return (size_t)pin->span << PAGE_SHIFT;
+}
+
 static int laccel_pin_map(struct laccel_mem *mem, struct laccel_pin *pin)
 {
 	struct device *dma_dev = laccel_dma_dev(mem);
 
-	if (!pin->huge)
+	if (!pin->leaf)
 		return pin->pages ? 0 : dma_map_sgtable(dma_dev, &pin->sgt, laccel_dma_dir(mem),
 							DMA_ATTR_REQUIRE_COHERENT);
-	pin->dma = dma_map_page_attrs(dma_dev, pin->huge, 0, LACCEL_CHUNK_SIZE,
+	pin->dma = dma_map_page_attrs(dma_dev, pin->leaf, 0, laccel_pin_bytes(pin),
 				      laccel_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
 	if (dma_mapping_error(dma_dev, pin->dma))
 		return -ENOMEM;
 	/* The DMA API aligns a mapping to its size. */
-	WARN_ON_ONCE(!IS_ALIGNED(pin->dma, LACCEL_CHUNK_SIZE));
+	WARN_ON_ONCE(!IS_ALIGNED(pin->dma, laccel_pin_bytes(pin)));
 	return 0;
 }
 
 static void laccel_pin_unmap(struct laccel_mem *mem, struct laccel_pin *pin)
 {
-	if (pin->huge)
-		dma_unmap_page_attrs(laccel_dma_dev(mem), pin->dma, LACCEL_CHUNK_SIZE,
+	if (pin->leaf)
+		dma_unmap_page_attrs(laccel_dma_dev(mem), pin->dma, laccel_pin_bytes(pin),
 				     laccel_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
 	else if (!pin->pages)
 		dma_unmap_sgtable(laccel_dma_dev(mem), &pin->sgt, laccel_dma_dir(mem),
@@ -182,9 +187,9 @@ static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk,
 
 	if (ret)
 		return ret;
-	if (pin->huge)
+	if (pin->leaf)
 		WRITE_ONCE(*laccel_pgtable_leaf(chunk->table, chunk->addr),
-			   cpu_to_le64(pin->dma | bits | format->huge));
+			   cpu_to_le64(pin->dma | bits | (pin->span > 1 ? format->huge : 0)));
 	else if (!pin->pages)
 		laccel_chunk_write(pin, laccel_pgtable_leaf(chunk->table, chunk->addr), bits);
 	chunk->pin = pin;
@@ -196,7 +201,7 @@ static int laccel_chunk_table(struct laccel_mem *mem, struct laccel_chunk *chunk
 			      struct laccel_pin *pin)
 {
 	struct laccel_file *file = mem->obj.file;
-	unsigned int level = pin->huge ? 1 : 0;
+	unsigned int level = pin->leaf && pin->span > 1 ? 1 : 0;
 	struct laccel_table *table;
 
 	if (pin->pages || (chunk->table && chunk->table->level == level))
@@ -296,7 +301,7 @@ int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr)
 
 static void laccel_chunk_clear(struct laccel_chunk *chunk)
 {
-	unsigned int i, n = chunk->pin->huge ? 1 : chunk->npages;
+	unsigned int i, n = chunk->pin->leaf ? 1 : chunk->npages;
 	__le64 *pte;
 
 	if (chunk->pin->pages)

@@ -370,9 +370,9 @@ struct laccel_pin {
 	unsigned int npages;		/* that are pinned */
 	bool write;
 	struct page **pages;		/* without device page tables; has no gaps */
-	struct page *huge;		/* the first of one folio: one leaf of 2 MiB */
-	dma_addr_t dma;			/* of @huge */
-	struct sg_table sgt;		/* without @huge */
+	struct page *leaf;		/* one page, or the first of 2 MiB of one folio */
+	dma_addr_t dma;			/* of @leaf */
+	struct sg_table sgt;		/* without @leaf */
 	DECLARE_BITMAP(holes, LACCEL_CHUNK_PAGES);
 };
 

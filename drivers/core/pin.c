@@ -36,8 +36,8 @@ static void laccel_pin_free(struct kref *ref)
 	struct scatterlist *sg;
 	unsigned int i;
 
-	if (pin->huge) {
-		unpin_user_page_range_dirty_lock(pin->huge, pin->npages, pin->write);
+	if (pin->leaf) {
+		unpin_user_page_range_dirty_lock(pin->leaf, pin->npages, pin->write);
 	} else if (pin->pages) {
 		unpin_user_pages_dirty_lock(pin->pages, pin->npages, pin->write);
 		kfree(pin->pages);
