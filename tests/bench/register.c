@@ -153,8 +153,10 @@ static void sample_all(const struct range *range, const char *name)
 	static const struct registrar io_uring = { "io_uring", cycle_io_uring };
 	static const struct registrar vfio = { "vfio", cycle_vfio };
 	double cost = sample_register(&ours, range, name);
+	double least = sample_register(&floor, range, name);
 
-	row(name, "ratio", ours.who, cost / sample_register(&floor, range, name));
+	row(name, "ratio", ours.who, cost / least);
+	row(name, "over_floor", ours.who, (cost - least) / 2);
 	sample_register(&io_uring, range, name);
 	if (container_fd >= 0)
 		row(name, "ratio_vfio", ours.who, cost / sample_register(&vfio, range, name));
