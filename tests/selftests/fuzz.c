@@ -15,7 +15,6 @@
 #include "host.h"
 #include "kselftest_harness.h"
 
-#define COMMANDS	100000
 #define BATCH		16
 #define ARENA		(64 * PAGE)
 /* edu moves 20 KiB in a second, and a batch is to end while its test waits. */
@@ -313,13 +312,13 @@ static void print_histogram(const FIXTURE_DATA(fuzz) *self, int commands)
 	       commands, (unsigned long long)self->neighbour->rounds);
 }
 
-TEST_F_TIMEOUT(fuzz, hundred_thousand_commands, 300)
+TEST_F_TIMEOUT(fuzz, malicious_commands, 300)
 {
-	int commands = accel_lacks(ACCEL_SPEED) ? COMMANDS / 50 : COMMANDS;
+	int batches = accel_times(1500, 6250) / (accel_lacks(ACCEL_SPEED) ? 12 : 1);
+	int commands = batches * BATCH, ret = 0;
 	struct laccel_queue_status status;
-	int ret = 0;
 
-	for (int i = 0; i < commands / BATCH && !ret; i++)
+	for (int i = 0; i < batches && !ret; i++)
 		ret = run_batch(self);
 	ASSERT_EQ(0, ret);
 	print_histogram(self, commands);
