@@ -4,7 +4,8 @@
  * pinned, mapped for the device, dropped and unpinned as a unit.
  *
  *	laccel_chunk_fill()	pin what the addresses hold, map it, or try again
- *	laccel_chunks_drop()	the addresses are about to hold something else
+ *	laccel_chunks_drop()	the addresses are about to hold something else; events,
+ *				which may come to many, by laccel_mem_drop()
  *	laccel_chunk_pin()	the pages, for a slice that the core executes
  *
  * A chunk that was dropped is filled again by the next device fault inside it.
@@ -312,51 +313,121 @@ static void laccel_chunk_clear(struct laccel_chunk *chunk)
 }
 
 /**
- * laccel_chunks_drop - Take a range of a registration from the device
+ * laccel_chunks_pinned - Is anything pinned in a range of a registration?
  * @mem: the registration
- * @ops: the device, or NULL if it does no DMA any more
- * @first: first address
+ * @first: first address, of the registration
  * @last: last address
  *
- * Only whole chunks go.  Their pages stay pinned until laccel_unpin_dropped().
- *
  * Context: notifier lock held.
- * Return: whether there is anything to unpin.
+ * Return: whether a chunk of it is.
  */
-bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
-			unsigned long first, unsigned long last)
+bool laccel_chunks_pinned(struct laccel_mem *mem, unsigned long first, unsigned long last)
 {
-	struct laccel_file *file = mem->obj.file;
-	struct laccel_chunk *begin, *end, *chunk;
-	bool dropped = false;
+	struct laccel_chunk *chunk = laccel_chunk_of(mem, first);
+	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
 
-	lockdep_assert_held(&file->notifier_lock);
-	first = max(first, mem->range.start);
-	last = min(last, mem->range.last);
-	begin = laccel_chunk_of(mem, first);
-	end = laccel_chunk_of(mem, last) + 1;
-	for (chunk = begin; chunk < end; chunk++) {
+	lockdep_assert_held(&mem->obj.file->notifier_lock);
+	while (chunk < end && !chunk->pin)
+		chunk++;
+	return chunk < end;
+}
+
+static struct laccel_chunk *laccel_chunk_first(struct laccel_mem *mem, unsigned long first)
+{
+	return laccel_chunk_of(mem, max(first, mem->range.start));
+}
+
+static struct laccel_chunk *laccel_chunk_end(struct laccel_mem *mem, unsigned long last)
+{
+	return laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
+}
+
+/* Have the device find chunks no more, once it has flushed what is added to @flush. */
+static __always_inline void laccel_chunks_clear(struct laccel_chunk *chunk,
+						struct laccel_chunk *end,
+						struct laccel_range *flush)
+{
+	for (; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;
 		laccel_chunk_clear(chunk);
-		dropped = true;
+		flush->first = min(flush->first, chunk->addr);
+		flush->last = chunk->addr + chunk->npages * PAGE_SIZE - 1;
 	}
-	if (!dropped)
-		return false;
+}
 
-	if (ops && file->root)
-		laccel_pgtable_flush(file, ops, begin->addr,
-				     end[-1].addr + end[-1].npages * PAGE_SIZE - begin->addr);
-
-	for (chunk = begin; chunk < end; chunk++) {
+/* Their pages stay pinned until laccel_unpin_dropped(). */
+static __always_inline void laccel_chunks_unmap(struct laccel_mem *mem,
+						struct laccel_chunk *chunk,
+						struct laccel_chunk *end)
+{
+	for (; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;
 		laccel_pin_unmap(mem, chunk->pin);
 		laccel_pin_drop(chunk->pin);
 		chunk->pin = NULL;
 	}
-	trace_laccel_drop(file->ldev, first, last);
-	return true;
+}
+
+/**
+ * laccel_chunks_drop - Take a range of a registration from the device
+ * @mem: the registration
+ * @ops: the device, or NULL if it does no DMA any more
+ * @first: first address
+ * @last: last address
+ *
+ * Only whole chunks go.
+ *
+ * Context: notifier lock held.
+ */
+void laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
+			unsigned long first, unsigned long last)
+{
+	struct laccel_chunk *begin = laccel_chunk_first(mem, first);
+	struct laccel_chunk *end = laccel_chunk_end(mem, last);
+	struct laccel_range flush = { .first = ULONG_MAX };
+	struct laccel_file *file = mem->obj.file;
+
+	lockdep_assert_held(&file->notifier_lock);
+	laccel_chunks_clear(begin, end, &flush);
+	if (flush.first > flush.last)
+		return;
+
+	if (ops && file->root)
+		laccel_pgtable_flush(file, ops, flush.first, flush.last);
+	laccel_chunks_unmap(mem, begin, end);
+	trace_laccel_drop(file->ldev, flush.first, flush.last);
+}
+
+/**
+ * laccel_mem_drop - Take all that is registered in a range from the device
+ * @file: whose
+ * @ops: the device, which is flushed once, or NULL if it does no DMA any more
+ * @first: first address
+ * @last: last address
+ *
+ * Context: notifier lock held.
+ */
+void laccel_mem_drop(struct laccel_file *file, const struct laccel_ops *ops,
+		     unsigned long first, unsigned long last)
+{
+	struct laccel_range flush = { .first = ULONG_MAX };
+	struct laccel_mem *mem;
+
+	lockdep_assert_held(&file->notifier_lock);
+	for (mem = laccel_mem_first(file, first, last); mem; mem = laccel_mem_next(mem, last))
+		laccel_chunks_clear(laccel_chunk_first(mem, first), laccel_chunk_end(mem, last),
+				    &flush);
+	if (flush.first > flush.last)
+		return;
+
+	if (ops && file->root)
+		laccel_pgtable_flush(file, ops, flush.first, flush.last);
+	for (mem = laccel_mem_first(file, first, last); mem; mem = laccel_mem_next(mem, last))
+		laccel_chunks_unmap(mem, laccel_chunk_first(mem, first),
+				    laccel_chunk_end(mem, last));
+	trace_laccel_drop(file->ldev, flush.first, flush.last);
 }
 
 /**

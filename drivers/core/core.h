@@ -69,7 +69,7 @@ struct laccel_file {
 	struct laccel_limits refusal;	/* only its refused fields */
 	struct list_head idle_tables;	/* the longest first */
 	u32 nr_idle_tables;
-	struct xarray segments;		/* mirrored; by address / LACCEL_CHUNK_SIZE */
+	struct xarray segments;		/* mirrored, by address / LACCEL_CHUNK_SIZE; mirror.c */
 	bool closed;			/* no segments any more */
 
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
@@ -99,6 +99,12 @@ struct laccel_file {
 struct laccel_section {
 	const struct laccel_ops *ops;	/* NULL: the device is gone */
 	int idx;
+};
+
+/* Addresses, from the first to the last. */
+struct laccel_range {
+	unsigned long first;
+	unsigned long last;
 };
 
 enum laccel_object_type {
@@ -411,6 +417,9 @@ struct laccel_mem {
 	struct laccel_chunk chunks[] __counted_by(nr_chunks);
 };
 
+struct laccel_mem *laccel_mem_first(struct laccel_file *file, unsigned long first,
+				    unsigned long last);
+struct laccel_mem *laccel_mem_next(struct laccel_mem *mem, unsigned long last);
 int laccel_range_check(struct laccel_file *file, u64 addr, u64 length);
 int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 			      const struct laccel_user *user);
@@ -431,8 +440,11 @@ static inline struct laccel_chunk *laccel_chunk_of(struct laccel_mem *mem, unsig
 }
 
 int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr);
-bool laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
+bool laccel_chunks_pinned(struct laccel_mem *mem, unsigned long first, unsigned long last);
+void laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 			unsigned long first, unsigned long last);
+void laccel_mem_drop(struct laccel_file *file, const struct laccel_ops *ops,
+		     unsigned long first, unsigned long last);
 struct laccel_pin *laccel_chunk_pin(struct laccel_mem *mem, unsigned long addr);
 void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk);
 
@@ -476,7 +488,7 @@ void laccel_pgtable_down(struct laccel_file *file);
 struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsigned int level);
 void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table);
 __le64 *laccel_pgtable_leaf(struct laccel_table *table, u64 addr);
-void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 addr,
-			  u64 length);
+void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 first,
+			  u64 last);
 
 #endif /* LACCEL_CORE_H */

@@ -12,18 +12,42 @@
 #include "core.h"
 #include "trace.h"
 
-/* The first registration in a range of addresses. */
-static struct laccel_mem *laccel_mem_first(struct laccel_file *file, unsigned long first,
-					   unsigned long last)
+/* How much that is registered one section drops: others wait for the gate. */
+#define LACCEL_SECTION_SIZE SZ_1G
+
+static unsigned long laccel_section_last(unsigned long first, unsigned long last)
+{
+	return min(first + LACCEL_SECTION_SIZE - 1, last);
+}
+
+/**
+ * laccel_mem_first - The first registration in a range of addresses
+ * @file: whose
+ * @first: first address
+ * @last: last address
+ *
+ * Context: file->lock or the notifier lock held.
+ * Return: the registration or NULL.
+ */
+struct laccel_mem *laccel_mem_first(struct laccel_file *file, unsigned long first,
+				    unsigned long last)
 {
 	struct interval_tree_node *node = interval_tree_iter_first(&file->ranges, first, last);
 
 	return node ? container_of(node, struct laccel_mem, range) : NULL;
 }
 
-static struct laccel_mem *laccel_mem_next(struct laccel_mem *mem)
+/**
+ * laccel_mem_next - The registration behind another
+ * @mem: the other
+ * @last: last address of the range
+ *
+ * Context: as laccel_mem_first().
+ * Return: the registration or NULL.
+ */
+struct laccel_mem *laccel_mem_next(struct laccel_mem *mem, unsigned long last)
 {
-	struct interval_tree_node *node = interval_tree_iter_next(&mem->range, 0, ULONG_MAX);
+	struct interval_tree_node *node = interval_tree_iter_next(&mem->range, 0, last);
 
 	return node ? container_of(node, struct laccel_mem, range) : NULL;
 }
@@ -35,22 +59,43 @@ static bool laccel_event_keeps(enum mmu_notifier_event event)
 	       event == MMU_NOTIFY_MIGRATE || event == MMU_NOTIFY_EXCLUSIVE;
 }
 
+/* From @first, which is @mem's, to @last; nothing if @mem has nothing pinned there. */
+static bool laccel_mem_invalidate_section(struct laccel_mem *mem,
+					  const struct mmu_notifier_range *range,
+					  unsigned long seq, unsigned long first,
+					  unsigned long last)
+{
+	struct laccel_file *file = mem->obj.file;
+	struct laccel_section section;
+
+	if (!laccel_begin_notifier(file, &section, range))
+		return false;
+	mmu_interval_set_seq(&mem->notifier, seq);
+	if (laccel_chunks_pinned(mem, first, last)) {
+		laccel_mem_drop(file, section.ops, first, last);
+		queue_work(laccel_wq, &file->drop_work);
+	}
+	laccel_end(file, &section);
+	return true;
+}
+
+/* As with segments of the mirror, the first that hears of an event drops for all. */
 static bool laccel_mem_invalidate(struct mmu_interval_notifier *notifier,
 				  const struct mmu_notifier_range *range, unsigned long seq)
 {
 	struct laccel_mem *mem = container_of(notifier, struct laccel_mem, notifier);
-	struct laccel_section section;
-	bool dropped;
+	unsigned long first = max(range->start, mem->range.start);
+	unsigned long end = min(range->end, mem->range.last + 1);
+	unsigned long last;
 
 	if (laccel_event_keeps(range->event))
 		return true;
-	if (!laccel_begin_notifier(mem->obj.file, &section, range))
-		return false;
-	mmu_interval_set_seq(notifier, seq);
-	dropped = laccel_chunks_drop(mem, section.ops, range->start, range->end - 1);
-	laccel_end(mem->obj.file, &section);
-	if (dropped)
-		queue_work(laccel_wq, &mem->obj.file->drop_work);
+
+	for (; first < end; first = last + 1) {
+		last = laccel_section_last(first, range->end - 1);
+		if (!laccel_mem_invalidate_section(mem, range, seq, first, last))
+			return false;
+	}
 	return true;
 }
 
@@ -113,7 +158,8 @@ void laccel_mem_uncharge_all(struct laccel_file *file)
 {
 	struct laccel_mem *mem;
 
-	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem; mem = laccel_mem_next(mem))
+	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem;
+	     mem = laccel_mem_next(mem, ULONG_MAX))
 		laccel_mem_uncharge(mem);
 }
 
@@ -127,7 +173,8 @@ void laccel_mem_drop_all(struct laccel_file *file)
 {
 	struct laccel_mem *mem;
 
-	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem; mem = laccel_mem_next(mem)) {
+	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem;
+	     mem = laccel_mem_next(mem, ULONG_MAX)) {
 		laccel_chunks_drop(mem, NULL, mem->range.start, mem->range.last);
 		cond_resched();
 	}
@@ -355,6 +402,7 @@ static void laccel_mem_unclaim(struct laccel_mem *mem)
 {
 	struct laccel_file *file = mem->obj.file;
 	struct laccel_section section;
+	unsigned long first, last;
 	unsigned int i;
 
 	guard(mutex)(&file->lock);
@@ -362,10 +410,14 @@ static void laccel_mem_unclaim(struct laccel_mem *mem)
 		return;
 
 	mem->dead = true;
-	laccel_begin(file, &section);
-	laccel_chunks_drop(mem, section.ops, mem->range.start, mem->range.last);
-	interval_tree_remove(&mem->range, &file->ranges);
-	laccel_end(file, &section);
+	for (first = mem->range.start; first <= mem->range.last; first = last + 1) {
+		last = laccel_section_last(first, mem->range.last);
+		laccel_begin(file, &section);
+		laccel_chunks_drop(mem, section.ops, first, last);
+		if (last == mem->range.last)
+			interval_tree_remove(&mem->range, &file->ranges);
+		laccel_end(file, &section);
+	}
 
 	for (i = 0; i < mem->nr_chunks; i++)
 		laccel_chunk_put_table(mem, &mem->chunks[i]);

@@ -6,7 +6,7 @@
  *
  *	laccel_mirror_fault()	the device has met an address that it lacks
  *	laccel_mirror_prefetch() it is going to
- *	laccel_segment_drop()	the addresses are about to hold something else
+ *	laccel_segments_drop()	the addresses are about to hold something else
  *
  * A segment is 2 MiB of addresses with a notifier of its own, made by the first
  * fault in it.  It has either one leaf of 2 MiB, where that is how the process has
@@ -24,6 +24,9 @@
 
 /* Segments without leaves that a file keeps, as memory often comes back. */
 #define LACCEL_IDLE_SEGMENTS 64
+
+/* Leaves that one section drops, those of 128 MiB of small pages: others wait for the gate. */
+#define LACCEL_SECTION_LEAVES (64 * LACCEL_CHUNK_PAGES)
 
 struct laccel_segment {
 	struct laccel_file *file;
@@ -119,50 +122,115 @@ static void laccel_segment_sort(struct laccel_segment *segment)
 	}
 }
 
-/* Take the leaves from @first to @last from the device, whole ones as they are. */
-static void laccel_segment_drop(struct laccel_segment *segment, const struct laccel_ops *ops,
-				unsigned long first, unsigned long last)
+/* Are there leaves between these addresses?  Those from @begin to before @end, then. */
+static bool laccel_segment_leaves(const struct laccel_segment *segment, unsigned long first,
+				  unsigned long last, unsigned int *begin, unsigned int *end)
 {
-	struct laccel_file *file = segment->file;
+	/* Without leaves the table may be on its way to another use. */
+	if (bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES))
+		return false;
+
+	first = max(first, segment->addr);
+	last = min(last, laccel_segment_end(segment) - 1);
+	*end = laccel_leaf_index(segment, last) + 1;
+	*begin = find_next_bit(segment->leaves, *end, laccel_leaf_index(segment, first));
+	return *begin < *end;
+}
+
+/*
+ * Have the device find the leaves no more, once it has flushed what is added to @flush.
+ * Returns how many there can be.
+ */
+static unsigned int laccel_segment_invalidate_leaves(struct laccel_segment *segment,
+						     unsigned long first, unsigned long last,
+						     struct laccel_range *flush)
+{
 	unsigned int begin, end, i;
 	__le64 *pte;
 
-	lockdep_assert_held(&file->notifier_lock);
-	first = max(first, segment->addr);
-	last = min(last, laccel_segment_end(segment) - 1);
-	begin = laccel_leaf_index(segment, first);
-	end = laccel_leaf_index(segment, last) + 1;
-	begin = find_next_bit(segment->leaves, end, begin);
-	if (begin >= end)
-		return;
+	if (!laccel_segment_leaves(segment, first, last, &begin, &end))
+		return 0;
 
-	pte = laccel_pgtable_leaf(segment->table, segment->addr);
 	i = begin;
+	pte = laccel_pgtable_leaf(segment->table, segment->addr);
 	for_each_set_bit_from(i, segment->leaves, end)
 		laccel_leaf_invalidate(segment, &pte[i]);
-	if (ops)
-		laccel_pgtable_flush(file, ops, segment->addr + begin * PAGE_SIZE,
-				     (end - begin) * laccel_leaf_size(segment));
+	flush->first = min(flush->first, segment->addr + begin * PAGE_SIZE);
+	flush->last = segment->addr + end * laccel_leaf_size(segment) - 1;
+	return end - begin;
+}
+
+static void laccel_segment_clear_leaves(struct laccel_segment *segment, unsigned long first,
+					unsigned long last)
+{
+	unsigned int begin, end, i;
+	__le64 *pte;
+
+	if (!laccel_segment_leaves(segment, first, last, &begin, &end))
+		return;
 
 	i = begin;
+	pte = laccel_pgtable_leaf(segment->table, segment->addr);
 	for_each_set_bit_from(i, segment->leaves, end)
 		laccel_leaf_clear(segment, &pte[i]);
 	bitmap_clear(segment->leaves, begin, end - begin);
 	laccel_segment_sort(segment);
-	trace_laccel_drop(file->ldev, first, last);
 }
 
+/*
+ * Take the leaves from @first to @last from the device, whole ones as they are.  Returns the
+ * last address that was come to: one section has its limit, but not in one segment.
+ */
+static unsigned long laccel_segments_drop(struct laccel_file *file, const struct laccel_ops *ops,
+					  unsigned long first, unsigned long last)
+{
+	struct laccel_range flush = { .first = ULONG_MAX };
+	struct laccel_segment *segment;
+	unsigned int leaves = 0;
+	unsigned long i;
+
+	/* What is found now stays until the lock is released: segments are erased under it. */
+	lockdep_assert_held(&file->notifier_lock);
+	xa_for_each_range(&file->segments, i, segment, first / LACCEL_CHUNK_SIZE,
+			  last / LACCEL_CHUNK_SIZE) {
+		leaves += laccel_segment_invalidate_leaves(segment, first, last, &flush);
+		if (leaves > LACCEL_SECTION_LEAVES - LACCEL_CHUNK_PAGES) {
+			last = min(last, laccel_segment_end(segment) - 1);
+			break;
+		}
+	}
+	if (!leaves)
+		return last;
+
+	if (ops)
+		laccel_pgtable_flush(file, ops, flush.first, flush.last);
+	xa_for_each_range(&file->segments, i, segment, first / LACCEL_CHUNK_SIZE,
+			  last / LACCEL_CHUNK_SIZE)
+		laccel_segment_clear_leaves(segment, first, last);
+	trace_laccel_drop(file->ldev, flush.first, flush.last);
+	return last;
+}
+
+/*
+ * Each segment of an event's range hears of it, one after the other.  The first that has
+ * leaves has the leaves of those after it dropped, too, as the device is to be flushed once,
+ * not once a segment.  What they are filled with until they hear of it themselves, they drop.
+ */
 static bool laccel_segment_invalidate(struct mmu_interval_notifier *notifier,
 				      const struct mmu_notifier_range *range, unsigned long seq)
 {
 	struct laccel_segment *segment = container_of(notifier, struct laccel_segment, notifier);
+	unsigned long first = max(range->start, segment->addr);
+	struct laccel_file *file = segment->file;
 	struct laccel_section section;
+	unsigned int begin, end;
 
-	if (!laccel_begin_notifier(segment->file, &section, range))
+	if (!laccel_begin_notifier(file, &section, range))
 		return false;
 	mmu_interval_set_seq(notifier, seq);
-	laccel_segment_drop(segment, section.ops, range->start, range->end - 1);
-	laccel_end(segment->file, &section);
+	if (laccel_segment_leaves(segment, first, range->end - 1, &begin, &end))
+		laccel_segments_drop(file, section.ops, first, range->end - 1);
+	laccel_end(file, &section);
 	return true;
 }
 
@@ -267,8 +335,7 @@ static int laccel_segment_table(struct laccel_segment *segment, unsigned int lev
 	if (segment->table && segment->table->level == level)
 		return 0;
 	laccel_begin(file, &section);
-	laccel_segment_drop(segment, section.ops, segment->addr,
-			    laccel_segment_end(segment) - 1);
+	laccel_segments_drop(file, section.ops, segment->addr, laccel_segment_end(segment) - 1);
 	laccel_end(file, &section);
 	laccel_segment_put_table(segment);
 	table = laccel_pgtable_get(file, segment->addr, level);
@@ -324,7 +391,7 @@ static int laccel_fill_huge(struct laccel_fill *fill, const struct laccel_ops *o
 	unsigned long pfn = *laccel_fill_pfn(fill, fill->start);
 
 	if (laccel_leaf_is_weak(segment, 0, *pte, pfn))
-		laccel_segment_drop(segment, ops, segment->addr, segment->addr);
+		laccel_segments_drop(segment->file, ops, segment->addr, segment->addr);
 	if (test_bit(0, segment->leaves))
 		return 0;
 	pfn -= (fill->start - segment->addr) >> PAGE_SHIFT;
@@ -348,7 +415,7 @@ static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *
 			continue;
 
 		if (laccel_leaf_is_weak(segment, i, pte[i], *pfn))
-			laccel_segment_drop(segment, ops, addr, fill->around_end - 1);
+			laccel_segments_drop(segment->file, ops, addr, fill->around_end - 1);
 		if (test_bit(i, segment->leaves))
 			continue;
 
@@ -511,8 +578,7 @@ void laccel_mirror_drop_all(struct laccel_file *file)
 	struct laccel_segment *segment, *next;
 
 	list_for_each_entry_safe(segment, next, &file->mirrored, node) {
-		laccel_segment_drop(segment, NULL, segment->addr,
-				    laccel_segment_end(segment) - 1);
+		laccel_segments_drop(file, NULL, segment->addr, laccel_segment_end(segment) - 1);
 		cond_resched();
 	}
 }
@@ -532,15 +598,21 @@ void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned
 	unsigned long i;
 
 	lockdep_assert_held(&file->lock);
-	xa_for_each_range(&file->segments, i, segment, first / LACCEL_CHUNK_SIZE,
-			  last / LACCEL_CHUNK_SIZE) {
+	i = first / LACCEL_CHUNK_SIZE;
+	if (!xa_find(&file->segments, &i, last / LACCEL_CHUNK_SIZE, XA_PRESENT))
+		return;
+
+	for (i = first; i <= last; i++) {
 		laccel_begin(file, &section);
-		laccel_segment_drop(segment, section.ops, first, last);
+		i = laccel_segments_drop(file, section.ops, i, last);
 		laccel_end(file, &section);
-		/* Filled under file->lock only: what is empty stays so. */
+	}
+
+	/* Filled under file->lock only: what is empty stays so. */
+	xa_for_each_range(&file->segments, i, segment, first / LACCEL_CHUNK_SIZE,
+			  last / LACCEL_CHUNK_SIZE)
 		if (bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES))
 			laccel_segment_put_table(segment);
-	}
 }
 
 /* Nobody finds it any more; those who fill it find it dead. */
@@ -550,11 +622,10 @@ static void laccel_segment_kill(struct laccel_segment *segment)
 	struct laccel_section section;
 
 	lockdep_assert_held(&file->lock);
-	xa_erase(&file->segments, segment->addr / LACCEL_CHUNK_SIZE);
 	segment->dead = true;
 	laccel_begin(file, &section);
-	laccel_segment_drop(segment, section.ops, segment->addr,
-			    laccel_segment_end(segment) - 1);
+	laccel_segments_drop(file, section.ops, segment->addr, laccel_segment_end(segment) - 1);
+	xa_erase(&file->segments, segment->addr / LACCEL_CHUNK_SIZE);
 	list_del(&segment->node);
 	file->nr_idle_segments--;
 	laccel_end(file, &section);

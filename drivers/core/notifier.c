@@ -48,8 +48,8 @@ void laccel_end(struct laccel_file *file, struct laccel_section *section)
 
 /*
  * The last thread has gone, whoever holds the descriptor.  What the device could reach is
- * dropped as RELEASE comes to each registration and segment, in a section for each: there
- * may be many gigabytes, and others wait for the gate.  Pages are unpinned by a worker:
+ * dropped as RELEASE comes to registrations and segments, in many sections: there may be
+ * many gigabytes, and others wait for the gate.  Pages are unpinned by a worker:
  * dirtying them takes locks that may be held over allocation.
  */
 static bool laccel_exit(struct mmu_interval_notifier *notifier,

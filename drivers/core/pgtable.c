@@ -148,8 +148,8 @@ static void laccel_table_remove(struct laccel_file *file, struct laccel_table *t
 		parent->child[index] = NULL;
 	}
 	if (section.ops)
-		laccel_pgtable_flush(file, section.ops, table->addr,
-				     BIT_ULL(laccel_table_shift(table->level + 1)));
+		laccel_pgtable_flush(file, section.ops, table->addr, table->addr +
+				     BIT_ULL(laccel_table_shift(table->level + 1)) - 1);
 	laccel_table_unmap(file, table);
 	if (!parent)
 		file->root = NULL;
@@ -248,17 +248,17 @@ void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table)
  * laccel_pgtable_flush - Make the device forget translations
  * @file: a bound file
  * @ops: the device, inside the gate
- * @addr: first address
- * @length: bytes
+ * @first: first address
+ * @last: last address
  *
  * Context: notifier lock held.
  */
-void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 addr,
-			  u64 length)
+void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 first,
+			  u64 last)
 {
 	/* Cleared entries are seen by walks before the device is told. */
 	dma_wmb();
-	ops->flush(file->ldev, file->root->dma, addr, addr + length - 1);
+	ops->flush(file->ldev, file->root->dma, first, last);
 }
 
 /**

@@ -98,6 +98,25 @@ static void dropped_as_a_whole(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&fx->file.dropped));
 }
 
+/* All registrations hear of the event, and the device is told once. */
+static void dropped_by_one_flush(struct kunit *test)
+{
+	unsigned long addr = fixture_map(test, 4 * SZ_2M), end = addr + 4 * SZ_2M;
+	struct laccel_mem *first = fixture_register(test, addr + PAGE_SIZE, SZ_2M);
+	struct laccel_mem *last = fixture_register(test, end - SZ_2M, SZ_2M);
+	struct fixture *fx = test->priv;
+
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr + SZ_2M, 3 * SZ_2M), 0);
+	KUNIT_EXPECT_EQ(test, fx->flushes, 1);
+	KUNIT_EXPECT_EQ(test, fx->flushed_start, addr + SZ_2M);
+	KUNIT_EXPECT_EQ(test, fx->flushed_last, end - 1);
+	KUNIT_EXPECT_NOT_NULL(test, first->chunks[0].pin);
+	KUNIT_EXPECT_NULL(test, first->chunks[1].pin);
+	KUNIT_EXPECT_NULL(test, last->chunks[0].pin);
+	expect_none(test, addr + SZ_2M);
+	expect_none(test, end - PAGE_SIZE);
+}
+
 /* Others wait while somebody is in the gate: not for all that a process has registered. */
 static void dropped_by_the_range_at_exit(struct kunit *test)
 {
@@ -175,6 +194,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(filled_page_by_page),
 	KUNIT_CASE(pages_of_one_folio),
 	KUNIT_CASE(dropped_as_a_whole),
+	KUNIT_CASE(dropped_by_one_flush),
 	KUNIT_CASE(dropped_by_the_range_at_exit),
 	KUNIT_CASE(filled_again_around_a_hole),
 	KUNIT_CASE(filled_once),

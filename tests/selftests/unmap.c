@@ -133,6 +133,32 @@ TEST_F(unmap, fork_loses_nothing)
 	close(written[1]);
 }
 
+/* The device is told once of all that one call takes, however many hear of it. */
+TEST_F(unmap, flushed_once)
+{
+	uint8_t *p = accel_huge_pages(32 * HUGE), *page;
+	uint64_t flushes;
+
+	NEEDS(ACCEL_MODEL | ACCEL_TABLES);
+	/* Aligned, as the kernel splits what may be a large page at its end, by an event. */
+	ASSERT_EQ(0, madvise(p, 32 * HUGE, MADV_NOHUGEPAGE));
+	for (int i = 0; i < 32; i++) {
+		page = p + i * (HUGE + PAGE);
+		ASSERT_EQ(0, accel_reach(self->fd, page, PAGE, LACCEL_MEM_WRITE, NULL));
+		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(page, ~0ull, PAGE)));
+	}
+
+	flushes = accel_counter("flushes");
+	munmap(p, 31 * HUGE);
+	EXPECT_EQ(flushes + 1, accel_counter("flushes"));
+	for (int i = 0; i < 32; i++) {
+		page = p + i * (HUGE + PAGE);
+		EXPECT_EQ(page < p + 31 * HUGE ? LACCEL_PAGE_FAULT : LACCEL_OK,
+			  accel_command(&self->q, accel_write(page, ~0ull, PAGE)));
+	}
+	munmap(p + 31 * HUGE, HUGE);
+}
+
 /* What is not registered is out of reach, or else what the program cannot touch is. */
 static void hide(uint8_t *p, size_t length)
 {
