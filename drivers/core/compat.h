@@ -32,6 +32,47 @@
 #define DMA_ATTR_REQUIRE_COHERENT 0
 #endif
 
+/* Before Linux 6.16 a page has IOVAs of its own: dma_map_page(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+struct dma_iova_state {
+	dma_addr_t addr;
+};
+
+static inline bool dma_use_iova(struct dma_iova_state *state)
+{
+	return false;
+}
+
+static inline bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
+				      phys_addr_t phys, size_t size)
+{
+	return false;
+}
+
+static inline void dma_iova_free(struct device *dev, struct dma_iova_state *state)
+{
+}
+
+static inline int dma_iova_link(struct device *dev, struct dma_iova_state *state,
+				phys_addr_t phys, size_t offset, size_t size,
+				enum dma_data_direction dir, unsigned long attrs)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int dma_iova_sync(struct device *dev, struct dma_iova_state *state,
+				size_t offset, size_t size)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
+				   size_t offset, size_t size, enum dma_data_direction dir,
+				   unsigned long attrs)
+{
+}
+#endif
+
 /* On x86 the IOMMU keeps what it has read of kernel page tables (CVE-2025-71202). */
 #define LACCEL_SVA_IS_SAFE \
 	(!IS_ENABLED(CONFIG_X86) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))

@@ -10,8 +10,8 @@
  *
  * A segment is 2 MiB of addresses with a notifier of its own, made by the first
  * fault in it.  It has either one leaf of 2 MiB, where that is how the process has
- * it mapped, or leaves of 4 KiB, each mapped for DMA on its own.  What is registered
- * belongs to its chunks: the mirror fills and drops around them.
+ * it mapped, or leaves of 4 KiB.  What is registered belongs to its chunks: the mirror
+ * fills and drops around them.
  */
 #include <linux/dma-mapping.h>
 #include <linux/sched/mm.h>
@@ -39,6 +39,7 @@ struct laccel_segment {
 	struct laccel_around around;
 
 	bool busy;			/* has leaves; notifier lock, as the rest */
+	struct dma_iova_state iova;	/* of all leaves, or each is mapped on its own */
 	struct list_head node;		/* in file->mirrored if it has, else in ->idle_segments */
 	DECLARE_BITMAP(leaves, LACCEL_CHUNK_PAGES);	/* valid ones */
 };
@@ -84,15 +85,47 @@ static void laccel_leaf_invalidate(struct laccel_segment *segment, __le64 *pte)
 	WRITE_ONCE(*pte, *pte & ~cpu_to_le64(segment->file->ldev->pte.valid));
 }
 
-static void laccel_leaf_clear(struct laccel_segment *segment, __le64 *pte)
+static void laccel_leaf_unmap(struct laccel_segment *segment, __le64 pte)
 {
 	struct laccel_file *file = segment->file;
-	u64 entry = le64_to_cpu(*pte);
+	u64 entry = le64_to_cpu(pte);
 
 	dma_unmap_page_attrs(file->ldev->dev.parent, entry & file->ldev->pte.addr,
 			     laccel_leaf_size(segment), laccel_leaf_dir(file, entry),
 			     DMA_ATTR_REQUIRE_COHERENT);
-	WRITE_ONCE(*pte, 0);
+}
+
+/* Unmap what lies side by side; with IOVAs of the segment's the IOMMU is told once. */
+static void laccel_leaves_unmap(struct laccel_segment *segment, const __le64 *pte,
+				unsigned int begin, unsigned int end)
+{
+	struct device *dma_dev = segment->file->ldev->dev.parent;
+
+	if (dma_use_iova(&segment->iova)) {
+		dma_iova_unlink(dma_dev, &segment->iova, begin * PAGE_SIZE,
+				(end - begin) * laccel_leaf_size(segment), DMA_BIDIRECTIONAL,
+				DMA_ATTR_REQUIRE_COHERENT);
+		return;
+	}
+	for (; begin < end; begin++)
+		laccel_leaf_unmap(segment, pte[begin]);
+}
+
+/* As long as there are leaves, all of them are in it or none. */
+static void laccel_segment_alloc_iova(struct laccel_segment *segment)
+{
+	struct device *dma_dev = segment->file->ldev->dev.parent;
+
+	if (bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES))
+		dma_iova_try_alloc(dma_dev, &segment->iova, 0, LACCEL_CHUNK_SIZE);
+}
+
+static void laccel_segment_free_iova(struct laccel_segment *segment)
+{
+	if (!dma_use_iova(&segment->iova))
+		return;
+	dma_iova_free(segment->file->ldev->dev.parent, &segment->iova);
+	memset(&segment->iova, 0, sizeof(segment->iova));
 }
 
 static void laccel_segment_add_idle(struct laccel_segment *segment)
@@ -110,6 +143,8 @@ static void laccel_segment_sort(struct laccel_segment *segment)
 	struct laccel_file *file = segment->file;
 	bool busy = !bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES);
 
+	if (!busy)
+		laccel_segment_free_iova(segment);
 	if (busy == segment->busy)
 		return;
 	segment->busy = busy;
@@ -163,16 +198,19 @@ static unsigned int laccel_segment_invalidate_leaves(struct laccel_segment *segm
 static void laccel_segment_clear_leaves(struct laccel_segment *segment, unsigned long first,
 					unsigned long last)
 {
-	unsigned int begin, end, i;
+	unsigned int begin, end, from, to;
 	__le64 *pte;
 
 	if (!laccel_segment_leaves(segment, first, last, &begin, &end))
 		return;
 
-	i = begin;
+	from = begin;
 	pte = laccel_pgtable_leaf(segment->table, segment->addr);
-	for_each_set_bit_from(i, segment->leaves, end)
-		laccel_leaf_clear(segment, &pte[i]);
+	for_each_set_bitrange_from(from, to, segment->leaves, end) {
+		laccel_leaves_unmap(segment, pte, from, to);
+		/* The device looks no further than at the bit that says valid. */
+		memset(&pte[from], 0, (to - from) * sizeof(*pte));
+	}
 	bitmap_clear(segment->leaves, begin, end - begin);
 	laccel_segment_sort(segment);
 }
@@ -354,25 +392,59 @@ static void laccel_page_dirtied(struct page *page)
 		folio_mark_dirty(folio);
 }
 
+static int laccel_page_map(struct laccel_segment *segment, unsigned int i, struct page *page,
+			   enum dma_data_direction dir, dma_addr_t *dma)
+{
+	struct device *dma_dev = segment->file->ldev->dev.parent;
+	size_t size = laccel_leaf_size(segment);
+
+	if (dma_use_iova(&segment->iova)) {
+		*dma = segment->iova.addr + i * PAGE_SIZE;
+		return dma_iova_link(dma_dev, &segment->iova, page_to_phys(page), i * PAGE_SIZE,
+				     size, dir, DMA_ATTR_REQUIRE_COHERENT);
+	}
+	*dma = dma_map_page_attrs(dma_dev, page, 0, size, dir, DMA_ATTR_REQUIRE_COHERENT);
+	return dma_mapping_error(dma_dev, *dma);
+}
+
+/* In IOVAs of the segment's the leaf is not valid before laccel_leaves_sync(). */
 static int laccel_leaf_map(struct laccel_segment *segment, unsigned int i, __le64 *pte,
 			   unsigned long pfn)
 {
 	struct laccel_file *file = segment->file;
 	const struct laccel_pte_format *format = &file->ldev->pte;
-	struct device *dma_dev = file->ldev->dev.parent;
 	struct page *page = hmm_pfn_to_page(pfn);
-	u64 bits = format->valid | (pfn & HMM_PFN_WRITE ? format->write : 0) |
-		   (laccel_segment_huge(segment) ? format->huge : 0);
-	dma_addr_t dma = dma_map_page_attrs(dma_dev, page, 0, laccel_leaf_size(segment),
-					    laccel_leaf_dir(file, bits),
-					    DMA_ATTR_REQUIRE_COHERENT);
+	u64 bits = (pfn & HMM_PFN_WRITE ? format->write : 0) |
+		   (laccel_segment_huge(segment) ? format->huge : 0) |
+		   (dma_use_iova(&segment->iova) ? 0 : format->valid);
+	dma_addr_t dma;
 
-	if (dma_mapping_error(dma_dev, dma))
+	if (laccel_page_map(segment, i, page, laccel_leaf_dir(file, bits), &dma))
 		return -ENOMEM;
 	if (pfn & HMM_PFN_WRITE)
 		laccel_page_dirtied(page);
 	WRITE_ONCE(*pte, cpu_to_le64(dma | bits));
 	__set_bit(i, segment->leaves);
+	return 0;
+}
+
+/* Let the device find the leaves from @begin to before @end, once the IOMMU has them. */
+static int laccel_leaves_sync(struct laccel_segment *segment, unsigned int begin,
+			      unsigned int end)
+{
+	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
+	struct laccel_file *file = segment->file;
+	int ret;
+
+	if (!dma_use_iova(&segment->iova))
+		return 0;
+	ret = dma_iova_sync(file->ldev->dev.parent, &segment->iova, begin * PAGE_SIZE,
+			    (end - begin) * laccel_leaf_size(segment));
+	if (ret)
+		return ret;
+
+	for_each_set_bit_from(begin, segment->leaves, end)
+		WRITE_ONCE(pte[begin], pte[begin] | cpu_to_le64(file->ldev->pte.valid));
 	return 0;
 }
 
@@ -394,8 +466,26 @@ static int laccel_fill_huge(struct laccel_fill *fill, const struct laccel_ops *o
 		laccel_segments_drop(segment->file, ops, segment->addr, segment->addr);
 	if (test_bit(0, segment->leaves))
 		return 0;
+
+	laccel_segment_alloc_iova(segment);
 	pfn -= (fill->start - segment->addr) >> PAGE_SHIFT;
 	return laccel_leaf_map(segment, 0, pte, pfn);
+}
+
+/*
+ * Are there so many pages that IOVAs for a whole segment do not run out long before memory
+ * does?  An IOMMU may have no more than 512 GiB of them for all who use the device.
+ */
+static bool laccel_fill_is_dense(const struct laccel_fill *fill)
+{
+	unsigned long i, pages = (fill->around_end - fill->around_start) >> PAGE_SHIFT;
+	unsigned int valid = 0;
+
+	if (pages < LACCEL_CHUNK_PAGES / 4)
+		return false;
+	for (i = 0; i < pages; i++)
+		valid += !!(fill->pfns[i] & HMM_PFN_VALID);
+	return valid >= LACCEL_CHUNK_PAGES / 4;
 }
 
 static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *ops)
@@ -404,18 +494,24 @@ static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *
 	bool crowded = laccel_mem_overlaps(segment->file, fill->around_start,
 					   fill->around_end - 1);
 	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
+	bool dense = laccel_fill_is_dense(fill);
 	const unsigned long *pfn = fill->pfns;
 	unsigned long addr = fill->around_start;
 	unsigned int i = laccel_leaf_index(segment, addr);
 	int ret;
 
+	if (dense)
+		laccel_segment_alloc_iova(segment);
 	for (; addr < fill->around_end; addr += PAGE_SIZE, i++, pfn++) {
 		if (!(*pfn & HMM_PFN_VALID) ||
 		    (crowded && laccel_mem_overlaps(segment->file, addr, addr)))
 			continue;
 
-		if (laccel_leaf_is_weak(segment, i, pte[i], *pfn))
+		if (laccel_leaf_is_weak(segment, i, pte[i], *pfn)) {
 			laccel_segments_drop(segment->file, ops, addr, fill->around_end - 1);
+			if (dense)
+				laccel_segment_alloc_iova(segment);
+		}
 		if (test_bit(i, segment->leaves))
 			continue;
 
@@ -425,6 +521,23 @@ static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *
 			return ret;
 	}
 	return 0;
+}
+
+static int laccel_fill_leaves(struct laccel_fill *fill, const struct laccel_ops *ops)
+{
+	struct laccel_segment *segment = laccel_fill_segment(fill);
+	unsigned int begin = laccel_leaf_index(segment, fill->around_start);
+	unsigned int end = laccel_leaf_index(segment, fill->around_end - 1) + 1;
+	int ret, unsynced;
+
+	ret = laccel_segment_huge(segment) ? laccel_fill_huge(fill, ops) :
+					     laccel_fill_small(fill, ops);
+	unsynced = laccel_leaves_sync(segment, begin, end);
+	if (unsynced)
+		laccel_segments_drop(segment->file, ops, fill->around_start,
+				     fill->around_end - 1);
+	laccel_segment_sort(segment);
+	return ret ?: unsynced;
 }
 
 /* Let the device at it, unless the addresses changed meanwhile. */
@@ -440,9 +553,7 @@ static int laccel_fill_commit(struct laccel_fill *fill)
 	if (!ret && mmu_interval_read_retry(&segment->notifier, fill->seq))
 		ret = -EAGAIN;
 	if (!ret)
-		ret = laccel_segment_huge(segment) ? laccel_fill_huge(fill, section.ops) :
-						     laccel_fill_small(fill, section.ops);
-	laccel_segment_sort(segment);
+		ret = laccel_fill_leaves(fill, section.ops);
 	laccel_end(file, &section);
 	return ret;
 }
