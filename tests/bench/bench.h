@@ -56,6 +56,7 @@ void count_end(struct counts *c);
 void row_counts(const char *name, const char *who, const struct counts *c);
 double count_kernel_memory(void);
 uint64_t count_faults(void);
+uint64_t count_flushes(void);
 
 void die(const char *what) __attribute__((noreturn));
 void settle(void);
@@ -73,5 +74,6 @@ void bench_reuse(void);
 void bench_register(const char *suffix);
 void bench_invalidate(void);
 void bench_touch(const char *suffix);
+void bench_unmap(const char *suffix);
 
 #endif /* BENCH_H */

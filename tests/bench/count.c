@@ -36,6 +36,11 @@ uint64_t count_faults(void)
 	return read_number(COUNTERS "faults");
 }
 
+uint64_t count_flushes(void)
+{
+	return read_number(COUNTERS "flushes");
+}
+
 static void mount_at(const char *type, const char *dir)
 {
 	mkdir(dir, 0700);

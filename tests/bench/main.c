@@ -3,8 +3,9 @@
  * Rows: row, metric, who, value.  Without an argument all of them that want a
  * device that is never late; "register" and what to append to the names of rows:
  * those of registering memory; "touch" and what to append: those of memory that the
- * device is the first to touch; "mediated": those of a machine that has the device in
- * software as well; any other: the row of that name of a late device.
+ * device is the first to touch; "unmap" and what to append: those of memory that it
+ * loses; "mediated": those of a machine that has the device in software as well; any
+ * other: the row of that name of a late device.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -55,6 +56,8 @@ int main(int argc, char **argv)
 		bench_register(argv[2]);
 	else if (argc > 2 && !strcmp(argv[1], "touch"))
 		bench_touch(argv[2]);
+	else if (argc > 2 && !strcmp(argv[1], "unmap"))
+		bench_unmap(argv[2]);
 	else if (argc > 1 && !strcmp(argv[1], "mediated"))
 		bench_mediated();
 	else if (argc > 1)
