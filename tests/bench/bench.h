@@ -75,5 +75,7 @@ void bench_register(const char *suffix);
 void bench_invalidate(void);
 void bench_touch(const char *suffix);
 void bench_unmap(const char *suffix);
+void bench_load(void);
+void bench_victim_slices(void);
 
 #endif /* BENCH_H */

@@ -4,8 +4,9 @@
  * device that is never late; "register" and what to append to the names of rows:
  * those of registering memory; "touch" and what to append: those of memory that the
  * device is the first to touch; "unmap" and what to append: those of memory that it
- * loses; "mediated": those of a machine that has the device in software as well; any
- * other: the row of that name of a late device.
+ * loses; "mediated": those of a machine that has the device in software as well;
+ * "load": those of many programs at once; "victim-slices": that row; any other: the
+ * row of that name of a late device.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -60,6 +61,10 @@ int main(int argc, char **argv)
 		bench_unmap(argv[2]);
 	else if (argc > 1 && !strcmp(argv[1], "mediated"))
 		bench_mediated();
+	else if (argc > 1 && !strcmp(argv[1], "load"))
+		bench_load();
+	else if (argc > 1 && !strcmp(argv[1], "victim-slices"))
+		bench_victim_slices();
 	else if (argc > 1)
 		bench_copy(argv[1]);
 	else

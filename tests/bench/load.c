@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Many queues at once, each in a process of its own: what a command costs them all; and
+ * one program beside another that leaves the device and the kernel no rest: how long its
+ * commands take, in instructions of the one CPU that both have, of which half is its own.
+ */
+#include <liblite-accel.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define PAGE 4096ul
+#define BATCHES 200		/* of each program */
+#define VICTIM_BATCHES 40000	/* for some turns of the scheduler */
+#define PROGRAMS_MAX 64
+#define COPY (256ul << 10)
+#define VICTIM_COPIES 400
+
+struct program {
+	struct laccel_device *dev;
+	struct laccel_queue *q;
+};
+
+static void program_init(struct program *p, unsigned int mode)
+{
+	if (laccel_open_mode(NULL, mode, &p->dev) ||
+	    laccel_queue_create(p->dev, 2 * BATCH_MAX, 2 * BATCH_MAX, &p->q))
+		die(laccel_last_error());
+}
+
+static void submit_batch(struct laccel_queue *q)
+{
+	for (int i = 0; i < BATCH_MAX; i++)
+		laccel_prep_nop(laccel_get_sqe(q));
+	laccel_submit(q);
+}
+
+static void reap_batch(struct laccel_queue *q, bool sleep)
+{
+	struct laccel_cqe cqe;
+
+	for (int i = 0; i < BATCH_MAX; i++) {
+		while (!laccel_reap(q, &cqe))
+			if (sleep && laccel_wait(q, -1) < 0)
+				die(laccel_last_error());
+		if (cqe.status != LACCEL_OK)
+			die(laccel_status_str(cqe.status));
+	}
+}
+
+/* A byte from each of @n programs, by the pipe that they share. */
+static void await_bytes(int fd, unsigned int n)
+{
+	char byte;
+
+	while (n--)
+		if (read(fd, &byte, 1) != 1)
+			die("a program has ended");
+}
+
+static void say(int fd)
+{
+	if (write(fd, "", 1) != 1)
+		die("write to a pipe");
+}
+
+/* Ready, go, done. */
+static void run_program(int in, int out, unsigned int batches)
+{
+	struct program p;
+
+	program_init(&p, LACCEL_MODE_AUTO);
+	submit_batch(p.q);
+	reap_batch(p.q, true);
+	say(out);
+	await_bytes(in, 1);
+	while (batches--) {
+		submit_batch(p.q);
+		reap_batch(p.q, true);
+	}
+	say(out);
+	for (;;)
+		pause();
+}
+
+static double sample_scale(unsigned int programs)
+{
+	pid_t children[PROGRAMS_MAX];
+	int in[2], out[2];
+	uint64_t start;
+
+	if (pipe(in) || pipe(out))
+		die("pipe");
+	for (unsigned int i = 0; i < programs; i++) {
+		children[i] = fork();
+		if (children[i] < 0)
+			die("fork");
+		if (!children[i])
+			run_program(in[0], out[1], BATCHES);
+	}
+	/* So that one that ends too early is noticed. */
+	close(out[1]);
+	await_bytes(out[0], programs);
+
+	hog_start();
+	settle();
+	start = ticks();
+	for (unsigned int i = 0; i < programs; i++)
+		say(in[1]);
+	await_bytes(out[0], programs);
+	start = ticks() - start;
+	hog_stop();
+
+	for (unsigned int i = 0; i < programs; i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+	close(in[0]);
+	close(in[1]);
+	close(out[0]);
+	return (double)start / programs / BATCHES / BATCH_MAX;
+}
+
+static void bench_scale(void)
+{
+	double one = sample_scale(1), cost;
+	char name[32];
+
+	row("scale-1", "insns", "lite-accel", one);
+	for (unsigned int n = 4; n <= PROGRAMS_MAX; n *= 4) {
+		snprintf(name, sizeof(name), "scale-%u", n);
+		cost = sample_scale(n);
+		row(name, "insns", "lite-accel", cost);
+		row(name, "ratio", "lite-accel", cost / one);
+	}
+}
+
+static char *map_pages(unsigned int n)
+{
+	char *area = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
+
+	if (area == MAP_FAILED || madvise(area, n * PAGE, MADV_NOHUGEPAGE))
+		die("memory");
+	return area;
+}
+
+static void storm_doorbells(struct program *p)
+{
+	program_init(p, LACCEL_MODE_AUTO);
+	for (;;)
+		laccel_submit(p->q);
+}
+
+static void storm_commands(struct program *p)
+{
+	program_init(p, LACCEL_MODE_AUTO);
+	for (;;) {
+		submit_batch(p->q);
+		reap_batch(p->q, false);
+	}
+}
+
+/* Each turn drops what it has had faulted in. */
+static void storm_faults(struct program *p)
+{
+	char *area = map_pages(2);
+	struct laccel_cqe cqe;
+
+	program_init(p, LACCEL_MODE_MIRROR);
+	*(volatile char *)area = 1;
+	for (;;) {
+		laccel_prep_copy(laccel_get_sqe(p->q), area + PAGE, area, PAGE);
+		laccel_submit(p->q);
+		while (!laccel_reap(p->q, &cqe))
+			;
+		if (madvise(area + PAGE, PAGE, MADV_DONTNEED))
+			die("madvise");
+	}
+}
+
+static void storm_invalidations(struct program *p)
+{
+	char *area = map_pages(64);
+
+	program_init(p, LACCEL_MODE_MIRROR);
+	for (;;) {
+		if (laccel_prefetch(p->dev, area, 64 * PAGE, LACCEL_MEM_WRITE))
+			die(laccel_last_error());
+		for (unsigned int i = 0; i < 64; i++)
+			if (madvise(area + i * PAGE, PAGE, MADV_DONTNEED))
+				die("madvise");
+	}
+}
+
+static void storm_registrations(struct program *p)
+{
+	char *area = map_pages(1);
+	int id;
+
+	program_init(p, LACCEL_MODE_PINNED);
+	for (;;) {
+		id = laccel_mem_register(p->dev, area, PAGE, LACCEL_MEM_WRITE);
+		if (id < 0 || laccel_mem_unregister(p->dev, id))
+			die(laccel_last_error());
+	}
+}
+
+/* Nothing but time, which no device can help. */
+static void storm_nothing(struct program *p)
+{
+	(void)p;
+	for (;;)
+		__asm__ volatile("");
+}
+
+static const struct {
+	const char *row;
+	void (*storm)(struct program *p);
+} attackers[] = {
+	{ "victim-of-spin", storm_nothing },
+	{ "victim-of-doorbells", storm_doorbells },
+	{ "victim-of-commands", storm_commands },
+	{ "victim-of-faults", storm_faults },
+	{ "victim-of-invalidations", storm_invalidations },
+	{ "victim-of-registrations", storm_registrations },
+};
+
+static double sample_victim(struct program *p, void (*storm)(struct program *p))
+{
+	struct program other;
+	pid_t attacker = 0;
+	uint64_t start;
+
+	if (storm) {
+		attacker = fork();
+		if (attacker < 0)
+			die("fork");
+		if (!attacker)
+			storm(&other);
+		settle();
+		settle();
+	}
+	start = ticks();
+	for (int i = 0; i < VICTIM_BATCHES; i++) {
+		submit_batch(p->q);
+		reap_batch(p->q, false);
+	}
+	start = ticks() - start;
+	if (attacker) {
+		if (waitpid(attacker, NULL, WNOHANG))
+			die("the attacker has ended");
+		kill(attacker, SIGKILL);
+		waitpid(attacker, NULL, 0);
+	}
+	return (double)start / VICTIM_BATCHES / BATCH_MAX;
+}
+
+static void bench_victim(void)
+{
+	struct program victim;
+	double alone;
+
+	/* What a program keeps for itself the attacker is not to inherit. */
+	munlockall();
+	program_init(&victim, LACCEL_MODE_AUTO);
+	alone = sample_victim(&victim, NULL);
+	row("victim-of-none", "insns", "lite-accel", alone);
+	for (size_t i = 0; i < sizeof(attackers) / sizeof(attackers[0]); i++)
+		row(attackers[i].row, "ratio_share", "lite-accel",
+		    sample_victim(&victim, attackers[i].storm) / (2 * alone));
+	laccel_close(victim.dev);
+}
+
+void bench_load(void)
+{
+	bench_scale();
+	bench_victim();
+}
+
+/* Keep the queue full of copies, and count in @done those that are. */
+static void copy_forever(struct program *p, uint64_t *done, uint64_t most)
+{
+	char *area = map_pages(2 * COPY / PAGE);
+	struct laccel_sqe *sqe;
+	struct laccel_cqe cqe;
+
+	program_init(p, LACCEL_MODE_MIRROR);
+	if (laccel_prefetch(p->dev, area, 2 * COPY, LACCEL_MEM_WRITE))
+		die(laccel_last_error());
+	while (__atomic_load_n(done, __ATOMIC_RELAXED) < most) {
+		while ((sqe = laccel_get_sqe(p->q)))
+			laccel_prep_copy(sqe, area + COPY, area, COPY);
+		laccel_submit(p->q);
+		while (!laccel_reap(p->q, &cqe))
+			;
+		if (cqe.status != LACCEL_OK)
+			die(laccel_status_str(cqe.status));
+		__atomic_fetch_add(done, 1, __ATOMIC_RELAXED);
+	}
+}
+
+/* Two programs that keep a device busy which takes its time: whose slices are executed? */
+void bench_victim_slices(void)
+{
+	uint64_t *done = mmap(NULL, 2 * sizeof(*done), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct program program;
+	uint64_t before;
+	pid_t attacker;
+
+	munlockall();
+	attacker = fork();
+	if (attacker < 0)
+		die("fork");
+	if (!attacker)
+		copy_forever(&program, &done[1], UINT64_MAX);
+	while (__atomic_load_n(&done[1], __ATOMIC_RELAXED) < 2 * BATCH_MAX)
+		sched_yield();
+
+	before = done[1];
+	copy_forever(&program, &done[0], VICTIM_COPIES);
+	before = __atomic_load_n(&done[1], __ATOMIC_RELAXED) - before;
+	row("victim-slices", "ratio_share", "lite-accel",
+	    (double)(VICTIM_COPIES + before) / (2 * VICTIM_COPIES));
+	kill(attacker, SIGKILL);
+	waitpid(attacker, NULL, 0);
+	laccel_close(program.dev);
+}
