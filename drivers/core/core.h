@@ -264,6 +264,7 @@ struct laccel_fill {
 	unsigned long around_start;	/* and this may; it includes the other */
 	unsigned long around_end;
 	bool write;
+	bool crowded;			/* some of it is registered */
 	unsigned long *pfns;		/* of what may be there, as HMM has them */
 	unsigned long seq;
 };

@@ -87,12 +87,40 @@ static bool laccel_vma_is_quick(struct vm_area_struct *vma)
 	return vma_is_anonymous(vma) && !userfaultfd_armed(vma);
 }
 
+/* A page alone, to be written: HMM would have to look twice, before a fault and after it. */
+static bool laccel_fill_is_single(const struct laccel_fill *fill)
+{
+	return fill->write && fill->around_end - fill->around_start == PAGE_SIZE;
+}
+
+/*
+ * What is there now, by GUP, which finds one page faster than HMM.  False if HMM is to see
+ * to it: GUP does not tell whether 2 MiB are mapped together.
+ */
+static bool laccel_fill_get(struct laccel_fill *fill)
+{
+	struct page *page;
+	bool small;
+
+	if (get_user_pages_remote(fill->mm, fill->start, 1, FOLL_WRITE | FOLL_NOFAULT, &page,
+				  NULL) != 1)
+		return false;
+
+	*fill->pfns = page_to_pfn(page) | HMM_PFN_VALID | HMM_PFN_WRITE;
+	small = folio_order(page_folio(page)) < LACCEL_CHUNK_ORDER && !is_zone_device_page(page);
+	/* The notifier tells when it goes. */
+	put_page(page);
+	return small;
+}
+
 /* Page by page, in a way that may wait and that tells why it fails. */
 static int laccel_fill_slowly(struct laccel_fill *fill)
 {
 	int ret = laccel_fill_wait(fill);
 
-	return ret || !LACCEL_HAS_HMM ? ret : laccel_fill_look(fill, 0);
+	if (ret || !LACCEL_HAS_HMM || (laccel_fill_is_single(fill) && laccel_fill_get(fill)))
+		return ret;
+	return laccel_fill_look(fill, 0);
 }
 
 /* With the process's memory locked; the lock may be dropped and taken again. */
@@ -104,7 +132,7 @@ static int laccel_fill_locked(struct laccel_fill *fill)
 
 	if (!vma)
 		return -EFAULT;
-	if (!LACCEL_HAS_HMM || !laccel_vma_is_quick(vma))
+	if (!LACCEL_HAS_HMM || !laccel_vma_is_quick(vma) || laccel_fill_is_single(fill))
 		return laccel_fill_slowly(fill);
 
 	ret = laccel_fill_look(fill, request);

@@ -491,8 +491,6 @@ static bool laccel_fill_is_dense(const struct laccel_fill *fill)
 static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *ops)
 {
 	struct laccel_segment *segment = laccel_fill_segment(fill);
-	bool crowded = laccel_mem_overlaps(segment->file, fill->around_start,
-					   fill->around_end - 1);
 	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
 	bool dense = laccel_fill_is_dense(fill);
 	const unsigned long *pfn = fill->pfns;
@@ -504,7 +502,7 @@ static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *
 		laccel_segment_alloc_iova(segment);
 	for (; addr < fill->around_end; addr += PAGE_SIZE, i++, pfn++) {
 		if (!(*pfn & HMM_PFN_VALID) ||
-		    (crowded && laccel_mem_overlaps(segment->file, addr, addr)))
+		    (fill->crowded && laccel_mem_overlaps(segment->file, addr, addr)))
 			continue;
 
 		if (laccel_leaf_is_weak(segment, i, pte[i], *pfn)) {
@@ -564,8 +562,11 @@ static int laccel_fill_install(struct laccel_fill *fill)
 	int ret;
 
 	guard(mutex)(&segment->file->lock);
+	fill->crowded = laccel_mem_overlaps(segment->file, fill->around_start,
+					    fill->around_end - 1);
 	/* What has been registered meanwhile may be one leaf of a chunk's by now. */
-	if (segment->dead || laccel_mem_overlaps(segment->file, fill->start, fill->end - 1))
+	if (segment->dead ||
+	    (fill->crowded && laccel_mem_overlaps(segment->file, fill->start, fill->end - 1)))
 		return -EAGAIN;
 	ret = laccel_segment_table(segment, laccel_fill_is_huge(fill));
 	if (ret)

@@ -103,6 +103,37 @@ static double touch_nothing(double touched)
 	return sample_median(&s);
 }
 
+static void floor_ioctl(int fd, unsigned long cmd, void *addr)
+{
+	struct floor_range range = { .addr = (uintptr_t)addr, .length = HUGE / 2 };
+
+	if (ioctl(fd, cmd, &range))
+		die("the floor");
+}
+
+/* The DMA mapping of a page, less the call that makes it; with SVA there is none. */
+static double touch_map(void)
+{
+	struct samples map = { 0 }, nothing = { 0 };
+	uint64_t start;
+	int fd;
+
+	if (under_test == LACCEL_MODE_SVA)
+		return 0;
+	fd = open("/dev/lite-accel-floor", O_RDWR);
+	while (map.n < TOUCH_SAMPLES) {
+		start = ticks();
+		floor_ioctl(fd, FLOOR_MAP, NULL);
+		sample_add(&map, ticks() - start);
+		floor_ioctl(fd, FLOOR_FORGET, NULL);
+		start = ticks();
+		floor_ioctl(fd, FLOOR_FORGET, NULL);
+		sample_add(&nothing, ticks() - start);
+	}
+	close(fd);
+	return (double)sample_median(&map) - sample_median(&nothing);
+}
+
 static void touch_singly(double cpu)
 {
 	struct samples none = { 0 }, first = { 0 };
@@ -118,7 +149,7 @@ static void touch_singly(double cpu)
 	}
 	while (none.n < TOUCH_SAMPLES)
 		sample_add(&none, copy(scattered(area, none.n), PAGE, LACCEL_OK));
-	floor = touch_nothing(sample_median(&none)) + cpu;
+	floor = touch_nothing(sample_median(&none)) + cpu + touch_map();
 	cost = (double)sample_median(&first) - sample_median(&none);
 	touch_row("touch-%", "insns", "lite-accel", cost);
 	touch_row("touch-%", "insns", "floor", floor);
@@ -167,14 +198,6 @@ static double prefetch_half(void)
 	touch_row(under_test == LACCEL_MODE_SVA ? "prefetch-%" : "prefetch", "insns", "lite-accel",
 		  (double)sample_median(&s) / (PAGES / 2));
 	return sample_median(&s);
-}
-
-static void floor_ioctl(int fd, unsigned long cmd, void *addr)
-{
-	struct floor_range range = { .addr = (uintptr_t)addr, .length = HUGE / 2 };
-
-	if (ioctl(fd, cmd, &range))
-		die("the floor");
 }
 
 static double prefetch_floor(void)

@@ -108,6 +108,14 @@ static void floor_forget(void)
 		dma_unmap_page(&pdev->dev, mapped[--nr_mapped], PAGE_SIZE, DMA_BIDIRECTIONAL);
 }
 
+static long floor_map_page(void)
+{
+	floor_forget();
+	mapped[0] = dma_map_page(&pdev->dev, ZERO_PAGE(0), 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	nr_mapped = !dma_mapping_error(&pdev->dev, mapped[0]);
+	return nr_mapped ? 0 : -ENOMEM;
+}
+
 /* The notifier is not of what is measured. */
 static long floor_mirror_ioctl(unsigned int cmd, const struct floor_range *range)
 {
@@ -117,6 +125,8 @@ static long floor_mirror_ioctl(unsigned int cmd, const struct floor_range *range
 						    range->length, &floor_notifier_ops);
 	case FLOOR_MIRROR:
 		return range->length > FLOOR_PAGES * PAGE_SIZE ? -EINVAL : floor_mirror(range);
+	case FLOOR_MAP:
+		return floor_map_page();
 	case FLOOR_FORGET:
 		floor_forget();
 		return 0;

@@ -19,6 +19,9 @@ struct floor_range {
 #define FLOOR_FORGET _IOW(0xE3, 3, struct floor_range)
 #define FLOOR_UNWATCH _IOW(0xE3, 4, struct floor_range)
 
+/* Map a page of no program's, to be undone by FLOOR_FORGET; the range is not looked at. */
+#define FLOOR_MAP _IOW(0xE3, 6, struct floor_range)
+
 /* Pin, hash and unpin. */
 #define FLOOR_HASH _IOW(0xE3, 5, struct floor_range)
 
