@@ -28,7 +28,9 @@ FIXTURE_SETUP(unmap)
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
-	self->memory = accel_pages(LENGTH);
+	/* Behind it is nothing that can be reached, the queue's doorbell included. */
+	self->memory = accel_pages(LENGTH + HUGE);
+	ASSERT_EQ(0, mprotect(self->memory + LENGTH, HUGE, PROT_NONE));
 	ASSERT_EQ(0, accel_register(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE, &self->id));
 }
 
