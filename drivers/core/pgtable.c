@@ -87,11 +87,13 @@ static int laccel_table_link(struct laccel_file *file, struct laccel_table *tabl
 	ret = section.ops ? file->error : -ENODEV;
 	if (ret)
 		goto out;
+
 	table->dma = dma_map_page(dma_dev, virt_to_page(table->pte), 0, PAGE_SIZE,
 				  DMA_TO_DEVICE);
 	ret = dma_mapping_error(dma_dev, table->dma);
 	if (ret)
 		goto out;
+
 	list_add(&table->node, &file->tables);
 	if (parent) {
 		index = laccel_table_index(table->addr, parent->level);

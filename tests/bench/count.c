@@ -123,11 +123,13 @@ double count_kernel_memory(void)
 
 	if (access(CGROUP "/bench", F_OK))
 		enter_cgroup();
+
 	/* Freeing takes a moment, and small changes are summed up every two seconds. */
 	sleep(5);
 	f = fopen(CGROUP "/bench/memory.stat", "r");
 	if (!f)
 		die("memory.stat");
+
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "kernel %lu", &value) == 1) {
 			fclose(f);

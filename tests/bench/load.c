@@ -247,12 +247,14 @@ static double sample_victim(struct program *p, void (*storm)(struct program *p))
 		settle();
 		settle();
 	}
+
 	start = ticks();
 	for (int i = 0; i < VICTIM_BATCHES; i++) {
 		submit_batch(p->q);
 		reap_batch(p->q, false);
 	}
 	start = ticks() - start;
+
 	if (attacker) {
 		if (waitpid(attacker, NULL, WNOHANG))
 			die("the attacker has ended");

@@ -53,6 +53,7 @@ int main(int argc, char **argv)
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		die("mlockall");
 	sample_calibrate();
+
 	if (argc > 2 && !strcmp(argv[1], "register"))
 		bench_register(argv[2]);
 	else if (argc > 2 && !strcmp(argv[1], "touch"))

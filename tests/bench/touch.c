@@ -120,12 +120,14 @@ static double touch_map(void)
 
 	if (under_test == LACCEL_MODE_SVA)
 		return 0;
+
 	fd = open("/dev/lite-accel-floor", O_RDWR);
 	while (map.n < TOUCH_SAMPLES) {
 		start = ticks();
 		floor_ioctl(fd, FLOOR_MAP, NULL);
 		sample_add(&map, ticks() - start);
 		floor_ioctl(fd, FLOOR_FORGET, NULL);
+
 		start = ticks();
 		floor_ioctl(fd, FLOOR_FORGET, NULL);
 		sample_add(&nothing, ticks() - start);
@@ -188,6 +190,7 @@ static double prefetch_half(void)
 		area = fresh();
 		/* The segment is made, and the queue's file is the process's. */
 		copy(area, PAGE, LACCEL_OK);
+
 		settle();
 		start = ticks();
 		if (laccel_prefetch(dev, area + HUGE / 2, HUGE / 2, LACCEL_MEM_WRITE))
@@ -195,6 +198,7 @@ static double prefetch_half(void)
 		sample_add(&s, ticks() - start);
 		munmap(area, HUGE);
 	}
+
 	touch_row(under_test == LACCEL_MODE_SVA ? "prefetch-%" : "prefetch", "insns", "lite-accel",
 		  (double)sample_median(&s) / (PAGES / 2));
 	return sample_median(&s);
@@ -312,15 +316,18 @@ void bench_touch(const char *rows)
 	/* Who waits for a worker must not take the processor from it. */
 	if (sched_setscheduler(0, SCHED_IDLE, &param))
 		die("SCHED_IDLE");
+
 	suffix = rows;
 	if (mode && !strcmp(mode, "sva"))
 		under_test = LACCEL_MODE_SVA;
 	bench_steady_ratio();
+
 	open_mode(under_test);
 	copy(fresh(), HUGE, LACCEL_OK);
 	cpu = touch_cpu();
 	touch_singly(cpu);
 	touch_around(cpu);
+
 	if (under_test == LACCEL_MODE_SVA) {
 		touch_row("prefetch-%", "ratio", "lite-accel", prefetch_half() / (PAGES / 2) / cpu);
 	} else {

@@ -72,6 +72,7 @@ static void work_beside(struct neighbour *me)
 	me->address = accel_va(p);
 	if (accel_queue_init(&q, fd, 8) || accel_reach(fd, p, 2 * PAGE, LACCEL_MEM_WRITE, NULL))
 		_exit(1);
+
 	while (!__atomic_load_n(&me->stop, __ATOMIC_RELAXED)) {
 		host_randomize(p, 512);
 		me->wrong += accel_command(&q, accel_copy(p + PAGE, p, 512)) != LACCEL_OK;
@@ -112,12 +113,14 @@ FIXTURE_SETUP(fuzz)
 		work_beside(self->neighbour);
 	while (!__atomic_load_n(&self->neighbour->rounds, __ATOMIC_RELAXED))
 		usleep(1000);
+
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_info(self->fd, &info));
 	self->commands = info.commands;
 	self->is_confined = !accel_lacks(ACCEL_CONFINED);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
+
 	self->arena.bytes = accel_lacks(ACCEL_SPEED) ? SLOW_ARENA : ARENA;
 	self->arena.canary = new_area(0, self->arena.bytes, 0xca);
 	self->arena.readable = new_area(1, self->arena.bytes, 0x3e);
@@ -125,6 +128,7 @@ FIXTURE_SETUP(fuzz)
 	ASSERT_NE(MAP_FAILED, self->arena.canary);
 	ASSERT_NE(MAP_FAILED, self->arena.readable);
 	ASSERT_NE(MAP_FAILED, self->arena.writable);
+
 	ASSERT_EQ(0, accel_register(self->fd, self->arena.readable, self->arena.bytes, 0, NULL));
 	ASSERT_EQ(0, accel_register(self->fd, self->arena.writable, self->arena.bytes,
 				    LACCEL_MEM_WRITE, NULL));
@@ -189,6 +193,7 @@ static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
 		sqe.src = evil_address(self);
 	if (sqe.opcode != LACCEL_OP_NOP && sqe.opcode != LACCEL_OP_CRC32C)
 		sqe.dst = evil_address(self);
+
 	switch (sqe.opcode) {
 	case LACCEL_OP_NOP:
 		sqe.length = 0;
@@ -206,6 +211,7 @@ static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
 		sqe.arg0 = evil_address(self);
 		break;
 	}
+
 	if (!host_below(8))
 		sqe.flags |= LACCEL_SQE_LINK;
 	if (!host_below(16))
