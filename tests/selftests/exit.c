@@ -148,13 +148,17 @@ static bool goes_on(const uint8_t *memory)
 	return accel_until(*(volatile const uint64_t *)memory != before);
 }
 
-/* The core executes slice after slice: one that is under way is finished before ours. */
+/*
+ * The core's worker executes slice after slice: one that is under way is finished before
+ * ours.
+ */
 static int run_slice(void)
 {
 	uint8_t *p = accel_pages(PAGE);
 	struct accel_queue q;
 	int fd = accel_open(), ret;
 
+	accel_lends = false;
 	ret = accel_queue_init(&q, fd, 1);
 	if (!ret)
 		ret = accel_command(&q, accel_copy(p, p + 64, 64));

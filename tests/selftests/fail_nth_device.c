@@ -163,6 +163,7 @@ FIXTURE_SETUP(refill)
 	NEEDS(ACCEL_SPEED);
 	if (inject_missing())
 		SKIP(return, "%s", inject_missing());
+	accel_lends = false;	/* only the worker's allocations fail */
 	ASSERT_EQ(0, inject_init());
 	ASSERT_EQ(0, inject_within(accel_lacks(ACCEL_MMU) ? "laccel_mediated_work" :
 							       "laccel_fault_work"));

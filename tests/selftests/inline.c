@@ -40,6 +40,7 @@ FIXTURE_SETUP(inline)
 	ASSERT_EQ(0, vm_find(name, sizeof(name)));
 	if (strcmp(name, MODULE))
 		SKIP(return, "the device is not one of " MODULE);
+	accel_lends = false;
 	self->q.fd = accel_open();
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->q.fd, 64));
 	self->src = accel_pages(LENGTH);
@@ -516,6 +517,7 @@ FIXTURE_SETUP(slow)
 	ASSERT_EQ(0, vm_find(name, sizeof(name)));
 	if (strcmp(name, MODULE))
 		SKIP(return, "the device is not one of " MODULE);
+	accel_lends = false;
 
 	if (variant->kind == THROTTLED && access(BANDWIDTH, F_OK))
 		SKIP(return, "the kernel has no quota of processors");

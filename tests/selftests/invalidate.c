@@ -308,6 +308,7 @@ TEST_F(invalidate, pins_and_charge)
 	struct laccel_limits limits;
 
 	NEEDS(ACCEL_PINS);
+	accel_lends = false;	/* who lends his time pins for one slice only */
 	ASSERT_EQ(0, open_region(r, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
 	ASSERT_EQ(LACCEL_OK, status_of(r, r->probe));
 	pins = idle < 0 ? idle : idle + 1;		/* of the probe */
@@ -366,8 +367,9 @@ TEST_F_TIMEOUT(invalidate, freed_and_reallocated, 240)
 			ASSERT_EQ(i, *(volatile uint64_t *)(page + PAGE - 8));
 		}
 	}
+	/* Who lends his time needs no chunk for a page that is there. */
 	EXPECT_GE(accel_attribute("refills") - refills,
-		  accel_lacks(ACCEL_REFILLS) ? times / 2 : times);
+		  accel_lacks(ACCEL_REFILLS | ACCEL_DOORBELL) ? times / 2 : times);
 }
 
 TEST_HARNESS_MAIN

@@ -22,6 +22,7 @@
 #define LENGTH	(64 * PAGE)
 #define INSIDE	(3 * PAGE + 123)	/* where a command begins */
 #define BYTES	(50 * PAGE + 77)	/* how much it works on */
+#define SHORT	(15 * PAGE)		/* not too much for who lends his time */
 
 #define MADV_GUARD	102	/* MADV_GUARD_INSTALL */
 #define MADV_UNGUARD	103	/* MADV_GUARD_REMOVE */
@@ -302,6 +303,33 @@ TEST_F(operands, cast_to)
 	if (!variant->read_only) {
 		memcpy(self->model + INSIDE, self->plain, BYTES);
 		EXPECT_EQ(0, memcmp(self->other, self->plain, BYTES));
+	}
+	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
+}
+
+/* The processor has touched it: who lends a device his time need not wait for anything. */
+TEST_F(operands, touched_before)
+{
+	uint8_t *p = get(self, variant);
+
+	ASSERT_NE(NULL, p);
+	for (size_t at = 0; at < LENGTH; at += PAGE) {
+		uint8_t is = ((volatile uint8_t *)p)[at];
+
+		if (!variant->read_only)
+			((volatile uint8_t *)p)[at] = is;
+	}
+
+	for (int i = 0; i < 4; i++) {
+		uint8_t *from = p + INSIDE + i, *to = p + INSIDE + SHORT + i;
+
+		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_copy(self->plain, from, SHORT)));
+		EXPECT_EQ(0, memcmp(self->plain, self->model + INSIDE + i, SHORT));
+		self->plain[SHORT / 2] ^= 1;
+		ASSERT_EQ(variant->read_only ? LACCEL_PAGE_FAULT : LACCEL_OK,
+			  accel_command(&self->q, accel_copy(to, self->plain, SHORT)));
+		if (!variant->read_only)
+			memcpy(self->model + INSIDE + SHORT + i, self->plain, SHORT);
 	}
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
 }

@@ -202,8 +202,10 @@ static bool do_submit(struct worker *w)
 	}
 	if (one_in(w, 50))
 		accel_store(q, below(w, 1ull << 32), below(w, 1ull << 32));
+	else if (!q->doorbell && one_in(w, 2))
+		accel_kick_inline(q);
 	else
-		accel_ring(q);
+		accel_store(q, q->tail, q->head);
 	if (one_in(w, 3))
 		accel_arm(q, q->head);
 	return accel_state(q) == LACCEL_STATE_RUNNING;

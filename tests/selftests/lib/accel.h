@@ -78,6 +78,12 @@ struct accel_queue {
 	uint32_t head;
 };
 
+/*
+ * Without a doorbell page accel_ring() lends its caller's time (LACCEL_KICK_INLINE) every
+ * now and then.  False in tests of what only a worker, or only an inline KICK, does.
+ */
+extern bool accel_lends;
+
 const char *accel_path(void);
 const char *accel_lacks(unsigned int needs);
 int accel_open(void);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "host.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,22 +115,25 @@ static uint64_t first_seed(void)
 /* SplitMix64: any seed is a good one. */
 uint64_t host_next(uint64_t *state)
 {
-	uint64_t z = *state += 0x9e3779b97f4a7c15;
+	uint64_t z = __atomic_add_fetch(state, 0x9e3779b97f4a7c15, __ATOMIC_RELAXED);
 
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
 	z = (z ^ z >> 27) * 0x94d049bb133111eb;
 	return z ^ z >> 31;
 }
 
+static uint64_t state;
+
+static void seed(void)
+{
+	state = first_seed();
+}
+
 uint64_t host_random(void)
 {
-	static uint64_t state;
-	static int seeded;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	if (!seeded) {
-		seeded = 1;
-		state = first_seed();
-	}
+	pthread_once(&once, seed);
 	return host_next(&state);
 }
 

@@ -12,7 +12,10 @@
 uint32_t host_crc32c(const void *data, size_t length, uint32_t crc);
 void host_sha256(const void *data, size_t length, uint8_t digest[32]);
 
-/* Random numbers that can be repeated: LITE_ACCEL_SEED=, printed when chosen. */
+/*
+ * Random numbers that can be repeated: LITE_ACCEL_SEED=, printed when chosen.  Threads may
+ * draw from one sequence; who draws what is chance then.
+ */
 uint64_t host_random(void);
 uint64_t host_next(uint64_t *state);	/* of a sequence of the caller's own */
 uint64_t host_below(uint64_t limit);
