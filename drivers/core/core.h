@@ -265,6 +265,7 @@ struct laccel_fill {
 	unsigned long around_end;
 	bool write;
 	bool crowded;			/* some of it is registered */
+	bool dirty;			/* the kernel knows that what is there is written to */
 	unsigned long *pfns;		/* of what may be there, as HMM has them */
 	unsigned long seq;
 };

@@ -110,6 +110,8 @@ static bool laccel_fill_get(struct laccel_fill *fill)
 	small = folio_order(page_folio(page)) < LACCEL_CHUNK_ORDER && !is_zone_device_page(page);
 	/* The notifier tells when it goes. */
 	put_page(page);
+	/* The process's tables say so, or GUP has marked it; what cleans either tells, too. */
+	fill->dirty = small;
 	return small;
 }
 

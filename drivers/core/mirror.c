@@ -408,9 +408,10 @@ static int laccel_page_map(struct laccel_segment *segment, unsigned int i, struc
 }
 
 /* In IOVAs of the segment's the leaf is not valid before laccel_leaves_sync(). */
-static int laccel_leaf_map(struct laccel_segment *segment, unsigned int i, __le64 *pte,
+static int laccel_leaf_map(struct laccel_fill *fill, unsigned int i, __le64 *pte,
 			   unsigned long pfn)
 {
+	struct laccel_segment *segment = laccel_fill_segment(fill);
 	struct laccel_file *file = segment->file;
 	const struct laccel_pte_format *format = &file->ldev->pte;
 	struct page *page = hmm_pfn_to_page(pfn);
@@ -421,7 +422,7 @@ static int laccel_leaf_map(struct laccel_segment *segment, unsigned int i, __le6
 
 	if (laccel_page_map(segment, i, page, laccel_leaf_dir(file, bits), &dma))
 		return -ENOMEM;
-	if (pfn & HMM_PFN_WRITE)
+	if (pfn & HMM_PFN_WRITE && !fill->dirty)
 		laccel_page_dirtied(page);
 	WRITE_ONCE(*pte, cpu_to_le64(dma | bits));
 	__set_bit(i, segment->leaves);
@@ -469,7 +470,7 @@ static int laccel_fill_huge(struct laccel_fill *fill, const struct laccel_ops *o
 
 	laccel_segment_alloc_iova(segment);
 	pfn -= (fill->start - segment->addr) >> PAGE_SHIFT;
-	return laccel_leaf_map(segment, 0, pte, pfn);
+	return laccel_leaf_map(fill, 0, pte, pfn);
 }
 
 /*
@@ -513,7 +514,7 @@ static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *
 		if (test_bit(i, segment->leaves))
 			continue;
 
-		ret = laccel_leaf_map(segment, i, &pte[i], *pfn);
+		ret = laccel_leaf_map(fill, i, &pte[i], *pfn);
 		/* What is around is filled as far as it can be. */
 		if (ret && addr >= fill->start && addr < fill->end)
 			return ret;
