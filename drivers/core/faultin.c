@@ -115,14 +115,27 @@ static bool laccel_fill_get(struct laccel_fill *fill)
 	return small;
 }
 
+static int laccel_fill_find(struct laccel_fill *fill)
+{
+	if (laccel_fill_is_single(fill) && laccel_fill_get(fill))
+		return 0;
+	return laccel_fill_look(fill, 0);
+}
+
+static int laccel_fill_single(struct laccel_fill *fill, struct vm_area_struct *vma)
+{
+	vm_fault_t fault = handle_mm_fault(vma, fill->start,
+					   FAULT_FLAG_REMOTE | FAULT_FLAG_WRITE, NULL);
+
+	return vm_fault_to_errno(fault, 0) ?: laccel_fill_find(fill);
+}
+
 /* Page by page, in a way that may wait and that tells why it fails. */
 static int laccel_fill_slowly(struct laccel_fill *fill)
 {
 	int ret = laccel_fill_wait(fill);
 
-	if (ret || !LACCEL_HAS_HMM || (laccel_fill_is_single(fill) && laccel_fill_get(fill)))
-		return ret;
-	return laccel_fill_look(fill, 0);
+	return ret || !LACCEL_HAS_HMM ? ret : laccel_fill_find(fill);
 }
 
 /* With the process's memory locked; the lock may be dropped and taken again. */
@@ -134,8 +147,10 @@ static int laccel_fill_locked(struct laccel_fill *fill)
 
 	if (!vma)
 		return -EFAULT;
-	if (!LACCEL_HAS_HMM || !laccel_vma_is_quick(vma) || laccel_fill_is_single(fill))
+	if (!LACCEL_HAS_HMM || !laccel_vma_is_quick(vma))
 		return laccel_fill_slowly(fill);
+	if (laccel_fill_is_single(fill))
+		return laccel_fill_single(fill, vma);
 
 	ret = laccel_fill_look(fill, request);
 	if (!ret || ret == -EAGAIN)
