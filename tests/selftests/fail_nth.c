@@ -213,7 +213,7 @@ struct layout {
 static const struct layout none, one = { .pages = 1 };
 static const struct layout few = { 0, 4, LACCEL_MEM_WRITE, TOUCHED };
 static const struct layout chunks = { -16, 16 + 512 + 16, LACCEL_MEM_WRITE, TOUCHED };
-static const struct layout fresh = { -8, 24, LACCEL_MEM_WRITE, UNTOUCHED };
+static const struct layout fresh = { -2, 6, LACCEL_MEM_WRITE, UNTOUCHED };
 static const struct layout huge = { 0, 512, LACCEL_MEM_WRITE, HUGE_PAGES };
 
 FIXTURE(call) {

@@ -185,9 +185,9 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 {
 	struct region *r = &self->r;
 	uint8_t *memory = r->memory + (accel_lacks(ACCEL_MMU) ? PAGES * PAGE : 0);
-	int fired = 0, errors = 0;
+	int fired = 0, errors = 0, times = accel_times(40, 100);
 
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < times; i++) {
 		int page = host_below(PAGES), status;
 		uint8_t *p = memory + page * PAGE;
 		struct laccel_sqe write = accel_write(p, 0x0101010101010101 * page, PAGE);

@@ -114,29 +114,43 @@ bool inject_end(void)
 	return fired;
 }
 
-/* Where a function of the core begins, and the next one does. */
-static int find_function(const char *name, unsigned long long range[2])
-{
-	unsigned long long addr, all[2048];
-	char line[256], symbol[128], module[64];
-	FILE *symbols = fopen("/proc/kallsyms", "re");
-	int n = 0;
+/* The core's functions. */
+static struct {
+	unsigned long long addr;
+	char name[64];
+} functions[2048];
+static int nfunctions;
 
-	range[0] = 0;
-	range[1] = ~0ull;
-	while (symbols && n < ARRAY_SIZE(all) && fgets(line, sizeof(line), symbols)) {
-		if (sscanf(line, "%llx %*c %127s [%63[^]]", &addr, symbol, module) != 3 ||
-		    strcmp(module, "lite_accel"))
-			continue;
-		all[n++] = addr;
-		if (!strcmp(symbol, name))
-			range[0] = addr;
+/* Before the harness forks: the debug kernel takes seconds to list its symbols. */
+static __attribute__((constructor)) void read_functions(void)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	char line[256], module[64];
+	unsigned long long addr;
+
+	while (symbols && nfunctions < ARRAY_SIZE(functions) &&
+	       fgets(line, sizeof(line), symbols)) {
+		char *name = functions[nfunctions].name;
+
+		if (sscanf(line, "%llx %*c %63s [%63[^]]", &addr, name, module) == 3 &&
+		    !strcmp(module, "lite_accel"))
+			functions[nfunctions++].addr = addr;
 	}
 	if (symbols)
 		fclose(symbols);
-	while (n--)
-		if (all[n] > range[0] && all[n] < range[1])
-			range[1] = all[n];
+}
+
+/* Where a function of the core begins, and the next one does. */
+static int find_function(const char *name, unsigned long long range[2])
+{
+	range[0] = 0;
+	range[1] = ~0ull;
+	for (int i = 0; i < nfunctions; i++)
+		if (!strcmp(functions[i].name, name))
+			range[0] = functions[i].addr;
+	for (int i = 0; i < nfunctions; i++)
+		if (functions[i].addr > range[0] && functions[i].addr < range[1])
+			range[1] = functions[i].addr;
 	return range[0] ? 0 : -ENOENT;
 }
 
