@@ -11,6 +11,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "core.h"
 
 #define LACCEL_LEVEL_ROOT 3
@@ -88,8 +89,8 @@ static int laccel_table_link(struct laccel_file *file, struct laccel_table *tabl
 	if (ret)
 		goto out;
 
-	table->dma = dma_map_page(dma_dev, virt_to_page(table->pte), 0, PAGE_SIZE,
-				  DMA_TO_DEVICE);
+	table->dma = dma_map_page_attrs(dma_dev, virt_to_page(table->pte), 0, PAGE_SIZE,
+					DMA_TO_DEVICE, DMA_ATTR_REQUIRE_COHERENT);
 	ret = dma_mapping_error(dma_dev, table->dma);
 	if (ret)
 		goto out;
@@ -133,7 +134,8 @@ static void laccel_table_unmap(struct laccel_file *file, struct laccel_table *ta
 	if (list_empty(&table->node))
 		return;
 	list_del_init(&table->node);
-	dma_unmap_page(file->ldev->dev.parent, table->dma, PAGE_SIZE, DMA_TO_DEVICE);
+	dma_unmap_page_attrs(file->ldev->dev.parent, table->dma, PAGE_SIZE, DMA_TO_DEVICE,
+			     DMA_ATTR_REQUIRE_COHERENT);
 }
 
 /* Free an idle table, or the root; its parent may be idle then. */

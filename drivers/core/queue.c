@@ -8,6 +8,7 @@
 #include <linux/log2.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "core.h"
 #include "trace.h"
 
@@ -58,16 +59,16 @@ static int laccel_ring_map(struct laccel_queue *queue, struct laccel_ring *ring)
 
 	if (queue->mediated)
 		return 0;
-	ring->dma = dma_map_page(dma_dev, virt_to_page(ring->entries), 0, ring->bytes,
-				 DMA_BIDIRECTIONAL);
+	ring->dma = dma_map_page_attrs(dma_dev, virt_to_page(ring->entries), 0, ring->bytes,
+				       DMA_BIDIRECTIONAL, DMA_ATTR_REQUIRE_COHERENT);
 	return dma_mapping_error(dma_dev, ring->dma);
 }
 
 static void laccel_ring_unmap(struct laccel_queue *queue, struct laccel_ring *ring)
 {
 	if (!queue->mediated)
-		dma_unmap_page(queue->obj.file->ldev->dev.parent, ring->dma, ring->bytes,
-			       DMA_BIDIRECTIONAL);
+		dma_unmap_page_attrs(queue->obj.file->ldev->dev.parent, ring->dma, ring->bytes,
+				     DMA_BIDIRECTIONAL, DMA_ATTR_REQUIRE_COHERENT);
 }
 
 static void laccel_queue_free(struct kref *ref)
