@@ -588,6 +588,7 @@ static int destroy_beside(const FIXTURE_DATA(slow) *self, enum slow_kind kind)
 
 TEST_F_TIMEOUT(slow, holds_up_nobody, 120)
 {
+	uint64_t before;
 	int went_on;
 
 	/* Who has no time left is to lose the processor in the kernel, too. */
@@ -623,7 +624,10 @@ TEST_F_TIMEOUT(slow, holds_up_nobody, 120)
 	/* And it is still at it. */
 	ASSERT_EQ(0, waitpid(self->group, NULL, WNOHANG));
 
+	/* Nor does the driver, when it goes, wait for him to go on. */
+	before = slices(self->slow);
 	ASSERT_EQ(0, vm_unload(MODULE));
+	EXPECT_GE(ROUNDS / 2, slices(self->slow) - before);
 	ASSERT_EQ(0, vm_bind(MODULE));
 }
 
