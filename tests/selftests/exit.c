@@ -175,6 +175,7 @@ TEST_F(exit, while_running)
 		ASSERT_TRUE(accel_until(status_says(self->owner, "State:\tZ")));
 	EXPECT_TRUE(goes_on(self->state->memory));
 	EXPECT_EQ(accel_lacks(ACCEL_PINS) ? 0 : LENGTH / 1024, accel_fd_pinned_kb(self->fd));
+
 	ASSERT_TRUE(end_owner(self, variant->ending));
 	/* Without device page tables the slice under way is finished. */
 	if (accel_lacks(ACCEL_MMU))
@@ -184,6 +185,7 @@ TEST_F(exit, while_running)
 	EXPECT_EQ(0, accel_fd_pinned_kb(self->fd));
 	if (variant->ending != EXEC)
 		return;
+
 	/* Nothing of the old program's is taken from the new one's. */
 	snprintf(path, sizeof(path), "/proc/%d/status", self->owner);
 	EXPECT_EQ(0, accel_number_in(path, "VmPin:"));

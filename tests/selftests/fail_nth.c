@@ -309,6 +309,7 @@ static const char *run(struct file_state *s, const FIXTURE_VARIANT(call) *varian
 	inject_nth(nth);
 	ret = variant->call(s);
 	*fired = inject_end();
+
 	if (ret != variant->ret) {
 		if (!nth || !*fired || !is_allowed(variant, ret))
 			return strerrorname_np(-ret) ?: "the result";
@@ -375,9 +376,11 @@ TEST_F_TIMEOUT(call, fails_at_every_place, 1200)
 			TH_LOG("failure %d: something is left behind by the file", n);
 		}
 	}
+
 	TH_LOG("%d places", n - 2);
 	EXPECT_EQ(!variant->errors, n == 2);
 	EXPECT_LE(n, CAP);
+
 	if (variant->errors & ANSWER)
 		EXPECT_STREQ("", fail_to_answer(s, variant) ?: "");
 }

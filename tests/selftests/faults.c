@@ -120,6 +120,7 @@ TEST_F(faults, copy_on_write)
 
 	ASSERT_EQ(0, pipe(go));
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 1, 8 * PAGE));
+
 	child = fork();
 	if (!child) {
 		close(go[1]);
@@ -132,6 +133,7 @@ TEST_F(faults, copy_on_write)
 	close(go[1]);
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
+
 	/* Read only to the device, as to us, until one of us writes. */
 	child = fork();
 	if (!child)
@@ -186,16 +188,19 @@ TEST_F_TIMEOUT(faults, written_pages_are_dirty, 60)
 
 	if (lacking)
 		SKIP(return, "%s", lacking);
+
 	memset(p, 1, 16 * PAGE);
 	ASSERT_EQ(0, madvise(p, 16 * PAGE, MADV_PAGEOUT));
 	EXPECT_TRUE(survives(&self->f, p, 1, 2, false));
 	EXPECT_TRUE(survives(&self->f, p, 2, 3, true));
 	EXPECT_TRUE(survives(&self->f, p, 3, 4, false));
+
 	ASSERT_EQ(0, ftruncate(memfd, 16 * PAGE));
 	shared = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	EXPECT_TRUE(survives(&self->f, shared, 0, 1, false));
 	EXPECT_TRUE(survives(&self->f, shared, 1, 2, true));
 	EXPECT_TRUE(survives(&self->f, shared, 2, 3, false));
+
 	munmap(p, 16 * PAGE);
 	munmap(shared, 16 * PAGE);
 	close(memfd);
@@ -309,6 +314,7 @@ TEST_F(faults, beside_registrations)
 	NEEDS(ACCEL_TABLES);
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, HUGE));
 	ASSERT_EQ(0, accel_register(self->f.fd, r, 5 * PAGE, 0, &id));
+
 	ASSERT_EQ(0, accel_run(&self->f.q, &sqe, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(100 * PAGE, cqe.result);
@@ -316,6 +322,7 @@ TEST_F(faults, beside_registrations)
 	EXPECT_TRUE(accel_is_all(r, 5 * PAGE, 1));
 	EXPECT_EQ(LACCEL_OK, fill(&self->f, r + 5 * PAGE, 2, 100 * PAGE));
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_read(r - PAGE, 7 * PAGE)));
+
 	ASSERT_EQ(0, accel_destroy(self->f.fd, id));
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->f.q, sqe));
 	EXPECT_TRUE(accel_is_all(p, HUGE, 0xff));
@@ -337,6 +344,7 @@ TEST_F(faults, inside_a_huge_page)
 		EXPECT_TRUE(accel_is_all(r, 5 * PAGE, i));
 		ASSERT_EQ(0, accel_destroy(self->f.fd, id));
 		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, i, HUGE));
+
 		/* All of it, as one leaf of the registration's. */
 		ASSERT_EQ(0, accel_register(self->f.fd, p, HUGE, LACCEL_MEM_WRITE, &all));
 		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 0x30 + i, HUGE));
@@ -472,9 +480,11 @@ TEST_F(faults, tables_agree)
 	file = fopen(path, "re");
 	if (!file)
 		SKIP(return, "not root, or no debugfs");
+
 	ASSERT_EQ(0, accel_register(self->f.fd, p, 3 * PAGE, LACCEL_MEM_WRITE, &id));
 	stir(&self->f, p);
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, p + 3 * HUGE, 9, HUGE));
+
 	while (fgets(line, sizeof(line), file)) {
 		if (!parse_leaf(line, &leaf))
 			continue;
@@ -484,6 +494,7 @@ TEST_F(faults, tables_agree)
 		EXPECT_EQ(leaf.addr >= accel_va(p) && leaf.addr < accel_va(p) + 3 * PAGE,
 			  !strcmp(leaf.source, "registered"));
 	}
+
 	EXPECT_LT(10, leaves);
 	fclose(file);
 	close(pagemap);
@@ -560,9 +571,11 @@ TEST_F_TIMEOUT(faults, neighbour_keeps_his_share, 120)
 	child = fork();
 	if (!child)
 		be_faulting(done);
+
 	/* The fork has made it read-only. */
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, sqe));
 	ASSERT_TRUE(accel_until(__atomic_load_n(done, __ATOMIC_RELAXED) >= BUSY));
+
 	new_faults(&self->f);
 	before = __atomic_load_n(done, __ATOMIC_RELAXED);
 	for (int i = 0; i < OWN_COMMANDS; i++)
@@ -570,6 +583,7 @@ TEST_F_TIMEOUT(faults, neighbour_keeps_his_share, 120)
 	pages = (__atomic_load_n(done, __ATOMIC_RELAXED) - before) * BUSY_PAGES;
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
+
 	TH_LOG("%d pages, beside %d of others with %llu faults", OWN_COMMANDS * OWN_PAGES, pages,
 	       (unsigned long long)new_faults(&self->f));
 	/* A queue's turn is a page or more; each of theirs may have had one before we did. */
