@@ -79,8 +79,8 @@ struct accel_queue {
 };
 
 /*
- * Without a doorbell page accel_ring() lends its caller's time (LACCEL_KICK_INLINE) every
- * now and then.  False in tests of what only a worker, or only an inline KICK, does.
+ * Without a doorbell page accel_ring() lends its caller's time (LACCEL_KICK_INLINE) in half
+ * of the cases.  False in tests of what only a worker, or only an inline KICK, does.
  */
 extern bool accel_lends;
 
