@@ -151,13 +151,13 @@ class Table:
     def key(self, entry, place):
         """Entries that have the same run one after the other."""
         if place == "host":
-            return place, (), entry.suite
+            return place, (), ""
         # Of the slow ones one machine would still run when all the others have ended.
         alone = entry.device.name if place in SLOWER else ""
         return place, NODES + PLACES[place][1] + entry.device.options, alone
 
     def machines(self, devices, kernels, wanted):
-        """The fewest that have something to do, those first that may take longest."""
+        """The fewest that have something to do: the host, then those that may take longest."""
         for suite in wanted:
             if suite not in self.suites:
                 raise Wrong(f"no suite is called '{suite}' (see tests/vm/suites)")
@@ -178,4 +178,5 @@ class Table:
         if wanted and not machines:
             raise Wrong(f"{' '.join(wanted)}: nothing to run on these devices and kernels, or "
                         "only after other suites")
-        return sorted(machines, key=lambda machine: -machine.limit)
+        # Suites on the host wait for much of their time: best beside machines that are busy.
+        return sorted(machines, key=lambda machine: (machine.place != "host", -machine.limit))

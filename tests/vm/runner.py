@@ -46,7 +46,8 @@ class Runner:
     def run(self, machine):
         if machine.place == "host":
             for entry in machine.entries:
-                self.run_on_host(machine, entry)
+                if not self.stopping:
+                    self.run_on_host(machine, entry)
             return
 
         shutil.rmtree(machine.out, ignore_errors=True)
