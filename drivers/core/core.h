@@ -20,88 +20,88 @@
  *
  * Outermost first:
  *
- *	file->lock		one file's objects and the shape of its page tables
- *	ldev->bonds		(for reading) the device is there while a bond is made
+ *	file->lock		objects of one file and the shape of its page tables
+ *	ldev->bonds		(read) keeps the device while a bond is made
  *	mmap_lock		of the process; .mmap, .fault and .close run under it
- *	ldev->gate (SRCU)	the device is there while inside
+ *	ldev->gate (SRCU)	keeps the device for the section inside
  *	ldev->files_lock	list of open files
- *	file->doorbells		faults on doorbells; who zaps them waits for the faults
- *	file->notifier_lock	what the device can reach: leaves, rings, running queues
+ *	file->doorbells		doorbell faults; zapping doorbells waits for the faults
+ *	file->notifier_lock	state the device can reach: leaves, rings, running queues
  *	ldev->slice_lock	(raw spinlock) commands that the core executes, see mediated.c
  *
  * The bond of SVA is made under file->lock and ldev->bonds, and ended under
- * file->sva_lock, which is taken with none of these held: the kernel may have both
- * wait for another process's mmap_lock.
+ * file->sva_lock, which is taken with none of these held: the kernel may wait for
+ * another process's mmap_lock in both cases.
  *
- * MMU notifier callbacks run under reclaim and take the gate and the notifier
- * lock only; so nothing under the notifier lock allocates with reclaim, pins or
- * copies user memory.  .mmap takes the gate only, .fault file->doorbells only,
- * under which reclaim may enter the gate.  Nobody inside the gate takes
- * file->doorbells or file->lock.  mmu_interval_notifier_remove() and
+ * MMU notifier callbacks run under reclaim and take the gate and the notifier lock
+ * only.  Code under the notifier lock therefore does not allocate with reclaim, pin,
+ * or copy user memory.  .mmap takes the gate only.  .fault takes file->doorbells only,
+ * under which reclaim may enter the gate.  Code inside the gate takes neither
+ * file->doorbells nor file->lock.  mmu_interval_notifier_remove() and
  * synchronize_srcu() are called with none of these held but file->lock, which no
  * callback takes.
  *
- * Whatever the device can reach is made in one gate section, under the notifier
- * lock, that saw the device there and file->error zero.  laccel_down() closes the
- * gate, waits for those inside, and then undoes it all, file by file.
+ * Everything the device can reach is set up in one gate section, under the notifier
+ * lock, that saw the device present and file->error zero.  laccel_down() closes the
+ * gate, waits for the sections inside, and then undoes all of it, file by file.
  */
 
 /*
- * An open file: an address space on a device, and its objects.
+ * An open file: an address space on a device, and its objects
  */
 struct laccel_file {
 	struct laccel_device *ldev;
 	struct list_head node;		/* in ldev->files */
 	struct address_space *mapping;	/* of the inode, to zap doorbells */
-	struct page *dummy;		/* where doorbells of dead queues lead */
-	struct rw_semaphore doorbells;	/* held by a fault on one */
+	struct page *dummy;		/* mapped in place of a dead queue's doorbell */
+	struct rw_semaphore doorbells;	/* read-locked by doorbell faults */
 	wait_queue_head_t wait;		/* poll */
-	atomic_t nr_failed;		/* queues that are failed */
-	struct kref ref;		/* of the descriptor and of each queue */
+	atomic_t nr_failed;		/* number of failed queues */
+	struct kref ref;		/* held by the descriptor and by each queue */
 	struct work_struct free_work;
 
-	struct mutex lock;		/* protects all up to the next comment */
+	struct mutex lock;		/* protects the members down to @closed */
 	struct xarray objects;
-	struct rb_root_cached ranges;	/* registered; changes under both locks */
+	struct rb_root_cached ranges;	/* registrations; changed under both locks */
 	u32 nr_queues;
 	u32 nr_memories;
 	u64 pinned;			/* pages charged */
-	struct laccel_limits refusal;	/* only its refused fields */
-	struct list_head idle_tables;	/* the longest first */
+	struct laccel_limits refusal;	/* only its refused fields are used */
+	struct list_head idle_tables;	/* longest idle first */
 	u32 nr_idle_tables;
 	struct xarray segments;		/* mirrored, by address / LACCEL_CHUNK_SIZE; mirror.c */
-	bool closed;			/* no segments any more */
+	bool closed;			/* no more segments can be added */
 
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
-	enum laccel_mode mode;		/* set with it */
+	enum laccel_mode mode;		/* set together with mm */
 	struct mmu_interval_notifier exit_hook;
-	struct work_struct drop_work;	/* unpins what is dropped, wakes who polls */
+	struct work_struct drop_work;	/* unpins dropped pages, wakes pollers */
 	struct mutex sva_lock;		/* protects sva once it is set */
 	struct iommu_sva *sva;		/* in LACCEL_MODE_SVA */
-	u32 pasid;			/* what it stands for */
-	void *scratch;			/* spare; whoever takes it has it */
+	u32 pasid;			/* PASID of sva */
+	void *scratch;			/* spare buffer, taken and returned by xchg() */
 
-	struct mutex notifier_lock;	/* protects the rest, and see DOC: Locks */
-	int error;			/* 0, or why nothing can be made any more */
+	struct mutex notifier_lock;	/* protects the members down to @root, see DOC: Locks */
+	int error;			/* 0, or the errno for all further setup */
 	struct list_head queues;	/* running */
-	struct list_head dropped;	/* pins that are not mapped any more */
+	struct list_head dropped;	/* pins that are no longer mapped */
 	struct list_head mirrored;	/* segments with leaves */
-	struct list_head idle_segments;	/* those without, the longest first */
+	struct list_head idle_segments;	/* segments without leaves, longest idle first */
 	u32 nr_idle_segments;
 	struct list_head tables;	/* DMA mapped */
 	struct laccel_table *root;	/* NULL without device page tables */
 
 	struct list_head ready;		/* slices to execute; slice_lock */
-	struct list_head ready_node;	/* in ldev->ready while there are some */
+	struct list_head ready_node;	/* in ldev->ready while ready is not empty */
 };
 
-/* Inside the gate, holding the notifier lock. */
+/* A section inside the gate, with the notifier lock held */
 struct laccel_section {
 	const struct laccel_ops *ops;	/* NULL: the device is gone */
 	int idx;
 };
 
-/* Addresses, from the first to the last. */
+/* A range of addresses, both ends included */
 struct laccel_range {
 	unsigned long first;
 	unsigned long last;
@@ -113,7 +113,7 @@ enum laccel_object_type {
 };
 
 /*
- * What an id stands for.
+ * An object that an id of a file refers to
  */
 struct laccel_object {
 	struct laccel_file *file;
@@ -122,7 +122,7 @@ struct laccel_object {
 	bool published;
 };
 
-/* One handler an ioctl: the struct is copied in, zero-extended, and checked. */
+/* Argument of an ioctl handler: copied in, zero-extended and checked */
 union laccel_ioctl {
 	struct laccel_info info;
 	struct laccel_limits limits;
@@ -135,20 +135,20 @@ union laccel_ioctl {
 	struct laccel_prefetch prefetch;
 };
 
-/* The struct's way back to user space. */
+/* Destination of the argument struct in user space */
 struct laccel_user {
 	void __user *ptr;
-	u32 size;	/* the caller's */
-	u32 known;	/* ours */
+	u32 size;	/* of the caller's struct */
+	u32 known;	/* size of the kernel's struct */
 };
 
 int laccel_respond(const struct laccel_user *user, const union laccel_ioctl *arg);
 
-/* The gate: ops are there, and called, only between the two. */
+/* Enter the gate: the ops are valid, and may be called, until laccel_leave() only. */
 static inline const struct laccel_ops *laccel_enter(struct laccel_device *ldev, int *idx)
 {
 	*idx = srcu_read_lock(&ldev->gate);
-	__release(&ldev->gate);		/* sparse: what enters need not leave */
+	__release(&ldev->gate);		/* sparse: callers need not leave in the same function */
 	return srcu_dereference(ldev->ops, &ldev->gate);
 }
 
@@ -201,21 +201,22 @@ static inline bool laccel_foreign(struct laccel_file *file)
 }
 
 /*
- * Lock a file for its owner.  Whose it is may have changed while an argument was
- * copied in: -EPERM if it is another process's by now.
+ * Lock a file for its owner.  Another process may have become the owner while the
+ * argument was copied in: return -EPERM then.
  */
 static inline int laccel_lock(struct laccel_file *file)
 {
 	mutex_lock(&file->lock);
 	if (!laccel_foreign(file))
 		return 0;
+
 	mutex_unlock(&file->lock);
 	return -EPERM;
 }
 
 /*
- * What a worker allocates from here on, page cache and page tables included, is on the
- * account of the file's process, as if that had done it itself.
+ * Charge the following allocations of a worker, page cache and page tables included, to
+ * the memory cgroup of the file's process, as if the process made them itself.
  */
 static inline struct mem_cgroup *laccel_account_begin(const struct laccel_file *file)
 {
@@ -243,30 +244,30 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 void laccel_objects_destroy(struct laccel_file *file);
 
 /* faultin.c */
-/* What has been filled for a fault, and how much is to be for the next. */
+/* Range filled for the last fault, and the size to fill around the next one */
 struct laccel_around {
-	unsigned int order;		/* of pages */
+	unsigned int order;		/* log2 of pages */
 	unsigned long start;
 	unsigned long end;
 };
 
-/* How much is filled around a first fault: 64 KiB. */
+/* Order of the range to fill around a first fault: 64 KiB */
 #define LACCEL_AROUND_ORDER 4
 
 /*
- * What is to be faulted in, inside one VMA.
+ * Pages to fault in, inside one VMA
  */
 struct laccel_fill {
 	struct mm_struct *mm;
-	struct mmu_interval_notifier *notifier;	/* hears of changes meanwhile */
-	unsigned long start;		/* this has to be there afterwards */
+	struct mmu_interval_notifier *notifier;	/* detects changes meanwhile */
+	unsigned long start;		/* range that has to be present afterwards */
 	unsigned long end;
-	unsigned long around_start;	/* and this may; it includes the other */
+	unsigned long around_start;	/* range that may be present; includes the other */
 	unsigned long around_end;
 	bool write;
-	bool crowded;			/* some of it is registered */
-	bool dirty;			/* the kernel knows that what is there is written to */
-	unsigned long *pfns;		/* of what may be there, as HMM has them */
+	bool crowded;			/* part of the range is registered */
+	bool dirty;			/* the kernel already treats the page as written to */
+	unsigned long *pfns;		/* HMM pfns of the range around */
 	unsigned long seq;
 };
 
@@ -278,7 +279,7 @@ static inline unsigned long *laccel_fill_pfn(const struct laccel_fill *fill, uns
 void laccel_around_adapt(struct laccel_around *around, unsigned long addr);
 int laccel_fill_pages(struct laccel_fill *fill);
 
-/* How often a worker tries again what memory was short for, in some 31 ms. */
+/* Number of retries of a worker when memory is short, over some 31 ms */
 #define LACCEL_TRIES 5
 
 /* fault.c */
@@ -288,7 +289,7 @@ int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *arg,
 
 /* sva.c */
 
-/* Work that goes through memory by itself: as many as a command has operands. */
+/* Number of sequential access streams to track: one for each operand of a command */
 #define LACCEL_STREAMS LACCEL_OPERANDS
 
 enum laccel_reason laccel_sva_lacks(struct laccel_device *ldev);
@@ -307,32 +308,32 @@ struct laccel_ring {
 };
 
 /*
- * A command queue.
+ * A command queue
  *
- * Its rings and its state live until the last of its slot and its mappings is
- * gone.  It has the slot until the object is destroyed and its work is done, so
- * that there are never more workers waiting for programs' memory than slots.
+ * Its rings and its state are freed when the slot and all mappings are gone.  It keeps
+ * the slot until the object is destroyed and its work has finished, so the number of
+ * workers that wait for programs' memory never exceeds the number of slots.
  */
 struct laccel_queue {
 	struct laccel_object obj;
-	struct kref ref;		/* of the slot and of mappings */
-	struct kref slot_ref;		/* of the object and of its work */
+	struct kref ref;		/* held by the slot and by mappings */
+	struct kref slot_ref;		/* held by the object and by its work */
 	struct list_head node;		/* in file->queues while it runs */
 	u32 slot;
-	bool dead;			/* not started, or ended: see mmap.c */
+	bool dead;			/* not started, or ended; see mmap.c */
 	struct laccel_ring sq;
 	struct laccel_ring cq;
 	u32 state;			/* enum laccel_state */
-	struct laccel_queue_state *told;	/* what the program sees of it; only written */
-	void *state_page;		/* NULL if that is in the last page of the CQ */
+	struct laccel_queue_state *told;	/* the program's copy of state; only written */
+	void *state_page;		/* NULL if told is in the last page of the CQ */
 	struct eventfd_ctx *eventfd;
 	struct work_struct signal_work;
-	struct laccel_queue_status last;	/* what the device said at the end */
+	struct laccel_queue_status last;	/* device status when the queue ended */
 	struct laccel_fault fault;	/* outstanding */
 	struct work_struct fault_work;
-	struct laccel_around streams[LACCEL_STREAMS];	/* fault_work, as the next two */
+	struct laccel_around streams[LACCEL_STREAMS];	/* fault_work only, as the next two */
 	unsigned int next_stream;
-	unsigned int misses;		/* faults since one belonged to a stream */
+	unsigned int misses;		/* faults since the last one that matched a stream */
 	struct laccel_mediated *mediated;	/* NULL if the device has queues */
 };
 
@@ -366,21 +367,21 @@ void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count);
 #define LACCEL_CHUNK_ORDER ilog2(LACCEL_CHUNK_PAGES)
 
 /*
- * Pinned pages, from the first address to the last: one bit of @holes per page of
- * the span, set where there is nothing that can be pinned.
+ * Pinned pages from the first address to the last.  @holes has one bit per page of the
+ * span, set where no page could be pinned.
  */
 struct laccel_pin {
-	struct kref ref;		/* of the chunk and of slices in flight */
+	struct kref ref;		/* held by the chunk and by slices in flight */
 	struct laccel_file *file;
 	struct list_head node;		/* in file->dropped */
 	unsigned long addr;
 	unsigned int span;		/* pages, holes included */
-	unsigned int npages;		/* that are pinned */
+	unsigned int npages;		/* pinned pages */
 	bool write;
 	struct page **pages;		/* without device page tables; has no gaps */
-	struct page *leaf;		/* one page, or the first of 2 MiB of one folio */
-	dma_addr_t dma;			/* of @leaf */
-	struct sg_table sgt;		/* without @leaf */
+	struct page *leaf;		/* one page, or the first page of a 2 MiB folio */
+	dma_addr_t dma;			/* DMA address of @leaf */
+	struct sg_table sgt;		/* used if @leaf is NULL and @pages too */
 	DECLARE_BITMAP(holes, LACCEL_CHUNK_PAGES);
 };
 
@@ -395,17 +396,17 @@ void laccel_unpin_dropped(struct laccel_file *file);
 #define LACCEL_MAX_MEMORIES 16384	/* of a file */
 
 /*
- * The part of a registration inside one 2 MiB of addresses.
+ * The part of a registration that lies inside one aligned 2 MiB of addresses
  */
 struct laccel_chunk {
 	unsigned long addr;
 	u16 npages;
-	struct laccel_table *table;	/* where its leaves are; file->lock */
-	struct laccel_pin *pin;		/* what is mapped, NULL: nothing; notifier lock */
+	struct laccel_table *table;	/* table that holds its leaves; file->lock */
+	struct laccel_pin *pin;		/* mapped pages or NULL; notifier lock */
 };
 
 /*
- * A registration.  Its id and the device faults under way hold references.
+ * A registration.  Its id and the workers that look it up hold references.
  */
 struct laccel_mem {
 	struct laccel_object obj;
@@ -413,7 +414,7 @@ struct laccel_mem {
 	struct interval_tree_node range;	/* in file->ranges */
 	struct mmu_interval_notifier notifier;
 	bool write;
-	bool dead;			/* unregistered: never filled again; file->lock */
+	bool dead;			/* unregistered, never filled again; file->lock */
 	u64 charged;			/* pages */
 	unsigned int nr_chunks;
 	struct laccel_chunk chunks[] __counted_by(nr_chunks);
@@ -450,7 +451,7 @@ void laccel_mem_drop(struct laccel_file *file, const struct laccel_ops *ops,
 struct laccel_pin *laccel_chunk_pin(struct laccel_mem *mem, unsigned long addr);
 void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk);
 
-/* mirror.c: what is not registered */
+/* mirror.c: memory that is not registered */
 int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write);
 int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
 			   bool write);
@@ -459,7 +460,7 @@ void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned
 void laccel_mirror_trim(struct laccel_file *file);
 void laccel_mirror_fini(struct laccel_file *file);
 
-/* mediated.c: queues of devices that have none */
+/* mediated.c: queues of devices without hardware queues */
 extern const struct laccel_ops laccel_mediated_ops;
 int laccel_mediated_init(struct laccel_queue *queue, const struct laccel_queue_create *create);
 int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
@@ -470,18 +471,18 @@ void laccel_feed_work(struct work_struct *work);
 #define LACCEL_TABLE_ENTRIES 512
 
 /*
- * A page-table page.
+ * A page-table page
  */
 struct laccel_table {
-	__le64 *pte;			/* what the device reads */
+	__le64 *pte;			/* entries, read by the device */
 	dma_addr_t dma;
 	struct list_head node;		/* in file->tables while DMA mapped */
-	struct list_head idle;		/* in file->idle_tables without users */
+	struct list_head idle;		/* in file->idle_tables while it has no users */
 	u64 addr;			/* first address */
 	unsigned int level;		/* 0: 4 KiB leaves */
-	unsigned int users;		/* chunks and child tables */
+	unsigned int users;		/* number of chunks, segments and child tables */
 	struct laccel_table *parent;
-	struct laccel_table *child[];	/* none on level 0 */
+	struct laccel_table *child[];	/* empty on level 0 */
 };
 
 int laccel_pgtable_init(struct laccel_file *file);

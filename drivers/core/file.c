@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An open file: an address space on a device, its ioctls and its end.
+ * An open file: an address space on a device, its ioctls and its release
  */
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -28,15 +28,15 @@ static void laccel_file_free(struct kref *ref)
 {
 	struct laccel_file *file = container_of(ref, struct laccel_file, ref);
 
-	/* This may be a worker of the device's, which cannot end its own workqueue. */
+	/* This may run in a worker of the device, which cannot destroy its own workqueue. */
 	queue_work(laccel_wq, &file->free_work);
 }
 
 /**
- * laccel_file_put - Return a reference
+ * laccel_file_put - Return a reference to a file
  * @file: an open or closed file
  *
- * Context: any, but for the last reference.
+ * Context: any, except for the last reference.
  */
 void laccel_file_put(struct laccel_file *file)
 {
@@ -52,11 +52,13 @@ static int laccel_open(struct inode *inode, struct file *filp)
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
+
 	file->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!file->dummy) {
 		kfree(file);
 		return -ENOMEM;
 	}
+
 	file->ldev = ldev;
 	file->mapping = filp->f_mapping;
 	init_waitqueue_head(&file->wait);
@@ -83,12 +85,13 @@ static int laccel_open(struct inode *inode, struct file *filp)
 		guard(mutex)(&ldev->files_lock);
 		list_add(&file->node, &ldev->files);
 		get_device(&ldev->dev);
-		/* A fault worker may be at work longer than the file is open. */
+		/* A fault worker may run longer than the file is open. */
 		__module_get(THIS_MODULE);
 		filp->private_data = file;
 		ret = nonseekable_open(inode, filp);
 	}
 	laccel_leave(ldev, idx);
+
 	if (ret) {
 		__free_page(file->dummy);
 		kfree(file);
@@ -97,9 +100,9 @@ static int laccel_open(struct inode *inode, struct file *filp)
 }
 
 /*
- * No ioctl or mapping is left.  What remains are the process's exit, a fault
- * worker, which nobody waits for, and laccel_down(), which finds the file until
- * its objects and page tables are gone, and has pins dropped.
+ * No ioctl or mapping is left.  The process's exit, a fault worker, which nobody waits for,
+ * and laccel_down() may still run.  laccel_down() finds the file until its objects and page
+ * tables are gone, and queues drop_work to unpin.
  */
 static int laccel_release(struct inode *inode, struct file *filp)
 {
@@ -115,6 +118,7 @@ static int laccel_release(struct inode *inode, struct file *filp)
 	mutex_lock(&ldev->files_lock);
 	list_del(&file->node);
 	mutex_unlock(&ldev->files_lock);
+
 	cancel_work_sync(&file->drop_work);
 	laccel_unpin_dropped(file);
 	laccel_file_put(file);
@@ -122,10 +126,10 @@ static int laccel_release(struct inode *inode, struct file *filp)
 }
 
 /**
- * laccel_file_down - The device is gone: undo all it could reach but the bond of SVA
+ * laccel_file_down - Undo all that a lost device could reach, except the bond of SVA
  * @file: an open file
  *
- * Context: the gate is closed and empty; under files_lock.
+ * Context: the gate is closed and empty; files_lock held.
  */
 void laccel_file_down(struct laccel_file *file)
 {
@@ -136,16 +140,17 @@ void laccel_file_down(struct laccel_file *file)
 	laccel_mirror_drop_all(file);
 	laccel_pgtable_down(file);
 	mutex_unlock(&file->notifier_lock);
+
 	queue_work(laccel_wq, &file->drop_work);
 }
 
 /**
  * laccel_refuse - Record why a call is refused
  * @file: an open file, locked
- * @limit: what was run into
- * @value: its value
- * @in_use: how much was in use
- * @needed: how much more was needed
+ * @limit: the limit that was reached
+ * @value: value of the limit
+ * @in_use: amount in use
+ * @needed: additional amount that the call needed
  *
  * Return: the errno for that limit.
  */
@@ -159,30 +164,36 @@ int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, 
 		.refused_in_use = in_use,
 		.refused_needed = needed,
 	};
+
 	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
 }
 
-/* What can be had, and the mode that it is, or that it would be if it were bound now. */
+/* Report the modes available, and the mode the file has or would get if it were bound now. */
 static int laccel_info_modes(struct laccel_file *file, struct laccel_info *info)
 {
 	enum laccel_reason sva = laccel_mode_lacks(file->ldev, LACCEL_MODE_SVA);
 	unsigned int i;
 	int ret;
 
-	/* The kernel may have us wait for another process here, but not the file's workers. */
+	/* The kernel may wait for another process here, so hold no lock the workers need. */
 	if (sva == LACCEL_REASON_NONE && !READ_ONCE(file->sva))
 		sva = laccel_sva_try(file->ldev);
 
 	ret = laccel_lock(file);
 	if (ret)
 		return ret;
+
 	info->modes = 0;
 	for (i = 0; i < LACCEL_MODES; i++) {
 		info->reasons[i] = i == LACCEL_MODE_SVA ? sva : laccel_mode_lacks(file->ldev, i);
 		if (info->reasons[i] == LACCEL_REASON_NONE)
 			info->modes |= BIT(i);
 	}
-	info->mode = file->mm ? file->mode : __ffs(info->modes & ~BIT(LACCEL_MODE_AUTO));
+
+	if (file->mm)
+		info->mode = file->mode;
+	else
+		info->mode = __ffs(info->modes & ~BIT(LACCEL_MODE_AUTO));
 	mutex_unlock(&file->lock);
 	return 0;
 }
@@ -202,6 +213,7 @@ static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
 	ret = laccel_info_modes(file, info);
 	if (ret)
 		return ret;
+
 	info->commands = ldev->commands;
 	info->max_queues = ldev->max_queues;
 	info->max_entries = ldev->max_entries;
@@ -239,8 +251,8 @@ static int laccel_ioctl_limits(struct laccel_file *file, union laccel_ioctl *arg
 
 struct laccel_ioctl_entry {
 	u16 size;	/* of the struct */
-	u16 min_size;	/* of its first published version */
-	bool outlives;	/* answers when the device is gone */
+	u16 min_size;	/* size of its first published version */
+	bool outlives;	/* works after the device is gone */
 	int (*handler)(struct laccel_file *file, union laccel_ioctl *arg,
 		       const struct laccel_user *user);
 };
@@ -274,17 +286,19 @@ static const struct laccel_ioctl_entry laccel_ioctls[] = {
 
 /**
  * laccel_respond - Copy an ioctl's struct back
- * @user: where to
- * @arg: what
+ * @user: destination
+ * @arg: the struct
  *
- * Handlers call it before they publish what they have made: only then can a
- * fault be undone.
+ * Handlers call it before they publish a new object: a fault can be undone only until
+ * then.
  *
  * Return: 0 or -EFAULT.
  */
 int laccel_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
 {
-	return copy_to_user(user->ptr, arg, min(user->size, user->known)) ? -EFAULT : 0;
+	if (copy_to_user(user->ptr, arg, min(user->size, user->known)))
+		return -EFAULT;
+	return 0;
 }
 
 static int laccel_dispatch(struct laccel_file *file, unsigned int cmd, void __user *ptr)
@@ -297,6 +311,7 @@ static int laccel_dispatch(struct laccel_file *file, unsigned int cmd, void __us
 
 	if (cmd != _IO(LACCEL_IOC_TYPE, nr) || nr >= ARRAY_SIZE(laccel_ioctls))
 		return -ENOTTY;
+
 	entry = &laccel_ioctls[array_index_nospec(nr, ARRAY_SIZE(laccel_ioctls))];
 	if (laccel_foreign(file))
 		return -EPERM;
@@ -309,10 +324,12 @@ static int laccel_dispatch(struct laccel_file *file, unsigned int cmd, void __us
 		return -EINVAL;
 	if (user.size > PAGE_SIZE)
 		return -E2BIG;
+
 	user.known = entry->size;
 	ret = copy_struct_from_user(&arg, entry->size, ptr, user.size);
 	if (ret)
 		return ret;
+
 	return entry->handler(file, &arg, &user);
 }
 
@@ -339,7 +356,7 @@ static void laccel_show_fdinfo(struct seq_file *m, struct file *filp)
 {
 	struct laccel_file *file = filp->private_data;
 
-	/* Without the lock: whoever looks at all processes waits for none. */
+	/* Take no lock, so that a monitor of all processes waits for none of them. */
 	seq_printf(m, "laccel-device:\t%s\n", dev_name(&file->ldev->dev));
 	seq_printf(m, "laccel-mode:\t%s\n", laccel_mode_name(READ_ONCE(file->mode)));
 	seq_printf(m, "laccel-queues:\t%u\n", READ_ONCE(file->nr_queues));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices: allocation, the class and its nodes, and the gate that lets open
- * files outlive the hardware.
+ * Devices: allocation, the class and its nodes, and the gate that lets open files
+ * outlive the hardware
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
@@ -15,7 +15,7 @@
 
 #define LACCEL_MAX_DEVICES 256
 
-/* Work that outlives the file it is for; drained when the module goes. */
+/* Runs work that may outlive its file; drained when the module is unloaded */
 struct workqueue_struct *laccel_wq;
 
 static dev_t laccel_devt;
@@ -35,6 +35,7 @@ static void laccel_free_workers(struct laccel_device *ldev)
 	for (i = 0; ldev->workers && i < ldev->max_queues; i++)
 		if (ldev->workers[i])
 			destroy_workqueue(ldev->workers[i]);
+
 	kfree(ldev->workers);
 	if (ldev->wq)
 		destroy_workqueue(ldev->wq);
@@ -66,13 +67,13 @@ static void laccel_lost_work(struct work_struct *work)
 }
 
 /**
- * laccel_alloc_size - What laccel_alloc() expands to
+ * laccel_alloc_size - Implement laccel_alloc()
  * @parent: the hardware's device
  * @ops: the driver's operations
  * @size: size of the driver's struct
  *
  * Context: may sleep.
- * Return: zeroed memory with an initialized struct laccel_device first, or NULL.
+ * Return: zeroed memory that starts with an initialized struct laccel_device, or NULL.
  */
 struct laccel_device *laccel_alloc_size(struct device *parent, const struct laccel_ops *ops,
 					size_t size)
@@ -82,6 +83,7 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 
 	if (!ldev)
 		return NULL;
+
 	if (init_srcu_struct(&ldev->gate))
 		goto err_free;
 	minor = ida_alloc_max(&laccel_minors, LACCEL_MAX_DEVICES - 1, GFP_KERNEL);
@@ -98,9 +100,10 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	INIT_LIST_HEAD(&ldev->ready);
 	INIT_WORK(&ldev->feed_work, laccel_feed_work);
 	ida_init(&ldev->slots);
+
 	device_initialize(&ldev->dev);
 	ldev->dev.class = &laccel_class;
-	/* Kept beyond laccel_unregister(): a fault worker may still look at it. */
+	/* Keep the parent beyond laccel_unregister(): a fault worker may still use it. */
 	ldev->dev.parent = get_device(parent);
 	ldev->dev.devt = MKDEV(MAJOR(laccel_devt), minor);
 	if (dev_set_name(&ldev->dev, "accel-%d", minor)) {
@@ -119,9 +122,9 @@ EXPORT_SYMBOL_GPL(laccel_alloc_size);
 
 /**
  * laccel_put - Drop the driver's reference
- * @ldev: the device, not registered or unregistered again
+ * @ldev: the device, unregistered or never registered
  *
- * The driver's struct lives on until the last open file is closed.
+ * The driver's struct is freed when the last open file is closed.
  */
 void laccel_put(struct laccel_device *ldev)
 {
@@ -130,9 +133,9 @@ void laccel_put(struct laccel_device *ldev)
 EXPORT_SYMBOL_GPL(laccel_put);
 
 /*
- * Rings and page tables are shared with the device all the time.  An IOMMU never
- * bounces whole pages; yet while DMA is debugged the DMA API wants everything behind
- * one to be synced.
+ * Refuse DMA through a bounce buffer, because rings and page tables are shared with the
+ * device all the time.  An IOMMU never bounces whole pages, but with CONFIG_DMA_API_DEBUG
+ * the DMA API wants every mapping behind one to be synced, so skip the check there.
  */
 static int laccel_check_bounce(struct device *parent)
 {
@@ -155,11 +158,12 @@ static int laccel_check_bounce(struct device *parent)
 					    "DMA goes through a bounce buffer\n");
 		dma_unmap_page(parent, dma, PAGE_SIZE, DMA_BIDIRECTIONAL);
 	}
+
 	__free_page(page);
 	return ret;
 }
 
-/* What a device needs that reaches memory by itself. */
+/* Check the requirements of a device that does its own DMA. */
 static int laccel_check_dma(struct laccel_device *ldev)
 {
 	struct device *parent = ldev->dev.parent;
@@ -167,31 +171,36 @@ static int laccel_check_dma(struct laccel_device *ldev)
 	if (!ldev->doorbell || !PAGE_ALIGNED(ldev->doorbell) || PAGE_SIZE != SZ_4K)
 		return dev_err_probe(parent, -EOPNOTSUPP,
 				     "doorbells need pages of 4 KiB of their own\n");
+
 	if (dma_addressing_limited(parent))
 		return dev_err_probe(parent, -EOPNOTSUPP,
 				     "the device cannot address all memory\n");
+
 	if (dma_get_max_seg_size(parent) < LACCEL_CHUNK_SIZE)
 		return dev_err_probe(parent, -EOPNOTSUPP,
-				     "the device does not take DMA segments of 2 MiB\n");
+				     "the device does not support DMA segments of 2 MiB\n");
+
 	return laccel_check_bounce(parent);
 }
 
 static int laccel_check(struct laccel_device *ldev)
 {
-	if (ldev->mediated)
-		return WARN_ON(!ldev->max_slice || ldev->max_slice % 64 ||
-			       ldev->max_slice > SZ_1M) ? -EINVAL : 0;
+	if (ldev->mediated) {
+		if (WARN_ON(!ldev->max_slice || ldev->max_slice % 64 || ldev->max_slice > SZ_1M))
+			return -EINVAL;
+		return 0;
+	}
 
-	/* The driver may have these from its device, which is not to be believed. */
+	/* The driver may have read these from the device, so do not trust them. */
 	if (!ldev->max_queues || !is_power_of_2(ldev->max_entries) ||
 	    ldev->max_entries > LACCEL_MAX_ENTRIES || ldev->va_bits <= PAGE_SHIFT ||
 	    ldev->va_bits > 48 || ldev->pasid_bits > 20)
 		return dev_err_probe(ldev->dev.parent, -EINVAL,
-				     "the device claims what no device can do\n");
+				     "queues, entries, address or PASID bits are out of range\n");
 	return laccel_check_dma(ldev);
 }
 
-/* The queues of a device that has none are the core's. */
+/* Set the limits of a device without hardware queues: the core implements its queues. */
 static void laccel_set_facts(struct laccel_device *ldev)
 {
 	ldev->max_length = SZ_1G;
@@ -202,10 +211,10 @@ static void laccel_set_facts(struct laccel_device *ldev)
 
 /**
  * laccel_register - Make a device available to programs
- * @ldev: the device, its facts filled in and its hardware ready
+ * @ldev: the device, its public members filled in and its hardware ready
  *
  * Context: may sleep.  Operations may be called before it returns.
- * Return: 0; -EINVAL if its facts cannot be; -EOPNOTSUPP if its DMA or doorbells
+ * Return: 0; -EINVAL if a member is out of range; -EOPNOTSUPP if its DMA or doorbells
  * cannot be used in this system; -ENOMEM.
  */
 int laccel_register(struct laccel_device *ldev)
@@ -216,6 +225,7 @@ int laccel_register(struct laccel_device *ldev)
 		return ret;
 	if (ldev->mediated)
 		laccel_set_facts(ldev);
+
 	ldev->queues = kcalloc(ldev->max_queues, sizeof(*ldev->queues), GFP_KERNEL);
 	ldev->workers = kcalloc(ldev->max_queues, sizeof(*ldev->workers), GFP_KERNEL);
 	ldev->wq = alloc_workqueue("%s", WQ_UNBOUND, 0, dev_name(&ldev->dev));
@@ -239,11 +249,11 @@ EXPORT_SYMBOL_GPL(laccel_register);
  * @ldev: a registered device
  *
  * Open files stay: their calls return -ENODEV, their queues are in
- * LACCEL_STATE_LOST, their doorbells lead nowhere.
+ * LACCEL_STATE_LOST, and their doorbells map a dummy page.
  *
  * Context: as laccel_down(); interrupts of the device may still call the core.
  * Guarantees: on return no operation runs or will be called, and no DMA mapping
- * of the core is left.
+ * made by the core is left.
  */
 void laccel_unregister(struct laccel_device *ldev)
 {
@@ -256,20 +266,20 @@ void laccel_unregister(struct laccel_device *ldev)
 EXPORT_SYMBOL_GPL(laccel_unregister);
 
 /**
- * laccel_up - Let programs in
+ * laccel_up - Open the gate to a device
  * @ldev: the device, its hardware ready
  *
  * Context: may sleep.
  */
 void laccel_up(struct laccel_device *ldev)
 {
-	/* What was lost is back. */
+	/* The device is back, so cancel a pending laccel_down(). */
 	cancel_work_sync(&ldev->lost_work);
 	rcu_assign_pointer(ldev->ops, ldev->mediated ? &laccel_mediated_ops : ldev->driver_ops);
 }
 EXPORT_SYMBOL_GPL(laccel_up);
 
-/* A file that still has a bond, referenced. */
+/* Find a file that still has a bond, and take a reference to it. */
 static struct laccel_file *laccel_next_bonded(struct laccel_device *ldev)
 {
 	struct laccel_file *file;
@@ -285,15 +295,15 @@ static struct laccel_file *laccel_next_bonded(struct laccel_device *ldev)
 }
 
 /**
- * laccel_down - Fail all queues and open files, before a reset or for good
+ * laccel_down - Fail all queues and open files, before a reset or removal
  * @ldev: a registered device
  *
  * Files opened before stay dead after laccel_up(); new ones work.
  *
- * Context: may sleep; waits for callers of operations to leave, and for faults on
- * doorbells, which wait for their programs' memory.  The driver of a device that
- * reaches memory by itself has switched bus mastering off before it calls this:
- * meanwhile memory is given back without the device being asked.
+ * Context: may sleep; waits for sections inside the gate, and for doorbell faults,
+ * which wait for their programs' memory.  The driver of a device that does its own
+ * DMA has to switch bus mastering off first, because memory is given back without a
+ * flush of the device.
  * Guarantees: as laccel_unregister(), until laccel_up().
  */
 void laccel_down(struct laccel_device *ldev)
@@ -302,17 +312,20 @@ void laccel_down(struct laccel_device *ldev)
 
 	rcu_assign_pointer(ldev->ops, NULL);
 	synchronize_srcu(&ldev->gate);
+
 	mutex_lock(&ldev->files_lock);
 	list_for_each_entry(file, &ldev->files, node)
 		laccel_file_down(file);
-	/* Faults that we wait for here wait side by side: no new ones have to be waited for. */
+
+	/* All queues are dead: no new fault takes file->doorbells, pending ones run in parallel. */
 	list_for_each_entry(file, &ldev->files, node)
 		laccel_zap_doorbells(file, 0, ldev->max_queues);
 	mutex_unlock(&ldev->files_lock);
 
-	/* The kernel may have us wait for a process here: nothing of ours is locked. */
+	/* The kernel may wait for a process here, so hold none of the locks. */
 	down_write(&ldev->bonds);
 	up_write(&ldev->bonds);
+
 	while ((file = laccel_next_bonded(ldev))) {
 		laccel_sva_unbind(file);
 		laccel_file_put(file);
@@ -321,11 +334,11 @@ void laccel_down(struct laccel_device *ldev)
 EXPORT_SYMBOL_GPL(laccel_down);
 
 /**
- * laccel_device_lost - The hardware does not answer and has been cut from memory
+ * laccel_device_lost - Report that the hardware does not answer
  * @ldev: a registered device
  *
- * The driver has switched bus mastering off before it calls this, so that memory
- * can be given back although the device did not confirm.
+ * The driver has to switch bus mastering off first, so that memory can be given back
+ * although the device did not confirm.
  *
  * Context: any.
  */
@@ -342,12 +355,15 @@ static int __init laccel_init(void)
 	laccel_wq = alloc_workqueue("laccel", WQ_UNBOUND, 0);
 	if (!laccel_wq)
 		return -ENOMEM;
+
 	ret = alloc_chrdev_region(&laccel_devt, 0, LACCEL_MAX_DEVICES, "lite_accel");
 	if (ret)
 		goto err_wq;
+
 	ret = class_register(&laccel_class);
 	if (ret)
 		goto err_region;
+
 	laccel_debugfs_init();
 	return 0;
 

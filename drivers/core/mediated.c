@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queues of a device that has none: the kernel takes each command from the ring,
+ * Queues of a device without hardware queues: the kernel takes each command from the ring,
  * pins its operands slice by slice, and has the driver execute the slices.
  *
- *	laccel_ioctl_kick()	what a store to a doorbell page would do
- *	laccel_lend()		executes in the time of the caller of KICK, who may be
- *				throttled or stopped: what is there, and without a turn
- *	laccel_mediated_work()	a queue's worker: fetches, checks and pins; it may
- *				wait for the program's memory
- *	laccel_feed_work()	the device's worker: executes slices, in turn for
- *				all files; it waits for nothing but the device
+ *	laccel_ioctl_kick()	stands for a store to a doorbell page
+ *	laccel_lend()		executes commands whose memory is present, out of turn, in
+ *				the time of the caller of KICK, which may be throttled or
+ *				stopped
+ *	laccel_mediated_work()	worker of a queue: fetches, checks and pins; may wait for
+ *				the program's memory
+ *	laccel_feed_work()	worker of the device: executes slices, in turn for all files;
+ *				waits for nothing but the device
  *
- * A command fetched is WAITING for its turn, its slice is PINNING, READY,
- * EXECUTING, and then SPENT until the queue's worker has returned the pins.  Who
- * lends his time goes from PINNING to EXECUTING, and returns the pins himself.  The
- * CQE is written as soon as the command ends, by whoever ends it.
+ * A fetched command is WAITING for its turn; its slice is PINNING, READY, EXECUTING, and then
+ * SPENT until the queue's worker has returned the pins.  A caller that lends its time goes
+ * from PINNING to EXECUTING, and returns the pins itself.  The code that ends a command
+ * writes its CQE at once.
  *
- * ldev->slice_lock protects commands, positions, and the lists of what is ready.
+ * ldev->slice_lock protects commands, positions, and the lists of ready slices.
  */
 #include <linux/slab.h>
 
@@ -28,7 +29,7 @@ static bool laccel_in_flight(const struct laccel_command *c)
 	return c->state != LACCEL_COMMAND_FREE && !c->ended;
 }
 
-/* The command of a position, if it is in flight. */
+/* Find the command in flight at a position. */
 static struct laccel_command *laccel_command_at(struct laccel_mediated *m, u32 position)
 {
 	unsigned int i;
@@ -68,15 +69,20 @@ static void laccel_post(struct laccel_mediated *m, const struct laccel_command *
 	struct laccel_cqe *cqe = m->queue->cq.entries;
 
 	cqe += m->retired & (m->cq_entries - 1);
+
 	cqe->user_data = c->sqe.user_data;
 	cqe->result = laccel_result(c);
-	cqe->fault_addr = c->status == LACCEL_PAGE_FAULT || c->status == LACCEL_DEVICE_ERROR ?
-			  c->fault_addr : 0;
+	if (c->status == LACCEL_PAGE_FAULT || c->status == LACCEL_DEVICE_ERROR)
+		cqe->fault_addr = c->fault_addr;
+	else
+		cqe->fault_addr = 0;
 	cqe->sq_head = m->fetched;
 	cqe->status = c->status;
-	/* The program reads the phase with acquire. */
+
+	/* Pairs with the program's acquire of the phase, before it reads the CQE. */
 	smp_store_release(&cqe->phase, !(m->retired & m->cq_entries));
 	m->retired++;
+
 	if (m->armed && m->queue->eventfd)
 		laccel_queue_signal(m->queue);
 	m->armed = false;
@@ -89,11 +95,12 @@ static void laccel_command_end(struct laccel_command *c, u16 status)
 	lockdep_assert_held(&c->queue->obj.file->ldev->slice_lock);
 	c->status = status;
 	c->ended = true;
+
 	laccel_settle(m, c);
 	laccel_post(m, c);
 }
 
-/* Have the queue's worker look what there is to do. */
+/* Wake the queue's worker, which looks for work by itself. */
 static void laccel_mediated_wake(struct laccel_mediated *m)
 {
 	laccel_queue_work(m->queue, &m->work);
@@ -107,9 +114,11 @@ static void laccel_fetch(struct laccel_mediated *m, struct laccel_command *c)
 	unsigned int i;
 
 	memset(c, 0, sizeof(*c));
-	/* The program may be writing to it: from here on only the copy counts. */
+
+	/* The program may write to the entry at any time, so use only the copy from here on. */
 	for (i = 0; i < sizeof(c->sqe) / sizeof(*words); i++)
 		words[i] = READ_ONCE(entry[i]);
+
 	c->queue = m->queue;
 	c->state = LACCEL_COMMAND_WAITING;
 	c->position = m->fetched++;
@@ -119,7 +128,7 @@ static void laccel_fetch(struct laccel_mediated *m, struct laccel_command *c)
 	m->last_ok = false;
 }
 
-/* One is fetched only if there is room for its CQE. */
+/* Fetch commands, each only if there is room for its CQE. */
 static void laccel_fetch_all(struct laccel_mediated *m)
 {
 	unsigned int i;
@@ -140,6 +149,7 @@ static bool laccel_may_begin(struct laccel_mediated *m, const struct laccel_comm
 		return false;
 	if (!(c->sqe.flags & LACCEL_SQE_FENCE))
 		return true;
+
 	for (i = 0; i < LACCEL_WINDOW; i++)
 		if (laccel_in_flight(&m->commands[i]) &&
 		    (s32)(m->commands[i].position - c->position) < 0)
@@ -147,7 +157,7 @@ static bool laccel_may_begin(struct laccel_mediated *m, const struct laccel_comm
 	return true;
 }
 
-/* In turn: the first behind the one served last, or else the first of all. */
+/* Take turns: find the next waiting command after the one served last, cyclically. */
 static struct laccel_command *laccel_next_waiting(struct laccel_mediated *m)
 {
 	struct laccel_command *c, *next = NULL;
@@ -173,7 +183,7 @@ static struct laccel_command *laccel_next_spent(struct laccel_mediated *m)
 	return NULL;
 }
 
-/* What is there to do: a command whose pins are to be returned, or its slice pinned? */
+/* Find a command whose pins can be returned, or else one whose next slice is to be pinned. */
 static struct laccel_command *laccel_next_command(struct laccel_mediated *m)
 {
 	raw_spinlock_t *lock = &m->queue->obj.file->ldev->slice_lock;
@@ -198,12 +208,13 @@ static void laccel_command_clean(struct laccel_command *c)
 	raw_spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
 
 	laccel_slice_release(c);
+
 	raw_spin_lock(lock);
 	c->state = c->ended ? LACCEL_COMMAND_FREE : LACCEL_COMMAND_WAITING;
 	raw_spin_unlock(lock);
 }
 
-/* Check a command, once.  Unless there is something to execute, @status is how it ends. */
+/* Check a command, once.  Return false if there is nothing to execute: it ends with @status. */
 static bool laccel_command_begin(struct laccel_command *c, u16 *status)
 {
 	if (c->begun)
@@ -222,7 +233,10 @@ static bool laccel_command_begin(struct laccel_command *c, u16 *status)
 	       c->sqe.opcode == LACCEL_OP_SHA256;
 }
 
-/* Check a command, or pin its next slice.  Unless there is one to execute, returns how it ends. */
+/*
+ * Check a command if needed, and pin its next slice.  Return the status that it ends with
+ * unless @execute is set.
+ */
 static u16 laccel_command_prepare(struct laccel_command *c, bool *execute)
 {
 	u16 status;
@@ -236,7 +250,7 @@ static u16 laccel_command_prepare(struct laccel_command *c, bool *execute)
 	return status;
 }
 
-/* It may have been cancelled meanwhile. */
+/* Queue a pinned slice for execution, or end the command; it may be cancelled already. */
 static void laccel_command_issue(struct laccel_command *c, u16 status, bool execute)
 {
 	struct laccel_file *file = c->queue->obj.file;
@@ -274,6 +288,7 @@ static void laccel_mediated_work(struct work_struct *work)
 		}
 		cond_resched();
 	}
+
 	laccel_account_end(owner);
 	laccel_slot_put(m->queue);
 }
@@ -287,7 +302,7 @@ static void laccel_unready(struct laccel_command *c)
 		list_del_init(&file->ready_node);
 }
 
-/* Files take turns, and so do the slices of a file. */
+/* Take the next ready slice: files take turns, and so do the slices of a file. */
 static struct laccel_command *laccel_next_ready(struct laccel_device *ldev)
 {
 	struct laccel_command *c = NULL;
@@ -305,7 +320,7 @@ static struct laccel_command *laccel_next_ready(struct laccel_device *ldev)
 	return c;
 }
 
-/* Takes a slice's result, and ends the command if it was the last or failed. */
+/* Take over the result of a slice, and end the command if it failed or this was the last. */
 static void laccel_command_advance(struct laccel_command *c, enum laccel_status status)
 {
 	struct laccel_slice *slice = &c->slice;
@@ -355,11 +370,11 @@ static enum laccel_status laccel_execute(struct laccel_command *c)
 }
 
 /**
- * laccel_feed_work - Execute what is ready
+ * laccel_feed_work - Execute ready slices
  * @work: the device's feed_work
  *
- * Each slice in a gate section of its own: who has closed the gate, or waited for
- * those inside, finds nothing executing that was stopped before.
+ * Execute each slice in a gate section of its own: after synchronizing with the gate,
+ * no slice executes that was stopped before.
  */
 void laccel_feed_work(struct work_struct *work)
 {
@@ -368,25 +383,28 @@ void laccel_feed_work(struct work_struct *work)
 	int idx;
 
 	do {
-		c = laccel_enter(ldev, &idx) ? laccel_next_ready(ldev) : NULL;
+		c = NULL;
+		if (laccel_enter(ldev, &idx))
+			c = laccel_next_ready(ldev);
 		if (c)
 			laccel_command_executed(c, laccel_execute(c));
+
 		laccel_leave(ldev, idx);
 		cond_resched();
 	} while (c);
 }
 
-/* The time that the caller of KICK lends to a queue. */
+/* The time that the caller of KICK lends to a queue */
 struct laccel_loan {
 	struct laccel_queue *queue;
-	struct laccel_command *next;	/* to be executed in it, or NULL */
-	bool wake;			/* there is something for the worker */
-	u32 left;			/* bytes, see laccel_inline_cost() */
+	struct laccel_command *next;	/* command to execute next, or NULL */
+	bool wake;			/* the worker has something to do */
+	u32 left;			/* bytes left, see laccel_inline_cost() */
 };
 
 /*
- * What a command takes of the time that is lent, in bytes: what is left of it, and for
- * finding the memory no less than a page.
+ * Return the share of the lent time that a command takes, in bytes: its remaining length, but
+ * at least a page, which covers finding the memory.
  */
 static u32 laccel_inline_cost(const struct laccel_command *c)
 {
@@ -395,17 +413,19 @@ static u32 laccel_inline_cost(const struct laccel_command *c)
 	return max_t(u32, c->sqe.length - c->done, PAGE_SIZE);
 }
 
-/* The next command that what is left will do for. */
+/* Choose the next command, if the time left is enough for it. */
 static void laccel_loan_next(struct laccel_loan *loan)
 {
 	struct laccel_mediated *m = loan->queue->mediated;
 	struct laccel_command *c;
 
 	lockdep_assert_held(&loan->queue->obj.file->ldev->slice_lock);
+
 	laccel_fetch_all(m);
 	c = laccel_next_waiting(m);
 	loan->wake = c && (c->for_worker || laccel_inline_cost(c) > loan->left);
 	loan->next = loan->wake ? NULL : c;
+
 	if (!loan->next)
 		return;
 
@@ -415,8 +435,9 @@ static void laccel_loan_next(struct laccel_loan *loan)
 }
 
 /*
- * With preemption disabled: everybody who destroys a queue waits for those inside the gate,
- * and the caller may be of a kind that gets the processor once in a second.
+ * Execute a slice in the caller's time.  Disable preemption, because destroying a queue waits
+ * for sections inside the gate, and a throttled or low-priority caller may get the processor
+ * once in a second only.
  */
 static void laccel_execute_inline(struct laccel_command *c)
 {
@@ -426,6 +447,7 @@ static void laccel_execute_inline(struct laccel_command *c)
 	int idx;
 
 	preempt_disable();
+
 	execute = laccel_enter(ldev, &idx);
 	raw_spin_lock(&ldev->slice_lock);
 	execute = execute && !c->ended;
@@ -440,11 +462,15 @@ static void laccel_execute_inline(struct laccel_command *c)
 			laccel_command_advance(c, status);
 		raw_spin_unlock(&ldev->slice_lock);
 	}
+
 	laccel_leave(ldev, idx);
 	preempt_enable();
 }
 
-/* What does not end, for its memory is not there, or the device is not, is for the worker. */
+/*
+ * Try to execute the rest of a command in the caller's time.  The worker gets a command that
+ * does not end, because its memory is not present or the device is gone.
+ */
 static void laccel_command_inline(struct laccel_command *c)
 {
 	raw_spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
@@ -478,10 +504,12 @@ static void laccel_lend(struct laccel_loan *loan)
 		cond_resched();
 		if (fatal_signal_pending(current))
 			loan->left = 0;
+
 		raw_spin_lock(lock);
 		laccel_loan_next(loan);
 		raw_spin_unlock(lock);
 	}
+
 	if (loan->wake)
 		laccel_mediated_wake(loan->queue->mediated);
 }
@@ -496,7 +524,10 @@ static int laccel_mediated_start(struct laccel_device *ldev, const struct laccel
 	return 0;
 }
 
-/* Those executing end when their slice does; see laccel_queue_destroy(). */
+/*
+ * Cancel the commands in flight.  With @tell each gets a CQE; an executing one gets it when its
+ * slice ends, and laccel_queue_destroy() waits for that.
+ */
 static void laccel_cancel(struct laccel_mediated *m, bool tell)
 {
 	bool spent = false;
@@ -508,18 +539,25 @@ static void laccel_cancel(struct laccel_mediated *m, bool tell)
 
 		if (!laccel_in_flight(c) || (tell && c->state == LACCEL_COMMAND_EXECUTING))
 			continue;
+
 		if (tell)
 			laccel_command_end(c, LACCEL_CANCELED);
 		c->ended = true;
-		/* One that waits has no pins; of the others the worker knows but for this: */
+
+		/*
+		 * A waiting command has no pins.  The worker returns the pins of a command in
+		 * any other state by itself, except those of a READY one.
+		 */
 		if (c->state == LACCEL_COMMAND_WAITING)
 			c->state = LACCEL_COMMAND_FREE;
 		if (c->state != LACCEL_COMMAND_READY)
 			continue;
+
 		laccel_unready(c);
 		c->state = LACCEL_COMMAND_SPENT;
 		spent = true;
 	}
+
 	if (spent)
 		laccel_mediated_wake(m);
 }
@@ -552,9 +590,9 @@ const struct laccel_ops laccel_mediated_ops = {
 };
 
 /**
- * laccel_mediated_init - What a queue needs beside its rings
- * @queue: a new queue of a device without queues; laccel_queue_put() frees it
- * @create: its lengths
+ * laccel_mediated_init - Allocate the state of a queue of a device without hardware queues
+ * @queue: a new queue; laccel_queue_put() frees the state
+ * @create: contains the lengths of its rings
  *
  * Return: 0 or -ENOMEM.
  */
@@ -564,6 +602,7 @@ int laccel_mediated_init(struct laccel_queue *queue, const struct laccel_queue_c
 
 	if (!m)
 		return -ENOMEM;
+
 	m->queue = queue;
 	m->sq_entries = create->sq_entries;
 	m->cq_entries = create->cq_entries;
@@ -589,7 +628,7 @@ static bool laccel_between(u32 first, u32 value, u32 last)
 	return value - first <= last - first;
 }
 
-/* Returns whether there is something new to do. */
+/* Store new positions.  Return whether they differ from the old ones. */
 static bool laccel_ring(struct laccel_mediated *m, u64 value)
 {
 	u32 tail = value, head = value >> 32;
@@ -603,6 +642,7 @@ static bool laccel_ring(struct laccel_mediated *m, u64 value)
 		laccel_mediated_fail(m, LACCEL_ERROR_CQ_HEAD, 0, value);
 		return false;
 	}
+
 	m->tail = tail;
 	m->cq_head = head;
 	return news;
@@ -614,12 +654,13 @@ static void laccel_arm(struct laccel_mediated *m, u64 value)
 		laccel_mediated_fail(m, LACCEL_ERROR_CQ_HEAD, 0, value);
 		return;
 	}
+
 	m->armed = value == m->retired;
 	if (!m->armed && m->queue->eventfd)
 		laccel_queue_signal(m->queue);
 }
 
-/* Returns 0 or -ENOENT.  With @loan->next there is a reference to the queue, too. */
+/* Ring or arm.  Return 0 or -ENOENT; if @loan->next is set, the caller gets a reference. */
 static int laccel_kick(struct laccel_file *file, const struct laccel_kick *kick,
 		       struct laccel_loan *loan)
 {
@@ -633,6 +674,7 @@ static int laccel_kick(struct laccel_file *file, const struct laccel_kick *kick,
 
 	loan->queue = container_of(obj, struct laccel_queue, obj);
 	m = loan->queue->mediated;
+
 	raw_spin_lock(&ldev->slice_lock);
 	if (!m->over) {
 		if (kick->offset == offsetof(struct laccel_doorbell, ring))
@@ -670,9 +712,11 @@ int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
 
 	if (lends && file->ldev->reentrant)
 		loan.left = LACCEL_INLINE_BYTES;
+
 	ret = laccel_lock(file);
 	if (ret)
 		return ret;
+
 	ret = laccel_kick(file, kick, &loan);
 	mutex_unlock(&file->lock);
 	if (!loan.next)

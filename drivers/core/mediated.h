@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What mediated.c, command.c and slice.c share.
+ * Declarations shared by mediated.c, command.c and slice.c
  */
 #ifndef LACCEL_MEDIATED_H
 #define LACCEL_MEDIATED_H
 
 #include "core.h"
 
-/* Commands of a queue that are fetched and not completed. */
+/* Maximum number of commands of a queue that are fetched and not completed */
 #define LACCEL_WINDOW 8
 
-/* How much is executed in the time of the caller of one KICK. */
+/* Amount to execute in the time of the caller of one KICK */
 #define LACCEL_INLINE_BYTES SZ_64K
 #define LACCEL_INLINE_PAGES (LACCEL_INLINE_BYTES / PAGE_SIZE + 1)
 
@@ -27,21 +27,21 @@ struct laccel_command {
 	struct list_head node;		/* in file->ready */
 	struct laccel_queue *queue;
 	enum laccel_command_state state;
-	bool begun;			/* has been checked */
+	bool begun;			/* checked */
 	bool loaded;			/* SHA256: the state has been read */
-	bool ended;			/* has its CQE */
-	bool for_worker;		/* could not be done in the caller's time */
-	bool short_of_memory;		/* what ends the slice is that */
-	bool first;			/* of the queue */
-	bool previous_ok;		/* for LINK */
-	u16 status;			/* once it has ended */
+	bool ended;			/* has its CQE, or the queue failed */
+	bool for_worker;		/* could not be executed in the caller's time */
+	bool short_of_memory;		/* the slice ends where memory was short */
+	bool first;			/* first command of the queue */
+	bool previous_ok;		/* the previous command ended OK, for LINK */
+	u16 status;			/* valid once it has ended */
 	u32 position;
 	u32 done;			/* bytes */
 	u64 result;
 	u64 fault_addr;
 	struct laccel_sqe sqe;
 	struct laccel_slice slice;
-	struct laccel_operand sha256;	/* SHA256: where the state is */
+	struct laccel_operand sha256;	/* SHA256: operand that holds the state */
 	struct laccel_pin *pins[LACCEL_OPERANDS];
 };
 
@@ -50,13 +50,13 @@ struct laccel_mediated {
 	struct work_struct work;
 	u32 sq_entries;
 	u32 cq_entries;
-	u32 tail;			/* what the program said last */
+	u32 tail;			/* last SQ tail from the program */
 	u32 cq_head;
 	u32 fetched;
 	u32 retired;
 	u32 turn;			/* position of the command served last */
-	bool virgin;			/* nothing has been fetched */
-	bool last_ok;			/* the command fetched last has ended OK */
+	bool virgin;			/* nothing has been fetched yet */
+	bool last_ok;			/* the command fetched last ended OK */
 	bool armed;
 	bool over;			/* nothing is fetched or begun any more */
 	enum laccel_queue_error error;
@@ -65,17 +65,17 @@ struct laccel_mediated {
 	struct laccel_command commands[LACCEL_WINDOW];
 };
 
-/* What an opcode makes of the fields that may hold addresses. */
+/* Use of the fields that may hold addresses, by an opcode; bits are BIT(operand index) */
 struct laccel_format {
-	u8 reads;	/* operands of the command's length */
-	u8 writes;
+	u8 reads;	/* operands of the command's length that it reads */
+	u8 writes;	/* operands of the command's length that it writes */
 	u8 others;	/* fields with another meaning */
 };
 
-/* Pages of a slice that its program pins by itself. */
+/* Pages of a slice that the caller of KICK pins itself */
 struct laccel_inline_pins {
 	struct page *pages[LACCEL_OPERANDS][LACCEL_INLINE_PAGES];
-	int npages[LACCEL_OPERANDS];	/* or an error */
+	int npages[LACCEL_OPERANDS];	/* number of pinned pages, or an error */
 	bool write[LACCEL_OPERANDS];
 };
 

@@ -12,10 +12,10 @@
 #include "core.h"
 #include "trace.h"
 
-/* For what part of the time interrupts send signals themselves: one in so many. */
+/* Inverse of the share of time that interrupts may spend on sending signals */
 #define LACCEL_SIGNAL_SHARE 8
 
-/* How long a new queue waits for the slot of one that is gone. */
+/* Time that a new queue waits for the slot of a destroyed one */
 #define LACCEL_SLOT_WAIT_MS 100
 
 static int laccel_ring_alloc(struct laccel_queue *queue, struct laccel_ring *ring, size_t bytes)
@@ -28,6 +28,7 @@ static int laccel_ring_alloc(struct laccel_queue *queue, struct laccel_ring *rin
 				get_order(ring->bytes));
 	if (!page)
 		return -ENOMEM;
+
 	ring->entries = page_address(page);
 	return 0;
 }
@@ -38,7 +39,10 @@ static void laccel_ring_free(struct laccel_ring *ring)
 		free_pages((unsigned long)ring->entries, get_order(ring->bytes));
 }
 
-/* Programs cannot write to the CQ either; and the core never reads what the device could. */
+/*
+ * Keep the state in the last page of the CQ if the program asks for it and it fits: programs
+ * cannot write to that mapping either, and the core never reads what the device can write.
+ */
 static int laccel_state_alloc(struct laccel_queue *queue,
 			      const struct laccel_queue_create *create)
 {
@@ -48,9 +52,13 @@ static int laccel_state_alloc(struct laccel_queue *queue,
 		queue->told = (void *)queue->cq.entries + end;
 		return 0;
 	}
+
 	queue->state_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!queue->state_page)
+		return -ENOMEM;
+
 	queue->told = queue->state_page;
-	return queue->state_page ? 0 : -ENOMEM;
+	return 0;
 }
 
 static int laccel_ring_map(struct laccel_queue *queue, struct laccel_ring *ring)
@@ -59,6 +67,7 @@ static int laccel_ring_map(struct laccel_queue *queue, struct laccel_ring *ring)
 
 	if (queue->mediated)
 		return 0;
+
 	ring->dma = dma_map_page_attrs(dma_dev, virt_to_page(ring->entries), 0, ring->bytes,
 				       DMA_BIDIRECTIONAL, DMA_ATTR_REQUIRE_COHERENT);
 	return dma_mapping_error(dma_dev, ring->dma);
@@ -79,15 +88,17 @@ static void laccel_queue_free(struct kref *ref)
 	laccel_ring_free(&queue->cq);
 	free_page((unsigned long)queue->state_page);
 	kfree(queue->mediated);
+
 	if (queue->eventfd)
 		eventfd_ctx_put(queue->eventfd);
+
 	laccel_file_put(queue->obj.file);
 	kfree(queue);
 }
 
 /**
- * laccel_queue_put - Return a reference
- * @queue: a queue; rings and state go with the last reference
+ * laccel_queue_put - Return a reference to a queue
+ * @queue: a queue; the last reference frees its rings and its state
  */
 void laccel_queue_put(struct laccel_queue *queue)
 {
@@ -104,14 +115,14 @@ static void laccel_slot_free(struct kref *ref)
 
 /**
  * laccel_slot_put - Return a reference to a queue's slot
- * @queue: a queue; the slot is free for others with the last reference
+ * @queue: a queue; the last reference frees the slot for other queues
  */
 void laccel_slot_put(struct laccel_queue *queue)
 {
 	kref_put(&queue->slot_ref, laccel_slot_free);
 }
 
-/* A queue that has been destroyed has no work any more. */
+/* Queue work for a queue, unless it is destroyed. */
 static void laccel_slot_work(struct laccel_queue *queue, struct workqueue_struct *wq,
 			     struct work_struct *work)
 {
@@ -120,9 +131,9 @@ static void laccel_slot_work(struct laccel_queue *queue, struct workqueue_struct
 }
 
 /**
- * laccel_queue_work - Have work done for a queue that may wait for its program's memory
- * @queue: a queue; destroyed already, it has no work any more
- * @work: its fault_work, or what mediated.c has instead; ends with laccel_slot_put()
+ * laccel_queue_work - Queue work that may wait for the program's memory
+ * @queue: a queue; nothing is queued if it is destroyed
+ * @work: its fault_work, or the work of mediated.c; ends with laccel_slot_put()
  *
  * Context: any, interrupts included.
  */
@@ -148,11 +159,11 @@ static void laccel_signal_work(struct work_struct *work)
 }
 
 /**
- * laccel_queue_signal - Wake who waits for a queue
+ * laccel_queue_signal - Wake the waiters of a queue
  * @queue: a queue, not destroyed
  *
- * They are as many as the program has made: a worker wakes them, who takes turns as any
- * process does and holds no lock of ours.
+ * A program may have any number of waiters, so a worker wakes them, which is scheduled
+ * as any process is and holds none of the driver's locks.
  *
  * Context: any, interrupts included.
  */
@@ -184,16 +195,22 @@ static int laccel_queue_fill(struct laccel_queue *queue, const struct laccel_que
 			return PTR_ERR(eventfd);
 		queue->eventfd = eventfd;
 	}
+
 	ret = laccel_ring_alloc(queue, &queue->sq, create->sq_entries * sizeof(struct laccel_sqe));
 	if (ret)
 		return ret;
+
 	ret = laccel_ring_alloc(queue, &queue->cq, create->cq_entries * sizeof(struct laccel_cqe));
 	if (ret)
 		return ret;
+
 	ret = laccel_state_alloc(queue, create);
 	if (ret)
 		return ret;
-	return queue->obj.file->ldev->mediated ? laccel_mediated_init(queue, create) : 0;
+
+	if (queue->obj.file->ldev->mediated)
+		return laccel_mediated_init(queue, create);
+	return 0;
 }
 
 static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
@@ -224,7 +241,7 @@ static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
 	return queue;
 }
 
-/* Let the device at it. */
+/* Hand the rings to the device. */
 static int laccel_queue_hand_over(struct laccel_queue *queue, const struct laccel_ops *ops,
 				  struct laccel_queue_setup *setup)
 {
@@ -234,17 +251,20 @@ static int laccel_queue_hand_over(struct laccel_queue *queue, const struct lacce
 	ret = laccel_ring_map(queue, &queue->sq);
 	if (ret)
 		return ret;
+
 	ret = laccel_ring_map(queue, &queue->cq);
 	if (ret)
 		goto err_sq;
+
 	setup->sq = queue->sq.dma;
 	setup->cq = queue->cq.dma;
 	rcu_assign_pointer(ldev->queues[queue->slot], queue);
 	ret = ops->queue_start(ldev, setup);
 	if (ret)
 		goto err_cq;
+
 	list_add(&queue->node, &queue->obj.file->queues);
-	/* From here on what the device says of the slot is about this queue. */
+	/* Pairs with laccel_queue_failed(): reports on the slot are about this queue now. */
 	smp_store_release(&queue->dead, false);
 	return 0;
 
@@ -275,15 +295,16 @@ static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_qu
 		ret = laccel_queue_hand_over(queue, section.ops, &setup);
 	laccel_end(file, &section);
 
-	/* What the device has said of it meanwhile may still be looked at. */
+	/* Wait for interrupts that found the queue in its slot meanwhile. */
 	if (ret)
 		synchronize_srcu_expedited(&file->ldev->gate);
 	return ret;
 }
 
 /*
- * A queue that is gone has its slot until its worker is back, which is mostly at once.
- * The file is unlocked while we wait: the worker may be of the same one.
+ * Allocate a slot.  A destroyed queue keeps its slot until its worker has finished, mostly
+ * for a moment, so wait for that.  Unlock the file meanwhile, because the worker may belong
+ * to the same file.
  */
 static int laccel_slot_alloc(struct laccel_file *file)
 {
@@ -295,6 +316,7 @@ static int laccel_slot_alloc(struct laccel_file *file)
 		slot = ida_alloc_max(&ldev->slots, ldev->max_queues - 1, GFP_KERNEL);
 		if (slot != -ENOSPC || atomic_read(&ldev->nr_queues) >= ldev->max_queues)
 			break;
+
 		mutex_unlock(&file->lock);
 		fsleep(USEC_PER_MSEC);
 		mutex_lock(&file->lock);
@@ -303,15 +325,17 @@ static int laccel_slot_alloc(struct laccel_file *file)
 }
 
 /*
- * A worker for each slot: it may wait for its program's memory for ever, and nobody is
- * to wait for it.  Its workqueue stays for the queues that have the slot later.
+ * Create the worker of a slot, if it has none.  The worker may wait for its program's memory
+ * for ever, and no other queue may wait for it.  Later queues of the slot use it too.
  */
 static int laccel_slot_need_worker(struct laccel_device *ldev, int slot)
 {
 	if (!ldev->workers[slot])
 		ldev->workers[slot] = alloc_ordered_workqueue("%s-%d", 0, dev_name(&ldev->dev),
 							      slot);
-	return ldev->workers[slot] ? 0 : -ENOMEM;
+	if (!ldev->workers[slot])
+		return -ENOMEM;
+	return 0;
 }
 
 static int laccel_queue_take_slot(struct laccel_queue *queue)
@@ -326,6 +350,7 @@ static int laccel_queue_take_slot(struct laccel_queue *queue)
 				     ldev->max_queues, 1);
 	if (slot < 0)
 		return slot;
+
 	ret = laccel_slot_need_worker(ldev, slot);
 	if (ret) {
 		ida_free(&ldev->slots, slot);
@@ -339,7 +364,7 @@ static int laccel_queue_take_slot(struct laccel_queue *queue)
 	return 0;
 }
 
-/* It does not count any more; the slot may, for a moment. */
+/* Uncount a queue.  Its slot may stay allocated for a moment longer. */
 static void laccel_queue_leave_slot(struct laccel_queue *queue)
 {
 	struct laccel_file *file = queue->obj.file;
@@ -356,12 +381,17 @@ static void laccel_queue_describe(struct laccel_queue *queue, struct laccel_queu
 	create->cqe_size = sizeof(struct laccel_cqe);
 	create->sq_offset = laccel_mmap_offset(LACCEL_REGION_SQ, queue->slot);
 	create->cq_offset = laccel_mmap_offset(LACCEL_REGION_CQ, queue->slot);
-	create->state_offset = queue->state_page ?
-			       laccel_mmap_offset(LACCEL_REGION_STATE, queue->slot) :
-			       create->cq_offset +
-			       ((void *)queue->told - (void *)queue->cq.entries);
-	create->doorbell_offset = queue->mediated ? 0 :
-				  laccel_mmap_offset(LACCEL_REGION_DOORBELL, queue->slot);
+
+	if (queue->state_page)
+		create->state_offset = laccel_mmap_offset(LACCEL_REGION_STATE, queue->slot);
+	else
+		create->state_offset = create->cq_offset +
+				       ((void *)queue->told - (void *)queue->cq.entries);
+
+	create->doorbell_offset = 0;
+	if (!queue->mediated)
+		create->doorbell_offset = laccel_mmap_offset(LACCEL_REGION_DOORBELL, queue->slot);
+
 	create->sq_bytes = queue->sq.bytes;
 	create->cq_bytes = queue->cq.bytes;
 }
@@ -384,27 +414,32 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 	ret = laccel_bind(file, LACCEL_MODE_AUTO);
 	if (ret)
 		goto err_put;
+
 	ret = laccel_queue_take_slot(queue);
 	if (ret)
 		goto err_put;
+
 	ret = laccel_object_reserve(&queue->obj, file, LACCEL_QUEUE);
 	if (ret)
 		goto err_slot;
+
 	ret = laccel_queue_start(queue, create);
 	if (ret)
 		goto err_id;
+
 	laccel_queue_describe(queue, create);
 	mutex_unlock(&file->lock);
 
-	/* It may wait for user space, and no one but the caller for it. */
+	/* The copy may wait for user space, so hold no lock. */
 	ret = laccel_respond(user, arg);
 	if (ret) {
 		laccel_object_abort(&queue->obj);
 		laccel_queue_destroy(queue);
 		return ret;
 	}
+
 	trace_laccel_queue(file->ldev, queue->slot, LACCEL_STATE_RUNNING);
-	/* Last: who guesses the id may destroy it from here on. */
+	/* Publish last: from here on another thread that guesses the id may destroy it. */
 	laccel_object_publish(&queue->obj);
 	return 0;
 
@@ -456,19 +491,23 @@ int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
 	ret = laccel_lock(file);
 	if (ret)
 		return ret;
+
 	ret = laccel_queue_report(file, status);
 	mutex_unlock(&file->lock);
-	return ret ?: laccel_respond(user, arg);
+	if (ret)
+		return ret;
+	return laccel_respond(user, arg);
 }
 
-/* The first end is the one that is told. */
+/* Report only the first transition out of RUNNING. */
 static bool laccel_queue_set_state(struct laccel_queue *queue, enum laccel_state state)
 {
 	if (cmpxchg(&queue->state, LACCEL_STATE_RUNNING, state) != LACCEL_STATE_RUNNING)
 		return false;
 
-	/* After the completions, and before the signal. */
+	/* The program's acquire of the state sees all CQEs; the signal follows. */
 	smp_store_release(&queue->told->state, state);
+
 	trace_laccel_queue(queue->obj.file->ldev, queue->slot, state);
 	laccel_queue_signal(queue);
 	return true;
@@ -481,13 +520,15 @@ static void laccel_queue_end(struct laccel_queue *queue, const struct laccel_ops
 
 	if (list_empty(&queue->node))
 		return;
-	/* What the core has fetched is there without a device, too. */
+
+	/* The core completes the commands that it fetched even if the device is gone. */
 	if (queue->mediated)
 		ops = &laccel_mediated_ops;
 	if (ops) {
 		ops->queue_stop(ldev, queue->slot);
 		ops->queue_status(ldev, queue->slot, &queue->last);
 	}
+
 	list_del_init(&queue->node);
 	WRITE_ONCE(queue->dead, true);
 	laccel_ring_unmap(queue, &queue->sq);
@@ -498,8 +539,8 @@ static void laccel_queue_end(struct laccel_queue *queue, const struct laccel_ops
 /**
  * laccel_queues_end - End all queues of a file
  * @file: the file
- * @ops: the device
- * @state: why
+ * @ops: operations of the device, or NULL if it is gone
+ * @state: the state in which the queues end
  *
  * Context: notifier lock held.
  */
@@ -515,10 +556,10 @@ void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
 
 /**
  * laccel_queue_destroy - Destroy a queue
- * @queue: a started queue that no id leads to any more
+ * @queue: a started queue that no id refers to any more
  *
- * The slot is free for others only when no doorbell leads to it and no worker is at
- * work for it, who may wait for the program's memory for long.
+ * The slot becomes free only when no doorbell mapping leads to it and no worker is busy
+ * for the queue; a worker may wait for the program's memory for long.
  *
  * Context: no locks held.
  */
@@ -534,13 +575,16 @@ void laccel_queue_destroy(struct laccel_queue *queue)
 
 	synchronize_srcu_expedited(&file->ldev->gate);
 	laccel_zap_doorbells(file, queue->slot, 1);
-	/* The slot is not to wait for the worker. */
+
+	/* Signal from here if the worker has not begun, so that the slot does not wait for it. */
 	if (cancel_work_sync(&queue->signal_work)) {
 		laccel_queue_wake(queue);
 		laccel_slot_put(queue);
 	}
+
 	if (queue->state == LACCEL_STATE_FAILED)
 		atomic_dec(&file->nr_failed);
+
 	mutex_lock(&file->lock);
 	laccel_queue_leave_slot(queue);
 	mutex_unlock(&file->lock);
@@ -548,26 +592,27 @@ void laccel_queue_destroy(struct laccel_queue *queue)
 }
 
 /*
- * A sleeper wakes soonest if the interrupt wakes it.  But those that wait for an eventfd are
- * as many as the program has made: interrupts have a share of the time for this, and what
- * goes beyond it is the worker's.
+ * Signal from the interrupt, which wakes a sleeper soonest.  A program may have any number of
+ * waiters on an eventfd, so interrupts get a share of the time for signals, and leave signals
+ * beyond it to the worker.
  */
 static void laccel_queue_signal_at_once(struct laccel_queue *queue)
 {
 	atomic64_t *next = &queue->obj.file->ldev->signal_next;
 	s64 begin = ktime_get_mono_fast_ns(), earliest = atomic64_read(next);
 
-	/* One at a time, on all CPUs. */
+	/* Only one CPU at a time signals from an interrupt. */
 	if (begin < earliest || !atomic64_try_cmpxchg(next, &earliest, S64_MAX)) {
 		laccel_queue_signal(queue);
 		return;
 	}
+
 	eventfd_signal(queue->eventfd);
 	atomic64_set(next, begin + (ktime_get_mono_fast_ns() - begin) * LACCEL_SIGNAL_SHARE);
 }
 
 /**
- * laccel_queue_event - An armed completion has arrived
+ * laccel_queue_event - Report an armed completion
  * @ldev: a registered device
  * @slot: any value
  *
@@ -580,6 +625,7 @@ void laccel_queue_event(struct laccel_device *ldev, u32 slot)
 
 	if (slot >= ldev->max_queues)
 		return;
+
 	laccel_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
 	if (queue && queue->eventfd)
@@ -589,11 +635,11 @@ void laccel_queue_event(struct laccel_device *ldev, u32 slot)
 EXPORT_SYMBOL_GPL(laccel_queue_event);
 
 /**
- * laccel_queue_failed - The device has stopped a queue for its program's mistake
+ * laccel_queue_failed - Report that the device stopped a queue after a program's mistake
  * @ldev: a registered device
  * @slot: any value
  *
- * A late call, for a queue that had the slot before, does nothing.
+ * A late call, for an earlier queue of the slot, does nothing.
  *
  * Context: any, interrupts included.
  */
@@ -606,15 +652,17 @@ void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 
 	if (slot >= ldev->max_queues)
 		return;
+
 	ops = laccel_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
+
 	/* Pairs with laccel_queue_hand_over(). */
 	if (ops && queue && !smp_load_acquire(&queue->dead))
 		ops->queue_status(ldev, slot, &status);
 	if (status.error) {
 		struct laccel_file *file = queue->obj.file;
 
-		/* Counted first: who hears of it asks the file next. */
+		/* Count first: a program that sees the state polls the file next. */
 		atomic_inc(&file->nr_failed);
 		if (!laccel_queue_set_state(queue, LACCEL_STATE_FAILED))
 			atomic_dec(&file->nr_failed);

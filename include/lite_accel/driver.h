@@ -11,17 +11,17 @@
 #include <uapi/lite_accel.h>
 
 /**
- * DOC: What a driver does
+ * DOC: Outline of a driver
  *
  * A driver is one file.  It embeds struct laccel_device as the first member of
- * its own struct, fills in the facts, and supplies a handful of operations on
+ * its own struct, fills in the public members, and supplies a few operations on
  * its hardware.  The core allocates, maps, checks and frees everything else.
  *
- *	probe:	laccel_alloc(), facts, laccel_register()
+ *	probe:	laccel_alloc(), fill in the members, laccel_register()
  *	remove:	stop the device's DMA, laccel_unregister(), laccel_put()
  *	reset:	stop the device's DMA, laccel_down(), the reset, laccel_up()
  *
- * Operations are called between laccel_register() and laccel_unregister() only.
+ * The core calls operations between laccel_register() and laccel_unregister() only.
  */
 
 struct laccel_device;
@@ -29,14 +29,14 @@ struct laccel_queue;
 struct laccel_queue_status;
 
 /**
- * struct laccel_queue_setup - What the hardware has to know of a queue
+ * struct laccel_queue_setup - Parameters of a queue for the hardware
  * @slot: hardware queue number, below max_queues
  * @sq_log2: log2 of the SQ's length in entries
  * @cq_log2: log2 of the CQ's length in entries
  * @sq: DMA address of the SQ
  * @cq: DMA address of the CQ, zeroed
  * @root: DMA address of the root of the device page tables
- * @pasid: instead of them, the process that the IOMMU translates for; 0: none
+ * @pasid: PASID that the IOMMU translates for, used instead of @root; 0: none
  */
 struct laccel_queue_setup {
 	u32 slot;
@@ -49,10 +49,10 @@ struct laccel_queue_setup {
 };
 
 /**
- * struct laccel_fault - An address the device could not translate
+ * struct laccel_fault - An address that the device could not translate
  * @addr: the address
- * @tag: to be returned in the answer
- * @write: whether the device wanted to write
+ * @tag: identifies the fault; @fault_reply returns it to the device
+ * @write: whether the access was a write
  */
 struct laccel_fault {
 	u64 addr;
@@ -61,10 +61,10 @@ struct laccel_fault {
 };
 
 /**
- * enum laccel_answer - What is to become of a command that met a fault
- * @LACCEL_ANSWER_PAGE_FAULT: it ends with PAGE_FAULT
- * @LACCEL_ANSWER_RETRY: the device translates anew
- * @LACCEL_ANSWER_ERROR: it ends with DEVICE_ERROR
+ * enum laccel_answer - How the device continues a command that faulted
+ * @LACCEL_ANSWER_PAGE_FAULT: end it with PAGE_FAULT
+ * @LACCEL_ANSWER_RETRY: translate the address again
+ * @LACCEL_ANSWER_ERROR: end it with DEVICE_ERROR
  */
 enum laccel_answer {
 	LACCEL_ANSWER_PAGE_FAULT,
@@ -72,7 +72,7 @@ enum laccel_answer {
 	LACCEL_ANSWER_ERROR,
 };
 
-/* The operands of a slice, as the uapi header names them. */
+/* Operands of a slice, named like the fields of struct laccel_sqe */
 enum laccel_operand_index {
 	LACCEL_SRC,
 	LACCEL_DST,
@@ -81,9 +81,9 @@ enum laccel_operand_index {
 };
 
 /**
- * struct laccel_operand - Memory of a program, pinned
+ * struct laccel_operand - Pinned memory of a program
  * @pages: the pages in order; NULL if the command has no such operand
- * @offset: of the first byte in the first page
+ * @offset: offset of the first byte in the first page
  */
 struct laccel_operand {
 	struct page *const *pages;
@@ -91,17 +91,17 @@ struct laccel_operand {
 };
 
 /**
- * struct laccel_slice - A part of a command
- * @opcode: enum laccel_opcode; one that the device announces
- * @backward: COPY: the last byte first, as memmove() does
- * @last: SHA256: what follows is the end of the message
- * @length: bytes, of each operand; at most max_slice, a multiple of 64 but at
- *	the command's end and where a program's memory has a hole
- * @operands: memory to read, or to write if the command does
- * @value: FILL: the pattern, as it is to begin in this slice; arg0 of the vendor's
- *	commands; CRC32C: the CRC so far.
- *	The driver returns here what the program gets as result: the CRC, a
- *	vendor's result, for COMPARE how many bytes of the slice are the same
+ * struct laccel_slice - Part of a command
+ * @opcode: enum laccel_opcode, one that the device announces
+ * @backward: COPY: move the last byte first, as memmove() does
+ * @last: SHA256: the slice is the end of the message
+ * @length: bytes of each operand; at most max_slice, and a multiple of 64 except at
+ *	the end of the command and before a hole in the program's memory
+ * @operands: memory to read, or to write if the command writes the operand
+ * @value: on entry, FILL: the pattern, rotated to begin with this slice; vendor's
+ *	commands: arg0; CRC32C: the CRC so far.
+ *	On return, the result for the program: the CRC, the result of a vendor's
+ *	command, or for COMPARE the number of equal bytes at the start of the slice
  * @sha256: SHA256: the state so far; the driver updates it
  */
 struct laccel_slice {
@@ -115,10 +115,10 @@ struct laccel_slice {
 };
 
 /**
- * struct laccel_piece - A part of a slice that lies in one page of each operand
- * @at: the operands, mapped; NULL where there is none
+ * struct laccel_piece - Part of a slice that lies in one page of each operand
+ * @at: the mapped operands; NULL for an operand that does not exist
  * @length: bytes
- * @done: bytes of the slice that went before
+ * @done: bytes of the slice in the pieces before this one
  */
 struct laccel_piece {
 	void *at[LACCEL_OPERANDS];
@@ -132,61 +132,61 @@ typedef int laccel_step_fn(struct laccel_slice *slice, const struct laccel_piece
 int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context);
 
 /**
- * struct laccel_ops - The hardware, seen by the core
+ * struct laccel_ops - Operations on the hardware
  *
  * A device that has queues and an MMU supplies all operations but execute, any
- * other device execute alone.
+ * other device supplies execute alone.
  *
- * All but execute may be called with interrupts on, under a mutex and from an
- * MMU notifier: they do not allocate with reclaim, and they wait for nothing
- * but the hardware, for a bounded time.
+ * The core may call all operations but execute with interrupts enabled, under a
+ * mutex and from an MMU notifier.  They must not allocate with reclaim, and may
+ * wait for the hardware only, for a bounded time.
  */
 struct laccel_ops {
 	/**
-	 * @execute: Do a slice of a command.
+	 * @execute: Execute a slice of a command.
 	 *
-	 * One at a time, in a worker of the device's own; may sleep, for a bounded
-	 * time.  Of a device that is reentrant several at once, also with preemption
-	 * disabled, so that it does not sleep.  Its pages stay while it runs, whatever
-	 * becomes of the program, so on return the device does not touch them any more.
-	 * Returns LACCEL_OK, LACCEL_DEVICE_ERROR, or for a vendor's command
-	 * LACCEL_BAD_FIELD.
+	 * The core calls it for one slice at a time, in a worker of the device; it may
+	 * sleep for a bounded time.  For a reentrant device the core also makes several
+	 * calls at once, with preemption disabled, so it must not sleep.  The pages stay
+	 * pinned until it returns, even if the program exits, so the device must not
+	 * access them after that.  Returns LACCEL_OK, LACCEL_DEVICE_ERROR, or for a
+	 * vendor's command LACCEL_BAD_FIELD.
 	 */
 	enum laccel_status (*execute)(struct laccel_device *ldev, struct laccel_slice *slice);
 	/**
-	 * @queue_start: Let the device fetch from the queue.
+	 * @queue_start: Start fetching from a queue.
 	 *
-	 * The slot is idle.  Returns 0, or -ENODEV and the slot stays idle.
+	 * The slot is idle on entry.  Returns 0, or -ENODEV with the slot still idle.
 	 */
 	int (*queue_start)(struct laccel_device *ldev, const struct laccel_queue_setup *setup);
 	/**
-	 * @queue_stop: End a queue.
+	 * @queue_stop: Stop a queue.
 	 *
-	 * Guarantees: on return the slot is idle, every command fetched has
-	 * its CQE, and there is no DMA and no interrupt for the queue any more.
-	 * Idempotent.  A device that does not stop in time is cut from memory and
-	 * reported by laccel_device_lost(); that too keeps the guarantee.
+	 * Guarantees: on return the slot is idle, every fetched command has its
+	 * CQE, and no more DMA or interrupt happens for the queue.
+	 * Idempotent.  If the device does not stop in time, the driver switches its bus
+	 * mastering off and calls laccel_device_lost(), which keeps the guarantee too.
 	 */
 	void (*queue_stop)(struct laccel_device *ldev, u32 slot);
 	/**
 	 * @queue_status: Report sq_head, retired, error, entry and value.
 	 *
-	 * Called for slots in use, running or not.  Does not sleep.
+	 * Called for slots in use, running or stopped.  Must not sleep.
 	 */
 	void (*queue_status)(struct laccel_device *ldev, u32 slot,
 			     struct laccel_queue_status *status);
 	/**
-	 * @flush: Forget translations.
+	 * @flush: Invalidate cached translations.
 	 *
-	 * Guarantees: on return no translation read before the call from the
-	 * tables at @root for an address in [@start, @last] is used any more, and
-	 * every DMA that used one has finished.  Failure as in @queue_stop.
+	 * Guarantees: on return the device uses no translation that it read before the
+	 * call from the tables at @root for an address in [@start, @last], and every
+	 * DMA that used one has finished.  Failure as in @queue_stop.
 	 */
 	void (*flush)(struct laccel_device *ldev, dma_addr_t root, u64 start, u64 last);
 	/**
 	 * @fault_reply: Answer a fault reported by laccel_fault().
 	 *
-	 * A @tag that is not current is ignored.  Does not sleep.
+	 * Ignores a @tag that is not current.  Must not sleep.
 	 */
 	void (*fault_reply)(struct laccel_device *ldev, u32 slot, u32 tag,
 			    enum laccel_answer answer);
@@ -196,9 +196,9 @@ struct laccel_ops {
 
 /**
  * struct laccel_pte_format - Bits of a device page-table entry
- * @valid: entry is in use
- * @write: leaf that may be written
- * @huge: 2 MiB leaf
+ * @valid: the entry is in use
+ * @write: the leaf may be written
+ * @huge: the entry is a 2 MiB leaf
  * @addr: bits that hold the DMA address
  *
  * Tables have four levels of 512 entries of 8 bytes, little-endian.
@@ -212,25 +212,25 @@ struct laccel_pte_format {
 
 /**
  * struct laccel_device - One accelerator
- * @commands: bit N: the device knows opcode N
+ * @commands: bit N: the device supports opcode N
  * @max_slice: with execute: the longest slice in bytes, a multiple of 64 up to
- *	1 MiB; it should take no longer than a neighbour cares to wait
- * @reentrant: with execute: it may be called by several at once, with preemption
- *	disabled, for slices of up to 64 KiB: programs that wait for their commands
- *	execute them in their own time
+ *	1 MiB; other programs wait while a slice executes, so it should be short
+ * @reentrant: with execute: the core may make several calls of it at once, with
+ *	preemption disabled, for slices of up to 64 KiB: programs that wait for their
+ *	commands execute them in their own time
  * @max_length: without execute: the longest command in bytes
- * @max_queues: without execute: hardware queues
+ * @max_queues: without execute: number of hardware queues
  * @max_entries: without execute: the longest SQ or CQ, a power of two, at most
  *	LACCEL_MAX_ENTRIES
  * @va_bits: without execute: operand addresses lie below 2^va_bits, at most 48
- * @pasid_bits: without execute: bits of a PASID that queues take, by which the IOMMU
- *	translates and device faults are reported all the same; 0: they take none
- * @pte: without execute: the device MMU's entries
+ * @pasid_bits: without execute: width of the PASIDs that queues take.  The IOMMU
+ *	translates by PASID, and the device still reports faults.  0: no PASIDs
+ * @pte: without execute: format of the device MMU's page-table entries
  * @doorbell: without execute: physical address of queue 0's doorbell page; the
- *	others follow, each PAGE_SIZE further on
+ *	pages of the other queues follow at intervals of PAGE_SIZE
  * @dev: the class device; a driver may set @dev.groups before registering
  *
- * The members above are the driver's to fill in, those below are the core's.
+ * The driver fills in the members above; the members below belong to the core.
  */
 struct laccel_device {
 	u64 commands;
@@ -246,16 +246,16 @@ struct laccel_device {
 	struct device dev;
 
 	/* private: */
-	const struct laccel_ops *driver_ops;	/* gone with the driver; open files stay */
-	bool mediated;				/* it has execute */
+	const struct laccel_ops *driver_ops;	/* invalid once the driver is unloaded */
+	bool mediated;				/* driver_ops has execute */
 	const struct laccel_ops __rcu *ops;	/* NULL: the device is gone, see core.h */
 	struct srcu_struct gate;
-	struct rw_semaphore bonds;		/* for reading while a bond of SVA is made */
+	struct rw_semaphore bonds;		/* read-locked while an SVA bond is made */
 	struct cdev cdev;
-	struct workqueue_struct *wq;		/* for the next two, and signals */
+	struct workqueue_struct *wq;		/* runs lost_work, feed_work and signals */
 	struct work_struct lost_work;
 	struct work_struct feed_work;
-	struct workqueue_struct **workers;	/* by slot, each made when it is first used */
+	struct workqueue_struct **workers;	/* by slot, created on first use */
 	struct mutex files_lock;		/* protects files */
 	struct list_head files;
 	struct ida slots;
@@ -263,8 +263,8 @@ struct laccel_device {
 	atomic_t nr_queues;
 	atomic_t nr_memories;
 	atomic64_t nr_refills;
-	atomic64_t signal_next;			/* ns; until then workers signal */
-	raw_spinlock_t slice_lock;		/* protects ready, and see mediated.c */
+	atomic64_t signal_next;			/* ns; workers send signals until then */
+	raw_spinlock_t slice_lock;		/* protects ready, see also mediated.c */
 	struct list_head ready;			/* files with slices to execute */
 };
 
@@ -276,10 +276,10 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
  * @parent: the hardware's device; DMA is mapped for it
  * @ops: the driver's operations
  * @type: the driver's struct
- * @member: its struct laccel_device, the first member
+ * @member: the struct laccel_device in it, which is the first member
  *
  * Context: may sleep.
- * Return: the driver's struct, zeroed, or NULL.  laccel_put() gives it back.
+ * Return: the driver's struct, zeroed, or NULL.  Release it with laccel_put().
  */
 #define laccel_alloc(parent, ops, type, member) ({				\
 	static_assert(offsetof(type, member) == 0);				\
