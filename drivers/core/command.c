@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What commands look like, for devices that do not read them by themselves.
+ * Formats and checks of commands, for devices that do not read commands themselves
  */
 #include <linux/nospec.h>
 
@@ -19,12 +19,12 @@ static const struct laccel_format laccel_formats[] = {
 	},
 };
 
-/* The vendor's have no operands. */
+/* Commands of the vendor have no operands. */
 static const struct laccel_format laccel_vendor_format = { .others = BIT(LACCEL_ARG0) };
 
 /**
- * laccel_command_format - What an opcode makes of the fields
- * @c: a command whose opcode has been found good
+ * laccel_command_format - Look up the format of a command
+ * @c: a command with a valid opcode
  *
  * Return: the opcode's format.
  */
@@ -36,7 +36,7 @@ const struct laccel_format *laccel_command_format(const struct laccel_command *c
 }
 
 /**
- * laccel_command_field - A field that may hold an address
+ * laccel_command_field - Read a field that may hold an address
  * @c: a command
  * @i: enum laccel_operand_index
  *
@@ -44,7 +44,14 @@ const struct laccel_format *laccel_command_format(const struct laccel_command *c
  */
 u64 laccel_command_field(const struct laccel_command *c, unsigned int i)
 {
-	return i == LACCEL_SRC ? c->sqe.src : i == LACCEL_DST ? c->sqe.dst : c->sqe.arg0;
+	switch (i) {
+	case LACCEL_SRC:
+		return c->sqe.src;
+	case LACCEL_DST:
+		return c->sqe.dst;
+	default:
+		return c->sqe.arg0;
+	}
 }
 
 static bool laccel_known(struct laccel_device *ldev, u8 opcode)
@@ -72,6 +79,7 @@ static bool laccel_bad_flags(const struct laccel_command *c)
 		known |= LACCEL_SQE_LINK;
 	if (c->sqe.opcode == LACCEL_OP_SHA256)
 		known |= LACCEL_SQE_LAST;
+
 	return c->sqe.flags & ~known;
 }
 
@@ -92,8 +100,12 @@ static bool laccel_bad_fields(const struct laccel_command *c)
 			return true;
 		}
 	}
-	return sqe->reserved0 || sqe->reserved1[0] || sqe->reserved1[1] || sqe->reserved1[2] ||
-	       sqe->length > (operands ? c->queue->obj.file->ldev->max_length : 0);
+
+	if (sqe->reserved0 || sqe->reserved1[0] || sqe->reserved1[1] || sqe->reserved1[2])
+		return true;
+	if (!operands)
+		return sqe->length;
+	return sqe->length > c->queue->obj.file->ldev->max_length;
 }
 
 static bool laccel_bad_specials(const struct laccel_sqe *sqe)
@@ -114,7 +126,7 @@ static bool laccel_bad_specials(const struct laccel_sqe *sqe)
 }
 
 /**
- * laccel_command_check - Is a command one that can be done?
+ * laccel_command_check - Check whether a command may be executed
  * @c: a command whose turn has come
  *
  * Return: enum laccel_status.
@@ -131,8 +143,8 @@ u16 laccel_command_check(const struct laccel_command *c)
 }
 
 /**
- * laccel_command_backward - Must the last byte be moved first, as memmove() does?
- * @c: a good command
+ * laccel_command_backward - Check whether to move the last byte first, as memmove() does
+ * @c: a valid command
  *
  * Return: whether a copy forwards would overwrite its source.
  */

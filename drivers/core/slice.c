@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Slices of commands: their operands are pinned, and mapped piece by piece for
- * the driver that executes them.
+ * Slices of commands: pin their operands, and map them piece by piece for the driver that
+ * executes them
  */
 #include <linux/delay.h>
 #include <linux/highmem.h>
@@ -13,7 +13,7 @@
 
 #define LACCEL_SHA256_LIMIT BIT_ULL(61)	/* bytes */
 
-/* Pages of its own, not for long, as direct I/O has. */
+/* Pin pages for one slice only, without FOLL_LONGTERM, as direct I/O does. */
 static struct laccel_pin *laccel_pin_range(struct laccel_command *c, unsigned long addr,
 					   u32 length, bool write)
 {
@@ -22,14 +22,17 @@ static struct laccel_pin *laccel_pin_range(struct laccel_command *c, unsigned lo
 
 	if (!pin)
 		goto err_short;
+
 	kref_init(&pin->ref);
 	pin->file = file;
 	pin->addr = addr & PAGE_MASK;
 	pin->span = (addr + length - 1 - pin->addr) / PAGE_SIZE + 1;
 	pin->write = write;
+
 	pin->pages = kmalloc_array(pin->span, sizeof(*pin->pages), GFP_KERNEL_ACCOUNT);
 	if (!pin->pages)
 		goto err_free;
+
 	if (laccel_pin_present(pin, pin->pages, 0))
 		c->short_of_memory = true;
 	return pin;
@@ -42,8 +45,8 @@ err_short:
 }
 
 /*
- * How many of @length bytes at @addr does a pin have, up to the first hole; with
- * @backward, counted from the end?
+ * Return how many of @length bytes at @addr are pinned up to the first hole, or counted from
+ * the end if @backward.
  */
 static u32 laccel_pin_reach(const struct laccel_pin *pin, unsigned long addr, u32 length,
 			    bool backward)
@@ -54,15 +57,18 @@ static u32 laccel_pin_reach(const struct laccel_pin *pin, unsigned long addr, u3
 
 	if (!backward) {
 		hole = find_next_bit(pin->holes, end, first);
-		return hole < end ? max(pin->addr + hole * PAGE_SIZE, addr) - addr : length;
+		if (hole >= end)
+			return length;
+		return max(pin->addr + hole * PAGE_SIZE, addr) - addr;
 	}
+
 	hole = find_last_bit(pin->holes, end);
 	if (hole >= end || hole < first)
 		return length;
 	return addr + length - min(pin->addr + (hole + 1) * PAGE_SIZE, addr + length);
 }
 
-/* The pages of a chunk; what is not there is pinned again, if it can be. */
+/* Get the pinned pages of a chunk; pin missing pages again, if possible. */
 static struct laccel_pin *laccel_pin_in_chunk(struct laccel_mem *mem, unsigned long addr,
 					      u32 length)
 {
@@ -72,19 +78,24 @@ static struct laccel_pin *laccel_pin_in_chunk(struct laccel_mem *mem, unsigned l
 
 	do {
 		pin = laccel_chunk_pin(mem, addr);
-		reach = pin ? laccel_pin_reach(pin, addr, length, false) : 0;
+		reach = 0;
+		if (pin)
+			reach = laccel_pin_reach(pin, addr, length, false);
 		if (reach == length)
 			return pin;
+
 		if (pin)
 			laccel_pin_put(pin);
+
 		ret = laccel_chunk_fill(mem, addr + reach);
 		if (!ret)
 			atomic64_inc(&mem->obj.file->ldev->nr_refills);
 	} while (!ret || ret == -EAGAIN);
+
 	return NULL;
 }
 
-/* What is registered is pinned already, if it is in one chunk. */
+/* Use the pages of a registration, which are pinned already, if one chunk has them all. */
 static struct laccel_pin *laccel_pin_registered(struct laccel_file *file, unsigned long addr,
 						u32 length, bool write)
 {
@@ -94,14 +105,16 @@ static struct laccel_pin *laccel_pin_registered(struct laccel_file *file, unsign
 
 	if (!mem)
 		return NULL;
+
 	if (last <= mem->range.last && last / LACCEL_CHUNK_SIZE == addr / LACCEL_CHUNK_SIZE &&
 	    (mem->write || !write))
 		pin = laccel_pin_in_chunk(mem, addr, length);
+
 	laccel_mem_put(mem);
 	return pin;
 }
 
-/* Returns how much of an operand can be reached. */
+/* Pin an operand.  Return how many bytes of it can be reached. */
 static u32 laccel_operand_pin(struct laccel_command *c, unsigned int i, unsigned long addr,
 			      u32 length, bool write)
 {
@@ -110,7 +123,10 @@ static u32 laccel_operand_pin(struct laccel_command *c, unsigned int i, unsigned
 	c->pins[i] = laccel_pin_registered(file, addr, length, write);
 	if (!c->pins[i])
 		c->pins[i] = laccel_pin_range(c, addr, length, write);
-	return c->pins[i] ? laccel_pin_reach(c->pins[i], addr, length, c->slice.backward) : 0;
+
+	if (!c->pins[i])
+		return 0;
+	return laccel_pin_reach(c->pins[i], addr, length, c->slice.backward);
 }
 
 static struct laccel_operand laccel_operand(const struct laccel_pin *pin, unsigned long addr)
@@ -123,7 +139,7 @@ static struct laccel_operand laccel_operand(const struct laccel_pin *pin, unsign
 	};
 }
 
-/* Pin the operands of a slice; it may come out shorter. */
+/* Pin the operands of a slice, and shorten it to the bytes that all of them can reach. */
 static void laccel_slice_pin(struct laccel_command *c)
 {
 	const struct laccel_format *format = laccel_command_format(c);
@@ -139,21 +155,29 @@ static void laccel_slice_pin(struct laccel_command *c)
 
 		if (!((format->reads | format->writes) & BIT(i)))
 			continue;
+
 		c->short_of_memory = false;
 		reach = laccel_operand_pin(c, i, addr, wanted, format->writes & BIT(i));
 		if (reach >= slice->length)
 			continue;
+
 		cut_short = c->short_of_memory;
 		slice->length = reach;
-		c->fault_addr = slice->backward ? addr + wanted - reach - 1 : addr + reach;
+		if (slice->backward)
+			c->fault_addr = addr + wanted - reach - 1;
+		else
+			c->fault_addr = addr + reach;
 	}
+
 	c->short_of_memory = cut_short;
-	/* A message is hashed whole or not at all. */
+	/* Hash the whole part of a message or nothing. */
 	if (c->sqe.opcode == LACCEL_OP_SHA256 && slice->length < wanted)
 		slice->length = 0;
 	if (!slice->length)
 		return;
-	at += slice->backward ? wanted - slice->length : 0;
+
+	if (slice->backward)
+		at += wanted - slice->length;
 	for (i = 0; i < LACCEL_OPERANDS; i++)
 		if ((format->reads | format->writes) & BIT(i))
 			slice->operands[i] = laccel_operand(c->pins[i],
@@ -169,7 +193,7 @@ static void *laccel_operand_map(const struct laccel_operand *operand, u32 at)
 	return kmap_local_page(operand->pages[offset / PAGE_SIZE]) + offset_in_page(offset);
 }
 
-/* SHA256's state: two pages at most. */
+/* Copy the state of SHA256, which lies in two pages at most. */
 static void laccel_sha256_copy(const struct laccel_operand *operand, struct laccel_sha256 *state,
 			       bool store)
 {
@@ -179,6 +203,7 @@ static void laccel_sha256_copy(const struct laccel_operand *operand, struct lacc
 	for (done = 0; done < sizeof(*state); done += n) {
 		n = min_t(u32, sizeof(*state) - done,
 			  PAGE_SIZE - offset_in_page(operand->offset + done));
+
 		page = laccel_operand_map(operand, done);
 		if (store)
 			memcpy(page, (void *)state + done, n);
@@ -188,7 +213,7 @@ static void laccel_sha256_copy(const struct laccel_operand *operand, struct lacc
 	}
 }
 
-/* Once it is pinned, read it, but once only. */
+/* Read the state of SHA256 from its pinned pages, only once for a command. */
 static u16 laccel_sha256_load(struct laccel_command *c)
 {
 	struct laccel_sha256 *state = &c->slice.sha256;
@@ -198,12 +223,14 @@ static u16 laccel_sha256_load(struct laccel_command *c)
 
 	c->loaded = true;
 	laccel_sha256_copy(&c->sha256, state, false);
-	return state->bytes % 64 || state->bytes >= LACCEL_SHA256_LIMIT ||
-	       state->bytes + c->sqe.length >= LACCEL_SHA256_LIMIT ?
-	       LACCEL_BAD_FIELD : LACCEL_OK;
+
+	if (state->bytes % 64 || state->bytes >= LACCEL_SHA256_LIMIT ||
+	    state->bytes + c->sqe.length >= LACCEL_SHA256_LIMIT)
+		return LACCEL_BAD_FIELD;
+	return LACCEL_OK;
 }
 
-/* Pinned with every slice, for the last one writes to it. */
+/* Pin the state of SHA256 with every slice, because the last slice writes it. */
 static u16 laccel_sha256_pin(struct laccel_command *c)
 {
 	u32 reach = laccel_operand_pin(c, LACCEL_DST, c->sqe.dst, sizeof(struct laccel_sha256),
@@ -213,6 +240,7 @@ static u16 laccel_sha256_pin(struct laccel_command *c)
 		c->fault_addr = c->sqe.dst + reach;
 		return LACCEL_PAGE_FAULT;
 	}
+
 	c->sha256 = laccel_operand(c->pins[LACCEL_DST], c->sqe.dst);
 	return laccel_sha256_load(c);
 }
@@ -221,9 +249,10 @@ static void laccel_slice_begin(struct laccel_command *c)
 {
 	struct laccel_slice *slice = &c->slice;
 
-	/* A slice that was cut at a hole may have ended anywhere. */
+	/* The slice before may have been cut at a hole, at any byte. */
 	if (c->sqe.opcode == LACCEL_OP_FILL)
 		slice->value = ror64(c->sqe.arg0, c->done % 8 * 8);
+
 	slice->length = min(c->sqe.length - c->done, c->queue->obj.file->ldev->max_slice);
 	slice->last = c->sqe.flags & LACCEL_SQE_LAST && c->done + slice->length == c->sqe.length;
 }
@@ -243,18 +272,21 @@ static u16 laccel_command_pin(struct laccel_command *c)
 	laccel_slice_begin(c);
 	if (!slice->length)
 		return LACCEL_OK;
+
 	laccel_slice_pin(c);
-	return slice->length ? LACCEL_OK : LACCEL_PAGE_FAULT;
+	if (!slice->length)
+		return LACCEL_PAGE_FAULT;
+	return LACCEL_OK;
 }
 
 /**
  * laccel_slice_prepare - Pin the next slice of a command
- * @c: a good command that has no slice now
+ * @c: a valid command that has no slice now
  *
  * Context: may wait for user space; no locks held.
  * Return: LACCEL_OK; LACCEL_PAGE_FAULT; LACCEL_DEVICE_ERROR if memory is short;
- * LACCEL_CANCELED if the process is gone; LACCEL_BAD_FIELD for a state of SHA256 that
- * is none.  laccel_slice_release() in any case.
+ * LACCEL_CANCELED if the process is gone; LACCEL_BAD_FIELD for an invalid state of
+ * SHA256.  The caller calls laccel_slice_release() in any case.
  */
 u16 laccel_slice_prepare(struct laccel_command *c)
 {
@@ -264,13 +296,15 @@ u16 laccel_slice_prepare(struct laccel_command *c)
 
 	for (tries = 0;; tries++) {
 		/*
-		 * Workers that hold the users in turn would keep the process's memory, and
-		 * its commands, alive as long as there are commands.
+		 * Give up when the process is gone: workers that hold mm_users in turn would
+		 * keep its memory, and its commands, alive as long as there are commands.
 		 */
 		if (laccel_mm_is_orphan(mm) || !mmget_not_zero(mm))
 			return LACCEL_CANCELED;
+
 		status = laccel_command_pin(c);
 		mmput_async(mm);
+
 		if (status != LACCEL_PAGE_FAULT || !c->short_of_memory)
 			return status;
 		if (tries == LACCEL_TRIES)
@@ -298,7 +332,7 @@ void laccel_slice_release(struct laccel_command *c)
 	}
 }
 
-/* Part of an operand that is left, or SHA256's state.  Returns its length. */
+/* Find the remaining part of an operand, or the state of SHA256.  Return its length. */
 static u32 laccel_inline_operand(const struct laccel_command *c, unsigned int i, u64 *addr)
 {
 	const struct laccel_format *format = laccel_command_format(c);
@@ -308,15 +342,16 @@ static u32 laccel_inline_operand(const struct laccel_command *c, unsigned int i,
 		return sizeof(struct laccel_sha256);
 	if (!((format->reads | format->writes) & BIT(i)))
 		return 0;
+
 	if (!c->slice.backward)
 		*addr += c->done;
 	return c->slice.length;
 }
 
 /*
- * Is it none that GUP would complain about, as in pin.c?  Asked near the process's own stack
- * only; below another (MAP_GROWSDOWN) GUP complains once an hour, as it does for direct I/O.
- * And GUP takes tagged addresses, where the workers know none.
+ * Reject addresses near the process's own stack for which GUP would log a complaint, as in
+ * pin.c.  Below any other stack (MAP_GROWSDOWN) GUP complains once an hour, as it does for
+ * direct I/O.  Reject tagged addresses, too: GUP takes them, but the workers do not.
  */
 static bool laccel_inline_allowed(u64 addr, u32 length)
 {
@@ -330,13 +365,14 @@ static bool laccel_inline_allowed(u64 addr, u32 length)
 		return true;
 	if (!mmap_read_trylock(mm))
 		return false;
+
 	vma = vma_lookup(mm, addr);
 	allowed = vma && length <= vma->vm_end - addr;
 	mmap_read_unlock(mm);
 	return allowed;
 }
 
-/* Returns false if an operand is not all there, with the right to write to what is written. */
+/* Pin an operand.  Return false unless all of it is present, and writable if it is written. */
 static bool laccel_inline_pin(struct laccel_command *c, struct laccel_inline_pins *pins,
 			      unsigned int i)
 {
@@ -356,22 +392,24 @@ static bool laccel_inline_pin(struct laccel_command *c, struct laccel_inline_pin
 	pins->write[i] = state || laccel_command_format(c)->writes & BIT(i);
 	if (pins->write[i])
 		flags |= FOLL_WRITE;
+
 	wanted = DIV_ROUND_UP(offset_in_page(addr) + length, PAGE_SIZE);
 	pins->npages[i] = pin_user_pages_fast(addr & PAGE_MASK, wanted, flags, pins->pages[i]);
+
 	operand->pages = pins->pages[i];
 	operand->offset = offset_in_page(addr);
 	return pins->npages[i] == wanted;
 }
 
 /**
- * laccel_slice_pin_inline - Pin all that is left of a command, if it is there
- * @c: a good command of the caller's that has no slice now, LACCEL_INLINE_BYTES at most
+ * laccel_slice_pin_inline - Pin the rest of a command, if all of it is present
+ * @c: a valid command of the caller that has no slice now, LACCEL_INLINE_BYTES at most
  * @pins: filled in
  *
- * Context: the caller of KICK; no locks held.  Waits for no page.
- * Return: LACCEL_OK; LACCEL_PAGE_FAULT if it is one for laccel_slice_prepare(), which finds
- * out why; LACCEL_BAD_FIELD for a state of SHA256 that is none.  laccel_slice_unpin_inline()
- * in any case.
+ * Context: the caller of KICK; no locks held.  Does not wait for pages.
+ * Return: LACCEL_OK; LACCEL_PAGE_FAULT if laccel_slice_prepare() has to find out why pages
+ * are missing; LACCEL_BAD_FIELD for an invalid state of SHA256.  The caller calls
+ * laccel_slice_unpin_inline() in any case.
  */
 u16 laccel_slice_pin_inline(struct laccel_command *c, struct laccel_inline_pins *pins)
 {
@@ -381,15 +419,19 @@ u16 laccel_slice_pin_inline(struct laccel_command *c, struct laccel_inline_pins 
 	laccel_slice_begin(c);
 	if (c->done + c->slice.length < c->sqe.length)
 		return LACCEL_PAGE_FAULT;
+
 	for (i = 0; i < LACCEL_OPERANDS; i++)
 		if (!laccel_inline_pin(c, pins, i))
 			return LACCEL_PAGE_FAULT;
-	return c->sqe.opcode == LACCEL_OP_SHA256 ? laccel_sha256_load(c) : LACCEL_OK;
+
+	if (c->sqe.opcode == LACCEL_OP_SHA256)
+		return laccel_sha256_load(c);
+	return LACCEL_OK;
 }
 
 /**
- * laccel_slice_unpin_inline - Return what laccel_slice_pin_inline() has pinned
- * @pins: its pages
+ * laccel_slice_unpin_inline - Unpin the pages of laccel_slice_pin_inline()
+ * @pins: the pages
  *
  * Context: takes locks that may be held over allocation.
  */
@@ -404,7 +446,7 @@ void laccel_slice_unpin_inline(struct laccel_inline_pins *pins)
 }
 
 /**
- * laccel_slice_store_sha256 - Write a state of SHA256 back
+ * laccel_slice_store_sha256 - Write the state of SHA256 back
  * @c: the command, after its last slice
  *
  * Context: does not sleep.
@@ -414,7 +456,7 @@ void laccel_slice_store_sha256(struct laccel_command *c)
 	laccel_sha256_copy(&c->sha256, &c->slice.sha256, true);
 }
 
-/* The part that starts at @at, or with backward ends there. */
+/* Return the length of the piece that starts at @at, or that ends there if @backward. */
 static u32 laccel_piece_length(const struct laccel_slice *slice, u32 at)
 {
 	u32 length = slice->backward ? at : slice->length - at;
@@ -425,6 +467,7 @@ static u32 laccel_piece_length(const struct laccel_slice *slice, u32 at)
 
 		if (!slice->operands[i].pages)
 			continue;
+
 		if (slice->backward)
 			length = min_t(u32, length, offset_in_page(offset - 1) + 1);
 		else
@@ -434,14 +477,14 @@ static u32 laccel_piece_length(const struct laccel_slice *slice, u32 at)
 }
 
 /**
- * laccel_slice_walk - Go through a slice, by parts that lie in one page
- * @slice: what execute() was given
- * @step: called for each part in turn; other than 0 ends the walk
- * @context: for @step
+ * laccel_slice_walk - Call a function for each piece of a slice
+ * @slice: the slice that execute() was given
+ * @step: called for each piece in turn; a return value other than 0 ends the walk
+ * @context: passed to @step
  *
- * Context: that of execute(); @step must not sleep for long, the pages are mapped
- * for this processor.
- * Return: what @step returned last, 0 for a slice without bytes.
+ * Context: that of execute(); @step must not sleep for long, because the pages are
+ * mapped for this processor.
+ * Return: the last return value of @step, 0 for a slice without bytes.
  */
 int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context)
 {
@@ -454,8 +497,10 @@ int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *co
 		piece.length = laccel_piece_length(slice, at);
 		if (slice->backward)
 			at -= piece.length;
+
 		for (i = 0; i < LACCEL_OPERANDS; i++)
 			piece.at[i] = laccel_operand_map(&slice->operands[i], at);
+
 		ret = step(slice, &piece, context);
 		for (i = LACCEL_OPERANDS - 1; i >= 0; i--)
 			if (piece.at[i])
