@@ -8,16 +8,16 @@
 #include "core.h"
 
 /*
- * Mapping offsets name a region and a slot.  They are unique within a device:
- * all its files share one address_space, and a zap must hit one queue alone.
+ * A mapping offset names a region and a slot.  Offsets are unique within a device: all its
+ * files share one address_space, and a zap must hit one queue only.
  */
 #define LACCEL_REGION_SHIFT 40
-#define LACCEL_SLOT_SHIFT 20	/* more than the longest ring */
+#define LACCEL_SLOT_SHIFT 20	/* longer than any ring */
 
 /**
- * laccel_mmap_offset - Where a region of a queue is mapped from
- * @region: which part
- * @slot: of which queue
+ * laccel_mmap_offset - Calculate the mapping offset of a region of a queue
+ * @region: the region
+ * @slot: slot of the queue
  *
  * Return: the offset, in bytes.
  */
@@ -49,8 +49,9 @@ static int laccel_vma_mremap(struct vm_area_struct *vma)
 }
 
 /*
- * The doorbell page while the queue lives, the dummy page before and after.  The page table
- * is allocated here, which may take long: not in the gate, where others would wait for it.
+ * Map the doorbell page while the queue lives, and the dummy page before and after.  The
+ * insertion may allocate a page table, which may take long, so stay outside the gate, where
+ * others would wait.
  */
 static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queue *queue)
 {
@@ -58,7 +59,7 @@ static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queu
 	struct laccel_file *file = queue->obj.file;
 	vm_fault_t ret = 0;
 
-	/* Who ends queues need not wait for faults on dead ones. */
+	/* Skip the lock for a dead queue, so that teardown does not wait for its faults. */
 	if (!READ_ONCE(queue->dead) && vma->vm_mm == file->mm) {
 		down_read(&file->doorbells);
 		if (!READ_ONCE(queue->dead))
@@ -67,10 +68,16 @@ static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queu
 						  pgprot_noncached(vma->vm_page_prot));
 		up_read(&file->doorbells);
 	}
-	return ret ?: vmf_insert_pfn(vma, vmf->address, page_to_pfn(file->dummy));
+
+	if (ret)
+		return ret;
+	return vmf_insert_pfn(vma, vmf->address, page_to_pfn(file->dummy));
 }
 
-/* What is mapped there, or NULL if it is a doorbell.  A mapping shows all of its region. */
+/*
+ * Return the memory that is mapped at an address, or NULL if it is a doorbell.  A mapping
+ * always covers its whole region.
+ */
 static void *laccel_vma_memory(struct vm_area_struct *vma, unsigned long addr)
 {
 	struct laccel_queue *queue = vma->vm_private_data;
@@ -97,7 +104,7 @@ static vm_fault_t laccel_vma_fault(struct vm_fault *vmf)
 	return vmf_insert_pfn(vmf->vma, vmf->address, PHYS_PFN(virt_to_phys(memory)));
 }
 
-/* For debuggers; but to a device an access is more than a look. */
+/* Let debuggers access all regions but doorbells, where an access has side effects. */
 static int laccel_vma_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len,
 			     int write)
 {
@@ -105,6 +112,7 @@ static int laccel_vma_access(struct vm_area_struct *vma, unsigned long addr, voi
 
 	if (!memory || (write && !(vma->vm_flags & VM_WRITE)))
 		return -EACCES;
+
 	len = min_t(unsigned long, len, vma->vm_end - addr);
 	if (write)
 		memcpy(memory, buf, len);
@@ -122,7 +130,7 @@ static const struct vm_operations_struct laccel_vm_ops = {
 	.access = laccel_vma_access,
 };
 
-/* A reference to the file's queue that has the slot, or NULL. */
+/* Find the file's queue that has a slot, and take a reference to it. */
 static struct laccel_queue *laccel_queue_of_slot(struct laccel_file *file, u32 slot)
 {
 	struct laccel_device *ldev = file->ldev;
@@ -133,8 +141,10 @@ static struct laccel_queue *laccel_queue_of_slot(struct laccel_file *file, u32 s
 	if (slot < ldev->max_queues)
 		queue = srcu_dereference(ldev->queues[array_index_nospec(slot, ldev->max_queues)],
 					 &ldev->gate);
+
 	if (queue && (queue->obj.file != file || !kref_get_unless_zero(&queue->ref)))
 		queue = NULL;
+
 	laccel_leave(ldev, idx);
 	return queue;
 }
@@ -164,6 +174,7 @@ static int laccel_mmap_check(struct vm_area_struct *vma, struct laccel_queue *qu
 		return -EPERM;
 	if (region == LACCEL_REGION_SQ || region == LACCEL_REGION_DOORBELL)
 		return 0;
+
 	if (vma->vm_flags & VM_WRITE)
 		return -EACCES;
 	vm_flags_clear(vma, VM_MAYWRITE);
@@ -187,8 +198,11 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
 	queue = laccel_queue_of_slot(file, slot);
 	if (!queue)
 		return -EINVAL;
-	/* Looked at again: with its first queue the file has become somebody's. */
-	ret = laccel_foreign(file) ? -EPERM : laccel_mmap_check(vma, queue, region);
+
+	/* Check the owner again: the file was bound to one when its first queue was made. */
+	ret = -EPERM;
+	if (!laccel_foreign(file))
+		ret = laccel_mmap_check(vma, queue, region);
 	if (ret) {
 		laccel_queue_put(queue);
 		return ret;
@@ -202,19 +216,20 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
 }
 
 /**
- * laccel_zap_doorbells - Doorbells of some slots lead to the device no more
+ * laccel_zap_doorbells - Unmap the doorbell pages of a range of slots
  * @file: an open file
  * @slot: the first slot
- * @count: how many
+ * @count: number of slots
  *
- * Context: no queue of these slots and this file is alive; may sleep, and wait for the
- * memory of the file's program, but not under its notifier lock.
+ * Context: the file has no live queue in these slots; may sleep, and wait for the memory
+ * of the file's program, so the notifier lock of the file must not be held.
  */
 void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count)
 {
-	/* See those end that saw one alive. */
+	/* Wait for faults that saw a queue alive; later ones skip the lock. */
 	down_write(&file->doorbells);
 	up_write(&file->doorbells);
+
 	unmap_mapping_range(file->mapping, laccel_mmap_offset(LACCEL_REGION_DOORBELL, slot),
 			    (u64)count << LACCEL_SLOT_SHIFT, 1);
 }

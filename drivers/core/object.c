@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ids: reserve one, build the object, answer the caller, publish.  Publishing
- * cannot fail, and nobody finds an object before it.
+ * Object ids: reserve one, build the object, answer the caller, publish.  Publishing cannot
+ * fail, and lookups find an object only after it.
  */
 #include "core.h"
 
 /**
- * laccel_object_reserve - Give an object its id
+ * laccel_object_reserve - Allocate the id of an object
  * @obj: the object
- * @file: whose
- * @type: which
+ * @file: the file it belongs to
+ * @type: its type
  *
  * Context: file->lock held.
  * Return: 0 or -ENOMEM.
@@ -20,29 +20,31 @@ int laccel_object_reserve(struct laccel_object *obj, struct laccel_file *file,
 	int ret;
 
 	lockdep_assert_held(&file->lock);
+
 	obj->file = file;
 	obj->type = type;
 	ret = xa_alloc(&file->objects, &obj->id, obj, xa_limit_31b, GFP_KERNEL_ACCOUNT);
 	if (!ret)
 		return 0;
-	obj->id = 0;	/* xa_alloc() may have set it all the same */
+
+	obj->id = 0;	/* xa_alloc() may have set it even so */
 	return -ENOMEM;
 }
 
 /**
- * laccel_object_publish - Let the id be found
- * @obj: a reserved object, complete
+ * laccel_object_publish - Make an object visible to lookups
+ * @obj: a reserved object, completely initialized
  */
 void laccel_object_publish(struct laccel_object *obj)
 {
-	/* Complete: pairs with laccel_object_published(). */
+	/* Pairs with laccel_object_published(): a lookup sees the complete object. */
 	smp_store_release(&obj->published, true);
 }
 
 /**
- * laccel_object_abort - Give an id back that was not published
- * @obj: an object, reserved or not yet; others may look at it until file->lock has been
- *	taken once more
+ * laccel_object_abort - Free the id of an unpublished object
+ * @obj: an object, with or without an id; lookups may still see it until file->lock has
+ *	been taken once more
  */
 void laccel_object_abort(struct laccel_object *obj)
 {
@@ -57,12 +59,12 @@ static bool laccel_object_published(struct laccel_object *obj)
 }
 
 /**
- * laccel_object_find - The object of an id
- * @file: whose
+ * laccel_object_find - Look up an object by id
+ * @file: the file it belongs to
  * @id: any value
- * @type: which
+ * @type: its type
  *
- * Context: file->lock held, as long as the object is used.
+ * Context: file->lock held as long as the object is used.
  * Return: the object or NULL.
  */
 struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
@@ -72,23 +74,27 @@ struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
 
 	lockdep_assert_held(&file->lock);
 	obj = xa_load(&file->objects, id);
-	return laccel_object_published(obj) && obj->type == type ? obj : NULL;
+	if (!laccel_object_published(obj) || obj->type != type)
+		return NULL;
+	return obj;
 }
 
-/* Whoever takes the id out owns the object; what is not published stays. */
+/* Take a published object out of its file, so that the caller owns it. */
 static struct laccel_object *laccel_object_take(struct laccel_file *file, u32 id)
 {
 	XA_STATE(xas, &file->objects, id);
 	struct laccel_object *obj;
 
 	lockdep_assert_held(&file->lock);
+
 	xas_lock(&xas);
 	obj = xas_load(&xas);
-	/* What the xarray keeps at 0, which is no id, is no object. */
+	/* Index 0 is no id, but the xarray may keep an entry there, which is no object. */
 	if (!xa_is_zero(obj) && laccel_object_published(obj))
 		xas_store(&xas, NULL);
 	else
 		obj = NULL;
+
 	xas_unlock(&xas);
 	return obj;
 }
@@ -119,6 +125,7 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 	ret = laccel_lock(file);
 	if (ret)
 		return ret;
+
 	obj = laccel_object_take(file, arg->destroy.id);
 	mutex_unlock(&file->lock);
 	if (!obj)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device page tables: four levels of 512 entries, leaves of 4 KiB and 2 MiB.
+ * Device page tables: four levels of 512 entries, leaves of 4 KiB and 2 MiB
  *
- * Tables come and go under file->lock.  Links between them and their DMA mappings
+ * Tables are allocated and freed under file->lock.  Links between them and their DMA mappings
  * change under the notifier lock as well, because the device follows them.
  *
- * A table is idle while no chunk and no other table uses it.  Some idle tables
- * stay where they are, because memory is often registered where it was before.
+ * A table is idle while no chunk, segment or other table uses it.  A file keeps some idle
+ * tables linked, because programs often register memory where they did before.
  */
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>
@@ -16,7 +16,7 @@
 
 #define LACCEL_LEVEL_ROOT 3
 
-/* Idle tables that a file keeps: those of 128 MiB of small pages. */
+/* Maximum number of idle tables of a file: those of 128 MiB of small pages */
 #define LACCEL_IDLE_TABLES 64
 
 static struct laccel_table *laccel_table_alloc(struct laccel_file *file, unsigned int level)
@@ -28,11 +28,13 @@ static struct laccel_table *laccel_table_alloc(struct laccel_file *file, unsigne
 			     dev_to_node(file->ldev->dev.parent));
 	if (!table)
 		return NULL;
+
 	table->pte = (__le64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!table->pte) {
 		kfree(table);
 		return NULL;
 	}
+
 	table->level = level;
 	INIT_LIST_HEAD(&table->node);
 	INIT_LIST_HEAD(&table->idle);
@@ -75,7 +77,7 @@ static void laccel_table_unuse(struct laccel_file *file, struct laccel_table *ta
 		laccel_table_idle(file, table);
 }
 
-/* Let the device at a new table: the root if it has no parent. */
+/* Map a new table for the device, and link it to its parent unless it is the root. */
 static int laccel_table_link(struct laccel_file *file, struct laccel_table *table)
 {
 	struct device *dma_dev = file->ldev->dev.parent;
@@ -116,6 +118,7 @@ static struct laccel_table *laccel_table_new(struct laccel_file *file, struct la
 
 	if (!table)
 		return ERR_PTR(-ENOMEM);
+
 	table->parent = parent;
 	table->addr = ALIGN_DOWN(addr, BIT_ULL(laccel_table_shift(level + 1)));
 	ret = laccel_table_link(file, table);
@@ -123,6 +126,7 @@ static struct laccel_table *laccel_table_new(struct laccel_file *file, struct la
 		laccel_table_free(table);
 		return ERR_PTR(ret);
 	}
+
 	if (parent)
 		laccel_table_use(file, parent);
 	laccel_table_idle(file, table);
@@ -138,7 +142,7 @@ static void laccel_table_unmap(struct laccel_file *file, struct laccel_table *ta
 			     DMA_ATTR_REQUIRE_COHERENT);
 }
 
-/* Free an idle table, or the root; its parent may be idle then. */
+/* Free an idle table, or the root.  The parent may become idle. */
 static void laccel_table_remove(struct laccel_file *file, struct laccel_table *table)
 {
 	struct laccel_table *parent = table->parent;
@@ -151,10 +155,12 @@ static void laccel_table_remove(struct laccel_file *file, struct laccel_table *t
 		WRITE_ONCE(parent->pte[index], 0);
 		parent->child[index] = NULL;
 	}
+
 	if (section.ops)
 		laccel_pgtable_flush(file, section.ops, table->addr, table->addr +
 				     BIT_ULL(laccel_table_shift(table->level + 1)) - 1);
 	laccel_table_unmap(file, table);
+
 	if (!parent)
 		file->root = NULL;
 	laccel_end(file, &section);
@@ -187,20 +193,21 @@ int laccel_pgtable_init(struct laccel_file *file)
 
 	if (IS_ERR(root))
 		return PTR_ERR(root);
+
 	laccel_table_use(file, root);
 	file->root = root;
 	return 0;
 }
 
 /**
- * laccel_pgtable_get - The table that holds an address's leaf
+ * laccel_pgtable_get - Get the table that holds the leaf of an address
  * @file: a bound file
  * @addr: the address
  * @level: 0 for a 4 KiB leaf, 1 for a 2 MiB leaf
  *
- * Missing tables are made.  laccel_pgtable_put() returns the use.
+ * Allocate missing tables.  The caller is a user of the table until laccel_pgtable_put().
  *
- * Context: file->lock held.  In the place of a 2 MiB leaf no leaf of 4 KiB is used.
+ * Context: file->lock held.  No 4 KiB leaf is in use in the place of a 2 MiB leaf.
  * Return: the table; -ENODEV, -EPERM or -ENOMEM as an error pointer.
  */
 struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsigned int level)
@@ -209,21 +216,25 @@ struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsi
 
 	lockdep_assert_held(&file->lock);
 	while (table->level > level) {
-		child = table->child[laccel_table_index(addr, table->level)] ?:
-			laccel_table_new(file, table, addr);
+		child = table->child[laccel_table_index(addr, table->level)];
+		if (!child)
+			child = laccel_table_new(file, table, addr);
 		if (IS_ERR(child))
 			return child;
 		table = child;
 	}
+
 	laccel_table_use(file, table);
-	child = level ? table->child[laccel_table_index(addr, level)] : NULL;
-	if (child)
-		laccel_table_remove(file, child);
+	if (level) {
+		child = table->child[laccel_table_index(addr, level)];
+		if (child)
+			laccel_table_remove(file, child);
+	}
 	return table;
 }
 
 /**
- * laccel_pgtable_leaf - The entry of an address
+ * laccel_pgtable_leaf - Find the entry of an address
  * @table: the table laccel_pgtable_get() returned for it
  * @addr: the address
  *
@@ -235,11 +246,11 @@ __le64 *laccel_pgtable_leaf(struct laccel_table *table, u64 addr)
 }
 
 /**
- * laccel_pgtable_put - Return a use
+ * laccel_pgtable_put - Stop using a table
  * @file: a bound file
  * @table: from laccel_pgtable_get()
  *
- * Context: file->lock held; the leaves used are not valid.
+ * Context: file->lock held; the leaves that the caller used are no longer valid.
  */
 void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table)
 {
@@ -249,9 +260,9 @@ void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table)
 }
 
 /**
- * laccel_pgtable_flush - Make the device forget translations
+ * laccel_pgtable_flush - Flush translations of the device
  * @file: a bound file
- * @ops: the device, inside the gate
+ * @ops: operations of the device, inside the gate
  * @first: first address
  * @last: last address
  *
@@ -260,13 +271,13 @@ void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table)
 void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 first,
 			  u64 last)
 {
-	/* Cleared entries are seen by walks before the device is told. */
+	/* Walks of the device see the cleared entries before it begins the flush. */
 	dma_wmb();
 	ops->flush(file->ldev, file->root->dma, first, last);
 }
 
 /**
- * laccel_pgtable_down - Undo all DMA mappings: the device is gone
+ * laccel_pgtable_down - Undo all DMA mappings of a device that is gone
  * @file: an open file
  *
  * Context: notifier lock held.
@@ -281,7 +292,7 @@ void laccel_pgtable_down(struct laccel_file *file)
 
 /**
  * laccel_pgtable_fini - Free all tables
- * @file: a file without chunks that nobody else has, or that is being bound
+ * @file: a file without chunks and without other users, or one that is being bound
  */
 void laccel_pgtable_fini(struct laccel_file *file)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * SVA: the device uses the process's own page tables, by its PASID and the IOMMU.
- * Nothing is kept here but the bond: what changes in the tables the IOMMU hears of,
- * and what the device does not find there is brought in as for the processor.
+ * SVA: the device uses the process's own page tables, through the IOMMU and its PASID.  The
+ * core keeps only the bond: the IOMMU is notified of changes to the tables, and pages that
+ * the device does not find there are faulted in as for the processor.
  *
- *	laccel_sva_lacks()	why there can be no bond, with any process
- *	laccel_sva_try()	... with this one
- *	laccel_sva_bind()	one per file; the kernel counts those of a process
- *	laccel_sva_fault()	the device has met an address that is not there
+ *	laccel_sva_lacks()	reports why there can be no bond with any process
+ *	laccel_sva_try()	reports why there can be no bond with the caller
+ *	laccel_sva_bind()	makes the bond of a file; the kernel counts those of a process
+ *	laccel_sva_fault()	faults in an address that the device has not found
  */
 #include <linux/iommu.h>
 #include <linux/pci.h>
@@ -18,13 +18,13 @@
 
 static enum laccel_reason laccel_sva_lacks_pci(struct pci_dev *pdev)
 {
-	/* The IOMMU's driver has tried it when the device appeared. */
+	/* The IOMMU driver tried to enable these when the device appeared. */
 	if (!laccel_pci_ats(pdev))
 		return LACCEL_REASON_NO_ATS;
 	return laccel_pci_pasid(pdev) ? LACCEL_REASON_NONE : LACCEL_REASON_NO_ACS;
 }
 
-/* What does not depend on the process. */
+/* Check the conditions that do not depend on the process. */
 static enum laccel_reason laccel_sva_lacks_always(struct laccel_device *ldev)
 {
 	struct device *parent = ldev->dev.parent;
@@ -35,10 +35,12 @@ static enum laccel_reason laccel_sva_lacks_always(struct laccel_device *ldev)
 		return LACCEL_REASON_NO_IOMMU;
 	if (!laccel_max_pasids(parent))
 		return LACCEL_REASON_IOMMU_NO_PASID;
-	return dev_is_pci(parent) ? laccel_sva_lacks_pci(to_pci_dev(parent)) : LACCEL_REASON_NONE;
+	if (dev_is_pci(parent))
+		return laccel_sva_lacks_pci(to_pci_dev(parent));
+	return LACCEL_REASON_NONE;
 }
 
-/* What iommu_sva_bind_device() says; that memory is short is no reason. */
+/* Map errors of iommu_sva_bind_device() to reasons; -ENOMEM is transient, so it is none. */
 static enum laccel_reason laccel_sva_reason(long err)
 {
 	switch (err) {
@@ -56,7 +58,7 @@ static enum laccel_reason laccel_sva_reason(long err)
 }
 
 /**
- * laccel_sva_lacks - Why the device cannot use any process's page tables
+ * laccel_sva_lacks - Report why the device cannot use any process's page tables
  * @ldev: a device with queues
  *
  * Return: the first condition that fails.
@@ -70,17 +72,19 @@ enum laccel_reason laccel_sva_lacks(struct laccel_device *ldev)
 		return LACCEL_REASON_OLD_KERNEL;
 	if (!LACCEL_HAS_SVA)
 		return LACCEL_REASON_NO_SVA;
+
 	if (laccel_enter(ldev, &idx))
 		reason = laccel_sva_lacks_always(ldev);
 	laccel_leave(ldev, idx);
+
 	return reason;
 }
 
 /**
- * laccel_sva_try - Why the device cannot use the caller's page tables
- * @ldev: a device that could, by laccel_sva_lacks()
+ * laccel_sva_try - Report why the device cannot use the caller's page tables
+ * @ldev: a device that passes laccel_sva_lacks()
  *
- * Makes a bond and ends it.
+ * Make a bond and end it again.
  *
  * Context: may sleep; no locks held.
  * Return: the first condition that fails.
@@ -92,18 +96,20 @@ enum laccel_reason laccel_sva_try(struct laccel_device *ldev)
 	guard(rwsem_read)(&ldev->bonds);
 	if (rcu_access_pointer(ldev->ops))
 		sva = iommu_sva_bind_device(ldev->dev.parent, current->mm);
+
 	if (!IS_ERR(sva))
 		iommu_sva_unbind_device(sva);
+
 	return laccel_sva_reason(PTR_ERR_OR_ZERO(sva));
 }
 
 /**
- * laccel_sva_bind - Give a file its bond
+ * laccel_sva_bind - Make the bond of a file
  * @file: a file that is being bound to the caller, its mm set; locked
  *
- * Not made inside the gate: the kernel waits for the lock of the process's memory,
- * and others' destroys would wait for that process.  laccel_down() alone does, and then
- * finds the bond.  mm_count is held until it is gone.
+ * Do not enter the gate: the kernel waits for the process's mmap_lock, and destroying
+ * other programs' queues would then wait for that process.  Only laccel_down() waits
+ * for this function, and then finds the bond.  mm_count is held until the bond ends.
  *
  * Return: 0; -ENODEV; -ENOMEM; -EOPNOTSUPP.
  */
@@ -122,18 +128,19 @@ int laccel_sva_bind(struct laccel_file *file)
 		return -EOPNOTSUPP;
 	if (IS_ERR(sva))
 		return PTR_ERR(sva);
+
 	file->pasid = iommu_sva_get_pasid(sva);
 	file->sva = sva;
 	return 0;
 }
 
 /**
- * laccel_sva_unbind - End a file's bond, unless it has ended
+ * laccel_sva_unbind - End the bond of a file, unless it has ended
  * @file: a file whose queues have been stopped for good, its exit hook in place
  *
- * By the exit hook, a close or laccel_down(), whichever comes first.  When the process's
- * memory goes, the IOMMU's driver ends the same, and does not expect both: it comes
- * after the exit hook, which waits here for who is at it.
+ * The exit hook, a close or laccel_down() ends the bond, whichever comes first.  When the
+ * process's memory goes away, the IOMMU driver ends bonds too, and does not expect both.
+ * It runs after the exit hook, which waits on sva_lock for any other caller.
  *
  * Context: may sleep.
  */
@@ -145,7 +152,7 @@ void laccel_sva_unbind(struct laccel_file *file)
 	file->sva = NULL;
 }
 
-/* The pages are the process's business, not the device's: nobody has to hear of them. */
+/* Fault pages in.  The IOMMU tracks them, so pass the exit hook, which ignores changes. */
 static int laccel_sva_fill(struct laccel_file *file, struct laccel_fill *fill)
 {
 	int ret = -ENOMEM;
@@ -153,6 +160,7 @@ static int laccel_sva_fill(struct laccel_file *file, struct laccel_fill *fill)
 	fill->mm = file->mm;
 	fill->notifier = &file->exit_hook;
 	fill->pfns = laccel_scratch_get(file);
+
 	if (fill->pfns)
 		ret = laccel_fill_pages(fill);
 	laccel_scratch_put(file, fill->pfns);
@@ -160,8 +168,8 @@ static int laccel_sva_fill(struct laccel_file *file, struct laccel_fill *fill)
 }
 
 /*
- * The work that a fault belongs to, by what was filled for it before.  If there is none,
- * it is new; the more of that kind, the less is to be filled around it.
+ * Find the access stream that a fault continues, by the range filled for it last.  Start a new
+ * stream if there is none; the more faults in a row start one, the less is filled around.
  */
 static struct laccel_around *laccel_sva_stream(struct laccel_queue *queue, unsigned long addr)
 {
@@ -175,14 +183,16 @@ static struct laccel_around *laccel_sva_stream(struct laccel_queue *queue, unsig
 			return stream;
 		}
 	}
+
 	stream = &queue->streams[queue->next_stream++ % LACCEL_STREAMS];
 	*stream = (struct laccel_around) { .order = LACCEL_AROUND_ORDER };
 	if (queue->misses++ >= LACCEL_STREAMS)
 		stream->order -= min(queue->misses - LACCEL_STREAMS, LACCEL_AROUND_ORDER);
+
 	return stream;
 }
 
-/* As much as its stream is given, behind or before what it has had. */
+/* Choose the range to fill by the stream's order, adjacent to its last range. */
 static void laccel_sva_around(struct laccel_around *stream, struct laccel_fill *fill)
 {
 	unsigned long size;
@@ -191,6 +201,7 @@ static void laccel_sva_around(struct laccel_around *stream, struct laccel_fill *
 	size = PAGE_SIZE << stream->order;
 	fill->around_start = ALIGN_DOWN(fill->start, size);
 	fill->around_end = fill->around_start + size;
+
 	if (fill->start == stream->end)
 		fill->around_start = fill->start;
 	else if (fill->end == stream->start)
@@ -198,14 +209,14 @@ static void laccel_sva_around(struct laccel_around *stream, struct laccel_fill *
 }
 
 /**
- * laccel_sva_fault - Bring in a page, and perhaps some around it
+ * laccel_sva_fault - Fault in a page, and perhaps some around it
  * @queue: the queue whose command needs it
  * @addr: any address
- * @write: whether the device wants to write
+ * @write: whether the device writes
  *
  * Context: the queue's fault_work; may wait for user space; mm_users are held.
  * Return: 0; -EAGAIN if the addresses changed meanwhile; -EFAULT if the process
- * could not do it itself; -ENOMEM.
+ * could not access them itself; -ENOMEM.
  */
 int laccel_sva_fault(struct laccel_queue *queue, unsigned long addr, bool write)
 {
@@ -215,6 +226,7 @@ int laccel_sva_fault(struct laccel_queue *queue, unsigned long addr, bool write)
 
 	fill.end = fill.start + PAGE_SIZE;
 	laccel_sva_around(stream, &fill);
+
 	ret = laccel_sva_fill(queue->obj.file, &fill);
 	stream->start = fill.around_start;
 	stream->end = fill.around_end;
@@ -222,10 +234,10 @@ int laccel_sva_fault(struct laccel_queue *queue, unsigned long addr, bool write)
 }
 
 /**
- * laccel_sva_prefetch - Bring in a range before the device asks
+ * laccel_sva_prefetch - Fault in a range before the device needs it
  * @file: a file bound to the caller
  * @addr: first address, of a page
- * @end: behind the last page
+ * @end: end of the last page
  * @write: whether the device is going to write
  *
  * Context: may wait for user space; no locks held.
@@ -246,6 +258,7 @@ int laccel_sva_prefetch(struct laccel_file *file, unsigned long addr, unsigned l
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
+
 		fill.around_start = fill.start;
 		fill.around_end = fill.end;
 		ret = laccel_sva_fill(file, &fill);

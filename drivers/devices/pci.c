@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lite-accel PCI device, see Documentation/device-spec.rst.
+ * Driver of the lite-accel PCI device, see Documentation/device-spec.rst
  */
 #include <linux/bits.h>
 #include <linux/dma-mapping.h>
@@ -14,37 +14,37 @@
 #include <lite_accel/driver.h>
 #include <lite_accel/pci_regs.h>
 
-/* How long a stop or a flush may take before the device counts as hung. */
+/* Time after which a device counts as hung that has not finished a stop or a flush */
 #define LACCEL_PCI_TIMEOUT_US USEC_PER_SEC
 
 /*
- * Between two interrupts of a queue, at least.  A program can have one for each store to
- * its doorbell, on a CPU that is not its own: so they leave that CPU to others.
+ * Minimum time between two interrupts of a queue.  A program can cause one with each store to
+ * its doorbell, on a CPU that other programs use, so leave most of that CPU to them.
  */
 #define LACCEL_PCI_MODERATION_NS (20 * NSEC_PER_USEC)
 
-/* What a removed device reads as. */
+/* Value that registers of a removed device read as */
 #define LACCEL_PCI_GONE (~0ULL)
 
 struct laccel_pci;
 
 struct laccel_pci_vector {
 	struct laccel_pci *pci;
-	u64 queues;		/* bit per queue that uses it */
+	u64 queues;		/* bit N: queue N uses the vector */
 };
 
 struct laccel_pci {
 	struct laccel_device ldev;
 	struct pci_dev *pdev;
 	void __iomem *regs;
-	bool hung;		/* cut from memory; nothing is asked of it any more */
+	bool hung;		/* bus mastering is off; no more requests to the device */
 
 	struct laccel_status_block *status;	/* one per queue */
 	dma_addr_t status_dma;
 
-	spinlock_t flush_lock;	/* the device does one flush at a time */
+	spinlock_t flush_lock;	/* serializes flushes; the device does one at a time */
 
-	spinlock_t fault_lock;	/* protects fault_head; taken by interrupts too */
+	spinlock_t fault_lock;	/* protects fault_head; also taken by interrupts */
 	u32 fault_head;
 	u32 fault_entries;
 	struct laccel_fault_record *faults;
@@ -69,7 +69,7 @@ static void laccel_pci_write(struct laccel_pci *pci, u32 reg, u64 value)
 	writeq(value, pci->regs + reg);
 }
 
-/* Memory is given back after this, so the device is cut from it first. */
+/* Cut a hung device from memory first, because the memory is given back after this. */
 static void laccel_pci_hung(struct laccel_pci *pci, const char *what)
 {
 	pci_clear_master(pci->pdev);
@@ -84,8 +84,8 @@ static unsigned int laccel_pci_vector(struct laccel_pci *pci, u32 slot)
 }
 
 /*
- * Report what the device could not translate.  The ring holds all that was there when we
- * began; for what comes meanwhile there is another interrupt.
+ * Report the fault records in the ring.  Handle at most one ring's length, which holds all
+ * records that were there at the start; another interrupt follows for later ones.
  */
 static void laccel_pci_faults(struct laccel_pci *pci)
 {
@@ -101,7 +101,7 @@ static void laccel_pci_faults(struct laccel_pci *pci)
 		if (READ_ONCE(record->phase) != phase)
 			break;
 
-		/* The device writes the phase last. */
+		/* The device writes the phase last: read the rest of the record after it. */
 		dma_rmb();
 		laccel_fault(&pci->ldev, record->queue,
 			     &(struct laccel_fault) {
@@ -109,15 +109,16 @@ static void laccel_pci_faults(struct laccel_pci *pci)
 				     .tag = record->tag,
 				     .write = record->write,
 			     });
+
 		pci->fault_head++;
 	}
 	spin_unlock_irqrestore(&pci->fault_lock, flags);
 }
 
 /*
- * Poll until a register has one of the values, below 64, whose bits are in @wanted: nothing
- * else is an answer.  A device that is gone gives none.  read_poll_timeout_atomic() does not
- * look at the clock.
+ * Poll until a register has one of the values, below 64, whose bits are set in @wanted; ignore
+ * any other value.  Give up at once if the device is gone.  read_poll_timeout_atomic() would
+ * not look at the clock.
  */
 static bool laccel_pci_await(struct laccel_pci *pci, u32 reg, u64 wanted)
 {
@@ -133,13 +134,13 @@ static bool laccel_pci_await(struct laccel_pci *pci, u32 reg, u64 wanted)
 			     laccel_pci_read(pci, LACCEL_REG_ID) != LACCEL_ID))
 			return false;
 
-		/* We may have been away: look once more. */
+		/* Poll once more after the deadline, as this code may not have run meanwhile. */
 		late = ktime_after(ktime_get(), end);
 		cpu_relax();
 	}
 }
 
-/* Whether the device has confirmed it. */
+/* Stop a queue.  Return whether the device has confirmed it. */
 static bool laccel_pci_stop(struct laccel_pci *pci, u32 base)
 {
 	u32 state = base + LACCEL_QUEUE_STATE;
@@ -148,7 +149,7 @@ static bool laccel_pci_stop(struct laccel_pci *pci, u32 base)
 	if (!laccel_pci_await(pci, state, BIT(LACCEL_QUEUE_IDLE) | BIT(LACCEL_QUEUE_FAILED)))
 		return false;
 
-	/* It fails if it cannot write its last CQEs, with bus mastering off. */
+	/* The queue has failed if its last CQEs could not be written, with bus mastering off. */
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_STOP);
 	return laccel_pci_await(pci, state, BIT(LACCEL_QUEUE_IDLE));
 }
@@ -162,7 +163,7 @@ static void laccel_pci_queue_stop(struct laccel_device *ldev, u32 slot)
 	if (!laccel_pci_stop(pci, LACCEL_QUEUE(slot)))
 		laccel_pci_hung(pci, "stopping a queue");
 
-	/* No record is left in the ring when the slot is used again. */
+	/* Leave no fault record in the ring for the next queue of the slot. */
 	laccel_pci_faults(pci);
 }
 
@@ -175,7 +176,8 @@ static int laccel_pci_queue_start(struct laccel_device *ldev,
 
 	if (READ_ONCE(pci->hung))
 		return -ENODEV;
-	/* The device may not write there any more; what it had written was another queue's. */
+
+	/* Clear the status of the slot's previous queue; the device no longer writes it. */
 	memset(&pci->status[setup->slot], 0, sizeof(*pci->status));
 
 	laccel_pci_write(pci, base + LACCEL_QUEUE_SQ_BASE, setup->sq);
@@ -186,9 +188,11 @@ static int laccel_pci_queue_start(struct laccel_device *ldev,
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CONFIG,
 			 LACCEL_QUEUE_CONFIG_VALUE(setup->sq_log2, setup->cq_log2,
 						   laccel_pci_vector(pci, setup->slot)));
+
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_START);
 	if (laccel_pci_read(pci, base + LACCEL_QUEUE_STATE) == LACCEL_QUEUE_RUNNING)
 		return 0;
+
 	laccel_pci_queue_stop(ldev, setup->slot);
 	return -ENODEV;
 }
@@ -212,6 +216,7 @@ static void laccel_pci_flush(struct laccel_device *ldev, dma_addr_t root, u64 st
 	spin_lock(&pci->flush_lock);
 	if (READ_ONCE(pci->hung))
 		goto out;
+
 	laccel_pci_write(pci, LACCEL_REG_FLUSH_ROOT, root);
 	laccel_pci_write(pci, LACCEL_REG_FLUSH_START, start);
 	laccel_pci_write(pci, LACCEL_REG_FLUSH_LAST, last);
@@ -243,13 +248,14 @@ static const struct laccel_ops laccel_pci_ops = {
 	.fault_reply = laccel_pci_fault_reply,
 };
 
-/* The bits of a write-1-to-clear register that are @mask's, cleared. */
+/* Read and clear the bits in @mask of a write-1-to-clear register. */
 static u64 laccel_pci_take(struct laccel_pci *pci, u32 reg, u64 mask)
 {
 	u64 bits = laccel_pci_read(pci, reg);
 
 	if (bits == LACCEL_PCI_GONE && laccel_pci_read(pci, LACCEL_REG_ID) != LACCEL_ID)
 		return 0;
+
 	bits &= mask;
 	if (bits)
 		laccel_pci_write(pci, reg, bits);
@@ -323,8 +329,8 @@ static const struct attribute_group *laccel_pci_groups[] = {
 };
 
 /*
- * Has there been a reset?  It alone empties the TLB, which cannot be seen; but it also
- * takes the fault ring away and makes queues idle.  A device that is gone has not.
+ * Check whether the device has been reset.  Only a reset empties the TLB, which is not visible,
+ * but a reset also disables the fault ring and makes queues idle.  A removed device fails.
  */
 static bool laccel_pci_was_reset(struct laccel_pci *pci)
 {
@@ -332,6 +338,7 @@ static bool laccel_pci_was_reset(struct laccel_pci *pci)
 
 	if (laccel_pci_read(pci, LACCEL_REG_FAULT_ENTRIES))
 		return false;
+
 	for (i = 0; i < pci->ldev.max_queues; i++)
 		if (laccel_pci_read(pci, LACCEL_QUEUE(i) + LACCEL_QUEUE_STATE) !=
 		    LACCEL_QUEUE_IDLE)
@@ -340,13 +347,14 @@ static bool laccel_pci_was_reset(struct laccel_pci *pci)
 }
 
 /*
- * Let a device that has been reset at memory.  Without the reset it may go on with
- * queues and translations from before, whose memory is others' by now.
+ * Enable bus mastering for a device that has been reset.  Without the reset it could still
+ * use queues and translations from before, whose memory may have other owners by now.
  */
 static int laccel_pci_start(struct laccel_pci *pci)
 {
 	if (!laccel_pci_was_reset(pci)) {
-		dev_err(&pci->pdev->dev, "it has not been reset: kept from memory\n");
+		dev_err(&pci->pdev->dev,
+			"the device has not been reset: bus mastering stays off\n");
 		return -EIO;
 	}
 
@@ -398,7 +406,7 @@ static int laccel_pci_facts(struct laccel_pci *pci)
 	    LACCEL_CAPS_ENTRIES_LOG2(caps) > ilog2(LACCEL_MAX_ENTRIES) ||
 	    LACCEL_CAPS_STRIDE_LOG2(caps) != PAGE_SHIFT)
 		return dev_err_probe(&pci->pdev->dev, -ENODEV,
-				     "its registers are not those of a lite-accel device\n");
+				     "the registers are not those of a lite-accel device\n");
 
 	ldev->commands = laccel_pci_read(pci, LACCEL_REG_COMMANDS);
 	ldev->max_length = SZ_1G;
@@ -418,7 +426,7 @@ static int laccel_pci_facts(struct laccel_pci *pci)
 	return 0;
 }
 
-/* A BAR that is there, is memory, and holds at least @bytes. */
+/* Check that a BAR exists, is memory, and has at least @bytes. */
 static int laccel_pci_check_bar(struct pci_dev *pdev, int bar, resource_size_t bytes)
 {
 	if (pci_resource_flags(pdev, bar) & IORESOURCE_MEM && pci_resource_start(pdev, bar) &&
@@ -428,7 +436,7 @@ static int laccel_pci_check_bar(struct pci_dev *pdev, int bar, resource_size_t b
 			     bar, &bytes);
 }
 
-/* Programs map the doorbells: they have to be the device's, and no one else's. */
+/* Claim the doorbell BAR: programs map it, so it must be the device's and unused. */
 static int laccel_pci_claim_doorbells(struct laccel_pci *pci)
 {
 	struct pci_dev *pdev = pci->pdev;
@@ -445,24 +453,27 @@ static int laccel_pci_memory(struct laccel_pci *pci)
 {
 	struct device *dev = &pci->pdev->dev;
 
-	/* A power of two, so that fault_head may wrap around. */
+	/* Use a power of two, so that fault_head may wrap around. */
 	pci->fault_entries = roundup_pow_of_two(pci->ldev.max_queues);
 	pci->faults = dmam_alloc_coherent(dev, pci->fault_entries * sizeof(*pci->faults),
 					  &pci->faults_dma, GFP_KERNEL);
 	pci->status = dmam_alloc_coherent(dev, pci->ldev.max_queues * sizeof(*pci->status),
 					  &pci->status_dma, GFP_KERNEL);
-	return pci->faults && pci->status ? 0 : -ENOMEM;
+	if (!pci->faults || !pci->status)
+		return -ENOMEM;
+	return 0;
 }
 
-/* Whatever ran before, a crashed kernel included, ends here. */
+/* Stop all activity of the device, even if left over from a crashed kernel. */
 static int laccel_pci_reset(struct laccel_pci *pci)
 {
 	struct pci_dev *pdev = pci->pdev;
 	int ret;
 
 	pci_clear_master(pdev);
-	/* For laccel_pci_was_reset(): there is something to take away. */
+	/* Enable the fault ring, so that laccel_pci_was_reset() sees the reset disable it. */
 	laccel_pci_write(pci, LACCEL_REG_FAULT_ENTRIES, LACCEL_MAX_QUEUES);
+
 	pci_save_state(pdev);
 	ret = pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
 	pci_restore_state(pdev);
@@ -525,7 +536,7 @@ static int laccel_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id
 	spin_lock_init(&pci->flush_lock);
 	spin_lock_init(&pci->fault_lock);
 
-	/* Undone last: interrupt handlers use the struct. */
+	/* Put the struct last, because interrupt handlers use it. */
 	ret = devm_add_action_or_reset(&pdev->dev, laccel_pci_put, pci);
 	if (ret)
 		return ret;
@@ -552,7 +563,7 @@ static void laccel_pci_remove(struct pci_dev *pdev)
 	pci_clear_master(pdev);
 	laccel_unregister(&pci->ldev);
 
-	/* The memory goes; the next driver may let the device at it again. */
+	/* The memory is freed, and the next driver may enable bus mastering again. */
 	if (pci->hung && pci_device_is_present(pdev))
 		laccel_pci_reset(pci);
 	laccel_pci_write(pci, LACCEL_REG_FAULT_ENTRIES, 0);
@@ -570,7 +581,7 @@ static void laccel_pci_reset_done(struct pci_dev *pdev)
 {
 	struct laccel_pci *pci = pci_get_drvdata(pdev);
 
-	/* Called after a reset that failed, too. */
+	/* This is called after a failed reset, too. */
 	if (!laccel_pci_start(pci))
 		laccel_up(&pci->ldev);
 }
@@ -586,7 +597,7 @@ static int laccel_pci_suspend(struct device *dev)
 	return 0;
 }
 
-/* A suspend need not take the device's power: whether it has been reset is not known. */
+/* Reset the device: a suspend need not switch its power off, so its state is unknown. */
 static int laccel_pci_resume(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
