@@ -68,7 +68,9 @@ static bool laccel_wraps(u64 addr, u64 length)
 
 static bool laccel_overlap(const struct laccel_sqe *sqe, u64 a, u64 b)
 {
-	return (a > b ? a - b : b - a) < sqe->length;
+	if (a > b)
+		return a - b < sqe->length;
+	return b - a < sqe->length;
 }
 
 static bool laccel_bad_flags(const struct laccel_command *c)

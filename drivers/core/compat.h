@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every test of a kernel's version or configuration, and nothing else.  The code is
- * written to the newest interfaces; what older kernels lack is carried here.
+ * All tests of the kernel's version or configuration, and nothing else.  The code uses the
+ * newest interfaces; this file supplies those that older kernels lack.
  */
 #ifndef LACCEL_COMPAT_H
 #define LACCEL_COMPAT_H
@@ -17,7 +17,7 @@
 #endif
 
 #if !defined(CONFIG_64BIT) || defined(CONFIG_CPU_BIG_ENDIAN)
-#error "lite-accel is for 64-bit little-endian kernels"
+#error "lite-accel supports 64-bit little-endian kernels only"
 #endif
 
 #include <linux/dma-mapping.h>
@@ -27,12 +27,12 @@
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
 
-/* Before Linux 7.1 there is laccel_check_bounce() alone. */
+/* Before Linux 7.1 only laccel_check_bounce() refuses bounce buffers. */
 #ifndef DMA_ATTR_REQUIRE_COHERENT
 #define DMA_ATTR_REQUIRE_COHERENT 0
 #endif
 
-/* Before Linux 6.16 a page has IOVAs of its own: dma_map_page(). */
+/* Before Linux 6.16 dma_map_page() allocates IOVAs for each page on its own. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
 struct dma_iova_state {
 	dma_addr_t addr;
@@ -73,13 +73,13 @@ static inline void dma_iova_unlink(struct device *dev, struct dma_iova_state *st
 }
 #endif
 
-/* On x86 the IOMMU keeps what it has read of kernel page tables (CVE-2025-71202). */
+/* On x86 the IOMMU caches entries of kernel page tables (CVE-2025-71202). */
 #define LACCEL_SVA_IS_SAFE \
 	(!IS_ENABLED(CONFIG_X86) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))
 
 #define LACCEL_HAS_SVA IS_ENABLED(CONFIG_IOMMU_SVA)
 
-/* PASIDs that the device and its IOMMU have in common. */
+/* Number of PASIDs that both the device and its IOMMU support */
 static inline u32 laccel_max_pasids(struct device *dev)
 {
 #ifdef CONFIG_IOMMU_SVA
@@ -89,7 +89,7 @@ static inline u32 laccel_max_pasids(struct device *dev)
 #endif
 }
 
-/* Does the device ask the IOMMU for translations, does it name PASIDs? */
+/* Tell whether the device requests translations from the IOMMU, and whether it uses PASIDs. */
 static inline bool laccel_pci_ats(const struct pci_dev *pdev)
 {
 #ifdef CONFIG_PCI_ATS
@@ -120,8 +120,8 @@ static inline int laccel_hmm_range_fault(struct hmm_range *range)
 }
 
 /*
- * Has the last thread that used @mm gone, though somebody may still hold its users
- * for a moment?  Without memory cgroups, RELEASE tells when nobody does.
+ * Check whether the last thread that used @mm has gone, although mm_users may still be held
+ * for a moment.  Without memory cgroups only RELEASE reports it, when nobody holds them.
  */
 static inline bool laccel_mm_is_orphan(const struct mm_struct *mm)
 {

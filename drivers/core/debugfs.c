@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/lite_accel/accel-N: what the device reaches of each open file's
- * memory, as its page tables have it.
+ * /sys/kernel/debug/lite_accel/accel-N: the memory of each open file that the device can
+ * reach, according to its page tables
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -41,6 +41,7 @@ static void laccel_show_table(struct seq_file *m, struct laccel_file *file,
 static void laccel_show_file(struct seq_file *m, struct laccel_file *file)
 {
 	guard(mutex)(&file->notifier_lock);
+
 	seq_printf(m, "file %s\n", laccel_mode_name(file->mode));
 	if (file->pasid)
 		seq_printf(m, "PASID %u\n", file->pasid);
@@ -48,7 +49,7 @@ static void laccel_show_file(struct seq_file *m, struct laccel_file *file)
 		laccel_show_table(m, file, file->root);
 }
 
-/* address, DMA address, size, rights and why */
+/* Print each leaf: address, DMA address, size, rights, and whether it is registered. */
 static int laccel_tables_show(struct seq_file *m, void *unused)
 {
 	struct laccel_device *ldev = m->private;
@@ -62,7 +63,7 @@ static int laccel_tables_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(laccel_tables);
 
 /**
- * laccel_debugfs_add - Show a device
+ * laccel_debugfs_add - Create the file of a device
  * @ldev: a registered device
  */
 void laccel_debugfs_add(struct laccel_device *ldev)
@@ -71,10 +72,10 @@ void laccel_debugfs_add(struct laccel_device *ldev)
 }
 
 /**
- * laccel_debugfs_remove - Show it no more
+ * laccel_debugfs_remove - Remove the file of a device
  * @ldev: a device
  *
- * Guarantees: nobody reads it on return.
+ * Guarantees: nobody reads the file any more on return.
  */
 void laccel_debugfs_remove(struct laccel_device *ldev)
 {

@@ -185,7 +185,9 @@ static int laccel_info_modes(struct laccel_file *file, struct laccel_info *info)
 
 	info->modes = 0;
 	for (i = 0; i < LACCEL_MODES; i++) {
-		info->reasons[i] = i == LACCEL_MODE_SVA ? sva : laccel_mode_lacks(file->ldev, i);
+		info->reasons[i] = sva;
+		if (i != LACCEL_MODE_SVA)
+			info->reasons[i] = laccel_mode_lacks(file->ldev, i);
 		if (info->reasons[i] == LACCEL_REASON_NONE)
 			info->modes |= BIT(i);
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What /sys/class/lite_accel/accel-N says, beside the driver's own attributes.
+ * Attributes in /sys/class/lite_accel/accel-N, in addition to those of the driver
  */
 #include <linux/sysfs.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * QEMU's educational PCI device: a DMA engine that moves data to and from a buffer of
- * 4 KiB inside the device, and a unit that computes factorials.  Registers after
+ * QEMU's educational PCI device: a DMA engine that moves data to and from a buffer of 4 KiB
+ * inside the device, and a unit that computes factorials.  The registers are described in
  * QEMU's docs/specs/edu.rst.
  *
- * The engine reaches 28 bits of address, which most pages of a program are beyond;
- * so all goes through one page that it does reach.
+ * The engine has 28 bits of address, so it cannot reach most pages of a program.  Copy all
+ * data through one page that it can reach.
  */
 #include <linux/completion.h>
 #include <linux/dma-mapping.h>
@@ -33,16 +33,16 @@
 #define EDU_DMA_TO_MEMORY	BIT(1)
 #define EDU_DMA_IRQ		BIT(2)
 
-#define EDU_BUFFER		0x40000	/* where the device's own buffer is to the engine */
+#define EDU_BUFFER		0x40000	/* address of the device's buffer for the engine */
 #define EDU_BUFFER_SIZE		4096
-/* QEMU 7.2 aborts at a transfer that reaches the end of the buffer. */
+/* QEMU 7.2 aborts on a transfer that reaches the end of the buffer. */
 #define EDU_MAX_TRANSFER	(EDU_BUFFER_SIZE - 64)
 
-/* The vendor's first command: the factorial of arg0, which must fit 32 bits. */
+/* The first opcode of the vendor: the factorial of arg0, which must fit 32 bits */
 #define EDU_OP_FACTORIAL	LACCEL_OP_VENDOR
 #define EDU_FACTORIAL_MAX	12
 
-/* A transfer takes 100 ms of the guest's time, a factorial some of a busy host's. */
+/* A transfer takes 100 ms of guest time, a factorial takes time of the host, which may be busy. */
 #define EDU_TRANSFER_TIMEOUT	(2 * HZ)
 #define EDU_FACTORIAL_TIMEOUT	(20 * HZ)
 
@@ -66,14 +66,15 @@ static irqreturn_t edu_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* The bounce page and the buffer stay ours: a late transfer does no harm. */
+/* A late transfer does no harm, because the bounce page and the buffer stay allocated. */
 static enum laccel_status edu_wait(struct edu *edu, unsigned long timeout)
 {
 	if (wait_for_completion_timeout(&edu->done, timeout))
 		return LACCEL_OK;
+
 	pci_clear_master(edu->pdev);
 	edu->lost = true;
-	dev_err(&edu->pdev->dev, "no answer: device cut from memory\n");
+	dev_err(&edu->pdev->dev, "the device did not answer in time: bus mastering is off\n");
 	laccel_device_lost(&edu->ldev);
 	return LACCEL_DEVICE_ERROR;
 }
@@ -113,7 +114,8 @@ static enum laccel_status edu_copy(struct edu *edu, struct laccel_slice *slice)
 	status = edu_dma(edu, edu->bounce_dma, EDU_BUFFER, slice->length, 0);
 	if (status != LACCEL_OK)
 		return status;
-	/* What comes back has been through the device. */
+
+	/* Clear the page, so that the data read back has been through the device. */
 	memset(edu->bounce, 0, slice->length);
 	status = edu_dma(edu, EDU_BUFFER, edu->bounce_dma, slice->length, EDU_DMA_TO_MEMORY);
 	if (status == LACCEL_OK)
@@ -127,9 +129,11 @@ static enum laccel_status edu_factorial(struct edu *edu, struct laccel_slice *sl
 
 	if (slice->value > EDU_FACTORIAL_MAX)
 		return LACCEL_BAD_FIELD;
+
 	reinit_completion(&edu->done);
 	writel(EDU_STATUS_IRQ, edu->regs + EDU_STATUS);
 	writel(slice->value, edu->regs + EDU_FACTORIAL);
+
 	status = edu_wait(edu, EDU_FACTORIAL_TIMEOUT);
 	slice->value = readl(edu->regs + EDU_FACTORIAL);
 	return status;
@@ -151,8 +155,8 @@ static const struct laccel_ops edu_ops = {
 };
 
 /*
- * The driver before may have given up waiting: a transfer would go on as soon as the device
- * may reach memory, and a factorial would be taken for the end of a transfer.
+ * Wait for work that an earlier driver may have given up on: a transfer would continue as soon
+ * as the device may reach memory, and the end of a factorial would look like that of a transfer.
  */
 static int edu_settle(struct edu *edu)
 {
@@ -227,7 +231,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	edu->pdev = pdev;
 	init_completion(&edu->done);
 
-	/* Undone last: the interrupt handler uses the struct. */
+	/* Put the struct last, because the interrupt handler uses it. */
 	ret = devm_add_action_or_reset(&pdev->dev, edu_put, edu);
 	if (ret)
 		return ret;
@@ -248,7 +252,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return ret;
 }
 
-/* The slice that executes needs its interrupt, which is a write to memory too. */
+/* Keep bus mastering on for the executing slice: its interrupt is a write to memory, too. */
 static void edu_remove(struct pci_dev *pdev)
 {
 	struct edu *edu = pci_get_drvdata(pdev);
@@ -257,7 +261,7 @@ static void edu_remove(struct pci_dev *pdev)
 	pci_clear_master(pdev);
 }
 
-/* Programs open it anew, as after any other loss; a transfer does not outlast its slice. */
+/* Programs have to open the device again, as after any loss.  No transfer outlasts its slice. */
 static int edu_suspend(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
@@ -275,6 +279,7 @@ static int edu_resume(struct device *dev)
 
 	if (edu->lost)
 		return 0;
+
 	pci_set_master(pdev);
 	laccel_up(&edu->ldev);
 	return 0;

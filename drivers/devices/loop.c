@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An accelerator in software: every command by the processor, with the kernel's
- * own functions.  It needs no hardware and shows what a driver has to do;
- * Documentation/driver-api.rst walks through it.
+ * An accelerator in software: the processor executes each command with the kernel's own
+ * functions.  It needs no hardware and is an example of a driver;
+ * Documentation/driver-api.rst explains it step by step.
  */
 #include <crypto/hash.h>
 #include <crypto/sha2.h>
@@ -15,12 +15,12 @@
 
 #define LOOP_MAX_DEVICES 16
 
-/* Room for a state as crypto_shash_export() writes it. */
+/* Size of the largest state that crypto_shash_export() may write */
 #define LOOP_MAX_STATE 256
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
-MODULE_PARM_DESC(devices, "how many devices to make (1 to 16, default 1)");
+MODULE_PARM_DESC(devices, "number of devices to create (1 to 16, default 1)");
 
 struct loop {
 	struct laccel_device ldev;
@@ -35,7 +35,7 @@ static struct loop *to_loop(struct laccel_device *ldev)
 	return container_of(ldev, struct loop, ldev);
 }
 
-/* COPY and DUALCAST; memmove() because the two may be parts of one page. */
+/* COPY and DUALCAST.  Use memmove(), because the operands may be parts of one page. */
 static int loop_copy(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
 {
 	memmove(piece->at[LACCEL_DST], piece->at[LACCEL_SRC], piece->length);
@@ -62,10 +62,11 @@ static int loop_compare(struct laccel_slice *slice, const struct laccel_piece *p
 	const u8 *a = piece->at[LACCEL_SRC], *b = piece->at[LACCEL_DST];
 	u32 same = piece->length;
 
-	/* The program may be writing to them: what differed may be the same by now. */
+	/* The program may write to them meanwhile, so a difference may be gone by now. */
 	if (memcmp(a, b, piece->length))
 		for (same = 0; same < piece->length && a[same] == b[same]; same++)
 			;
+
 	slice->value = piece->done + same;
 	return same < piece->length;
 }
@@ -81,7 +82,7 @@ static int loop_update(struct laccel_slice *slice, const struct laccel_piece *pi
 	return crypto_shash_update(context, piece->at[LACCEL_SRC], piece->length);
 }
 
-/* The state at a multiple of 64 bytes; the kernel's begins with a sha256_state. */
+/* State at a multiple of 64 bytes; the exported state of the kernel begins with sha256_state */
 union loop_state {
 	u8 bytes[LOOP_MAX_STATE];
 	struct sha256_state sha256;
@@ -98,6 +99,7 @@ static int loop_sha256_begin(struct shash_desc *desc, const struct laccel_sha256
 	for (i = 0; i < ARRAY_SIZE(state.sha256.state); i++)
 		state.sha256.state[i] = get_unaligned_be32(from->hash + 4 * i);
 	state.sha256.count = from->bytes;
+
 	return crypto_shash_import(desc, &state);
 }
 
@@ -124,9 +126,12 @@ static int loop_sha256(struct loop *loop, struct laccel_slice *slice)
 	int ret;
 
 	desc->tfm = loop->sha256;
-	ret = loop_sha256_begin(desc, &slice->sha256) ?:
-	      laccel_slice_walk(slice, loop_update, desc) ?:
-	      loop_sha256_end(desc, slice);
+	ret = loop_sha256_begin(desc, &slice->sha256);
+	if (!ret)
+		ret = laccel_slice_walk(slice, loop_update, desc);
+	if (!ret)
+		ret = loop_sha256_end(desc, slice);
+
 	shash_desc_zero(desc);
 	return ret;
 }
@@ -141,8 +146,12 @@ static laccel_step_fn *const loop_steps[] = {
 
 static enum laccel_status loop_execute(struct laccel_device *ldev, struct laccel_slice *slice)
 {
-	if (slice->opcode == LACCEL_OP_SHA256)
-		return loop_sha256(to_loop(ldev), slice) ? LACCEL_DEVICE_ERROR : LACCEL_OK;
+	if (slice->opcode == LACCEL_OP_SHA256) {
+		if (loop_sha256(to_loop(ldev), slice))
+			return LACCEL_DEVICE_ERROR;
+		return LACCEL_OK;
+	}
+
 	laccel_slice_walk(slice, loop_steps[slice->opcode], NULL);
 	return LACCEL_OK;
 }
@@ -156,10 +165,12 @@ static int loop_init_sha256(struct loop *loop)
 	loop->sha256 = crypto_alloc_shash("sha256", 0, 0);
 	if (IS_ERR(loop->sha256))
 		return PTR_ERR(loop->sha256);
-	return crypto_shash_statesize(loop->sha256) > LOOP_MAX_STATE ? -EOPNOTSUPP : 0;
+	if (crypto_shash_statesize(loop->sha256) > LOOP_MAX_STATE)
+		return -EOPNOTSUPP;
+	return 0;
 }
 
-/* What an unregistered device needs no more; its struct stays while files are open. */
+/* Free what an unregistered device no longer needs; its struct stays while files are open. */
 static void loop_free(struct loop *loop)
 {
 	if (!IS_ERR_OR_NULL(loop->sha256))
@@ -174,12 +185,16 @@ static struct loop *loop_create(void)
 
 	if (!loop)
 		return ERR_PTR(-ENOMEM);
+
 	loop->ldev.commands = BIT(LACCEL_OP_NOP) | BIT(LACCEL_OP_COPY) | BIT(LACCEL_OP_FILL) |
 			      BIT(LACCEL_OP_COMPARE) | BIT(LACCEL_OP_CRC32C) |
 			      BIT(LACCEL_OP_SHA256) | BIT(LACCEL_OP_DUALCAST);
 	loop->ldev.max_slice = SZ_1M;
 	loop->ldev.reentrant = true;
-	ret = loop_init_sha256(loop) ?: laccel_register(&loop->ldev);
+
+	ret = loop_init_sha256(loop);
+	if (!ret)
+		ret = laccel_register(&loop->ldev);
 	if (ret) {
 		loop_free(loop);
 		return ERR_PTR(ret);
@@ -205,9 +220,11 @@ static int __init loop_init(void)
 
 	if (!devices || devices > LOOP_MAX_DEVICES)
 		return -EINVAL;
+
 	loop_parent = root_device_register("lite_accel_loop");
 	if (IS_ERR(loop_parent))
 		return PTR_ERR(loop_parent);
+
 	for (i = 0; i < devices; i++) {
 		loop = loop_create();
 		if (IS_ERR(loop)) {
@@ -216,6 +233,7 @@ static int __init loop_init(void)
 		}
 		loops[i] = loop;
 	}
+
 	return 0;
 }
 module_init(loop_init);

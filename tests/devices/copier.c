@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The least device that there can be: it copies, and is on a bus that is not PCI.  What
- * the tests demand of it they may demand of every device.
+ * A minimal device: it copies, and is on a bus other than PCI.  The tests may require of
+ * every device only what they require of this one.
  */
 #include <linux/module.h>
 #include <linux/platform_device.h>
@@ -13,7 +13,7 @@ struct copier {
 	struct laccel_device ldev;
 };
 
-/* memmove() because the two may be parts of one page. */
+/* Use memmove(), because the operands may be parts of one page. */
 static int copier_copy(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
 {
 	memmove(piece->at[LACCEL_DST], piece->at[LACCEL_SRC], piece->length);
@@ -37,6 +37,7 @@ static int copier_probe(struct platform_device *pdev)
 
 	if (!copier)
 		return -ENOMEM;
+
 	copier->ldev.commands = BIT_ULL(LACCEL_OP_NOP) | BIT_ULL(LACCEL_OP_COPY);
 	copier->ldev.max_slice = SZ_64K;
 	platform_set_drvdata(pdev, copier);
