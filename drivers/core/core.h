@@ -324,7 +324,7 @@ struct laccel_queue {
 	struct laccel_ring sq;
 	struct laccel_ring cq;
 	u32 state;			/* enum laccel_state */
-	struct laccel_queue_state *told;	/* the program's copy of state; only written */
+	struct laccel_queue_state *told;	/* copy of state for the program; only written */
 	void *state_page;		/* NULL if told is in the last page of the CQ */
 	struct eventfd_ctx *eventfd;
 	struct work_struct signal_work;
@@ -381,7 +381,7 @@ struct laccel_pin {
 	struct page **pages;		/* without device page tables; has no gaps */
 	struct page *leaf;		/* one page, or the first page of a 2 MiB folio */
 	dma_addr_t dma;			/* DMA address of @leaf */
-	struct sg_table sgt;		/* used if @leaf is NULL and @pages too */
+	struct sg_table sgt;		/* used without @leaf and @pages */
 	DECLARE_BITMAP(holes, LACCEL_CHUNK_PAGES);
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings of a queue: its rings, its state and its doorbell page.
+ * Mappings of a queue: its rings, its state and its doorbell page
  */
 #include <linux/io.h>
 #include <linux/nospec.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queues: rings, state and slot, how they begin and how they end.
+ * Queues: their rings, state and slot, and how they start and end
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
