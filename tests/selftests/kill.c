@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Processes that end at any moment, and modules that come and go: the device
- * has stopped before the process is gone, and nothing is left (R4, R16, R18,
+ * Kill processes at any moment, and unload and load modules: the device has
+ * stopped before the process is gone, and nothing is left behind (R4, R16, R18,
  * B40).
  */
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 FIXTURE(kill) {
 	int fd;
-	uint8_t *memory;	/* what the victims' devices write to, and we watch */
+	uint8_t *memory;	/* shared; written by the victims' devices, watched here */
 	long pins;
 	uint64_t dma_after_stop;
 };
@@ -32,6 +32,7 @@ FIXTURE_SETUP(kill)
 	self->dma_after_stop = accel_counter("dma_after_stop");
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
+
 	self->memory = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			    -1, 0);
 	ASSERT_NE(MAP_FAILED, self->memory);
@@ -43,17 +44,18 @@ FIXTURE_TEARDOWN(kill)
 
 	EXPECT_EQ(self->dma_after_stop, accel_counter("dma_after_stop"));
 	EXPECT_TRUE(accel_pins_become(self->pins));
-	/* The last of the process may go with a worker that was at its memory. */
+
+	/* A worker that still uses the process's memory may drop the last reference to it. */
 	EXPECT_TRUE(accel_until(accel_limits(self->fd, &limits) || !limits.queues));
 	EXPECT_EQ(0, accel_limits(self->fd, &limits));
 	close(self->fd);
 }
 
-/* Uses the device with all its might until it is killed. */
+/* Use the device as hard as possible until killed. */
 static void victim(uint8_t *memory)
 {
 	size_t length = accel_capped(LENGTH);
-	/* The second may be executed in our own time where there is no doorbell. */
+	/* Without a doorbell accel_ring() may execute the second command in the caller's time. */
 	size_t lent = accel_lacks(ACCEL_DOORBELL) ? 32 << 10 : length;
 	const struct laccel_sqe writes[2] = { accel_write(memory, host_random(), length),
 					      accel_write(memory, host_random(), lent) };
@@ -64,6 +66,7 @@ static void victim(uint8_t *memory)
 	if (accel_queue_init(&q[0], fd, 16) || accel_queue_init(&q[1], fd, 16) ||
 	    accel_reach(fd, memory, LENGTH, LACCEL_MEM_WRITE, NULL))
 		_exit(1);
+
 	for (uint32_t i = 0;; i++) {
 		struct accel_queue *one = &q[i & 1];
 		struct laccel_cqe cqe;
@@ -71,7 +74,8 @@ static void victim(uint8_t *memory)
 		if (one->tail - one->head < 16)
 			accel_push(one, &writes[i & 1]);
 		accel_ring(one);
-		/* So that there is a fault pending more often than not. */
+
+		/* Keep a fault pending more often than not. */
 		if (faults && i % 64 == 0)
 			madvise(memory, LENGTH, MADV_DONTNEED);
 		if (!accel_poll(one, &cqe) && slow)
@@ -79,7 +83,7 @@ static void victim(uint8_t *memory)
 	}
 }
 
-/* Words here and there, as they are now. */
+/* Sum up words spread over the memory. */
 static uint64_t fingerprint(const uint8_t *memory)
 {
 	uint64_t sum = 0;
@@ -95,8 +99,9 @@ static bool at_work(const uint8_t *memory)
 }
 
 /*
- * Without device page tables the slice under way is finished; and who resolves a fault
- * keeps the process's memory until that is done.
+ * Wait until the memory no longer changes.  Without device page tables the device finishes
+ * the slice under way, and a worker that resolves a fault keeps the process's memory until
+ * it has done so.
  */
 static bool becomes_quiet(const uint8_t *memory)
 {
@@ -110,18 +115,20 @@ static bool becomes_quiet(const uint8_t *memory)
 		now = fingerprint(memory);
 		if (now == before)
 			return true;
+
 		before = now;
 	}
 	return false;
 }
 
-/* Returns whether the memory changed after the process was gone. */
+/* Return whether the memory changed after the process was gone. */
 static bool kill_one(uint8_t *memory, bool working)
 {
 	pid_t child = fork();
 
 	if (!child)
 		victim(memory);
+
 	for (int i = 0; working && !at_work(memory) && i < 100000; i++)
 		usleep(100);
 	usleep(host_below(working ? 2000 : 12000));
@@ -130,7 +137,7 @@ static bool kill_one(uint8_t *memory, bool working)
 	return !becomes_quiet(memory);
 }
 
-/* Every other one with commands under way, the rest at any moment from the first. */
+/* Kill every other process with commands under way, the rest at any moment of their lives. */
 TEST_F_TIMEOUT(kill, processes, 3600)
 {
 	int kills = accel_times(100, 10000);
@@ -143,19 +150,21 @@ TEST_F_TIMEOUT(kill, processes, 3600)
 		changed += kill_one(self->memory, i & 1);
 		running += at_work(self->memory);
 	}
+
 	EXPECT_EQ(0, changed);
 	EXPECT_GE(running, kills / 2);
 }
 
 FIXTURE(modules) {
 	char driver[VM_BDF];
-	char path[VM_BDF + 16];		/* of its file */
+	char path[VM_BDF + 16];		/* of the module file */
 };
 
 FIXTURE_SETUP(modules)
 {
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, vm_module(self->driver, sizeof(self->driver)));
 	snprintf(self->path, sizeof(self->path), "devices/%s", self->driver);
 }
@@ -164,7 +173,7 @@ FIXTURE_TEARDOWN(modules)
 {
 }
 
-/* What is in use stays; the driver may go, its open files hold the core alone. */
+/* Modules in use stay, but the driver may go: its open files hold only the core. */
 TEST_F_TIMEOUT(modules, modules_in_use, 120)
 {
 	struct accel_queue q;
@@ -175,16 +184,18 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 	ASSERT_EQ(0, vm_unload(self->driver));
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&q));
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
+
 	close(fd);
-	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));	/* mappings hold it too */
+	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));	/* the mappings hold it too */
 	accel_queue_unmap(&q);
+
 	ASSERT_TRUE(accel_until(!vm_unload("lite_accel")));
 	ASSERT_EQ(0, vm_load("core/lite_accel"));
 	ASSERT_EQ(0, vm_load(self->path));
 	ASSERT_EQ(0, vm_await_node());
 }
 
-/* R16 */
+/* R16: repeated unloading and loading works. */
 TEST_F_TIMEOUT(modules, modules_come_and_go, 600)
 {
 	for (int i = accel_times(10, 100); i; i--) {
@@ -193,6 +204,7 @@ TEST_F_TIMEOUT(modules, modules_come_and_go, 600)
 		ASSERT_EQ(0, vm_load("core/lite_accel"));
 		ASSERT_EQ(0, vm_load(self->path));
 	}
+
 	ASSERT_EQ(0, vm_await_node());
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the suites before this one have had our modules allocate, and nothing
- * points to any more (R1, R18).  Runs at the end of each boot.
+ * Memory that our modules allocated during the suites before this one, and that
+ * nothing points to any more (R1, R18).  Runs at the end of each boot.
  */
 #include <stdio.h>
 #include <string.h>
@@ -26,8 +26,8 @@ FIXTURE_TEARDOWN(leaks)
 }
 
 /*
- * kmemleak names what no scan has found a pointer to, what did not change between
- * two scans, and what is older than five seconds.
+ * kmemleak reports objects to which no scan has found a pointer, which did not change
+ * between two scans, and which are older than five seconds.
  */
 TEST_F_TIMEOUT(leaks, none, 600)
 {
@@ -40,6 +40,7 @@ TEST_F_TIMEOUT(leaks, none, 600)
 	ASSERT_EQ(0, vm_write(LEAKS, "scan"));
 	report = fopen(LEAKS, "re");
 	ASSERT_NE(NULL, report);
+
 	while (fgets(line, sizeof(line), report))
 		found += !!strstr(line, "[lite_accel");
 	fclose(report);

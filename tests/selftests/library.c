@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * liblite-accel: devices, queues, waiting, registrations, fork, words for what
- * went wrong.  helpers.c has the commands that it runs by itself.
+ * liblite-accel: devices, queues, waiting, registrations, fork, error messages.
+ * helpers.c tests the helpers, which run commands synchronously.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,11 +45,12 @@ TEST_F(library, open)
 	EXPECT_TRUE(error_says("/dev/null is not an accelerator"));
 	ASSERT_EQ(0, laccel_open(accel_path(), &dev));
 	EXPECT_STREQ(accel_path(), laccel_path(dev));
+
 	laccel_close(dev);
 	laccel_close(NULL);
 }
 
-/* The variable has its say only where no path is given. */
+/* LITE_ACCEL_DEVICE counts only if no path is given. */
 TEST_F(library, open_by_variable)
 {
 	char path[64];
@@ -60,6 +61,7 @@ TEST_F(library, open_by_variable)
 	ASSERT_EQ(0, laccel_open(NULL, &dev));
 	EXPECT_STREQ(path, laccel_path(dev));
 	laccel_close(dev);
+
 	setenv("LITE_ACCEL_DEVICE", "/dev/accel-none", 1);
 	EXPECT_EQ(-ENOENT, laccel_open(NULL, &dev));
 	EXPECT_EQ(0, laccel_open(path, &dev));
@@ -67,7 +69,7 @@ TEST_F(library, open_by_variable)
 	unsetenv("LITE_ACCEL_DEVICE");
 }
 
-/* Each mode can be had, or there is a sentence that says why not. */
+/* Each mode is available, or laccel_explain() returns a sentence that gives the reason. */
 TEST_F(library, modes)
 {
 	for (unsigned int mode = LACCEL_MODE_SVA; laccel_mode_str(mode); mode++) {
@@ -81,16 +83,18 @@ TEST_F(library, modes)
 			EXPECT_TRUE(error_says(laccel_mode_str(mode)));
 			continue;
 		}
+
 		ASSERT_EQ(0, laccel_open_mode(accel_path(), mode, &dev));
 		ASSERT_EQ(0, laccel_get_info(dev, &info));
 		EXPECT_EQ(mode, info.mode);
 		laccel_close(dev);
 	}
+
 	EXPECT_NE(NULL, laccel_explain(self->dev, LACCEL_MODES - 1));
 	EXPECT_NE(NULL, laccel_explain(self->dev, ~0u));
 }
 
-/* The best that can be had, unless the environment wants another. */
+/* The library picks the best mode available, unless LITE_ACCEL_MODE names another. */
 TEST_F(library, mode_by_variable)
 {
 	char *before = getenv("LITE_ACCEL_MODE");
@@ -99,11 +103,13 @@ TEST_F(library, mode_by_variable)
 
 	before = before ? strdup(before) : NULL;
 	unsetenv("LITE_ACCEL_MODE");
+
 	ASSERT_EQ(0, laccel_open(accel_path(), &dev));
 	ASSERT_EQ(0, laccel_get_info(dev, &info));
 	for (unsigned int mode = LACCEL_MODE_SVA; mode < info.mode; mode++)
 		EXPECT_NE(NULL, laccel_explain(dev, mode));
 	laccel_close(dev);
+
 	setenv("LITE_ACCEL_MODE", "Pinned", 1);
 	if (info.mode != LACCEL_MODE_MEDIATED) {
 		ASSERT_EQ(0, laccel_open(accel_path(), &dev));
@@ -115,9 +121,11 @@ TEST_F(library, mode_by_variable)
 		EXPECT_EQ(0, laccel_open_mode(accel_path(), LACCEL_MODE_MEDIATED, &dev));
 		laccel_close(dev);
 	}
+
 	setenv("LITE_ACCEL_MODE", "nonsense", 1);
 	EXPECT_EQ(-EINVAL, laccel_open(accel_path(), &dev));
 	EXPECT_TRUE(error_says("'nonsense', which is no mode"));
+
 	if (before)
 		setenv("LITE_ACCEL_MODE", before, 1);
 	else
@@ -125,7 +133,10 @@ TEST_F(library, mode_by_variable)
 	free(before);
 }
 
-/* A hint in every mode, of any range; what is wrong is wrong where it is more. */
+/*
+ * A prefetch is a hint, accepted in every mode and for any range.  A hole in the range is an
+ * error only where the prefetch has an effect.
+ */
 TEST_F(library, prefetch)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
@@ -133,6 +144,7 @@ TEST_F(library, prefetch)
 	EXPECT_EQ(0, laccel_prefetch(self->dev, p + 100, 5 * PAGE, LACCEL_MEM_WRITE));
 	EXPECT_EQ(0, laccel_prefetch(self->dev, p, 8 * PAGE, 0));
 	EXPECT_EQ(0, laccel_prefetch(self->dev, p, 0, 0));
+
 	EXPECT_EQ(-EINVAL, laccel_prefetch(self->dev, p, SIZE_MAX, 0));
 	EXPECT_EQ(-EOPNOTSUPP, laccel_prefetch(self->dev, p, PAGE, ~LACCEL_MEM_WRITE));
 	munmap(p + PAGE, PAGE);
@@ -140,7 +152,7 @@ TEST_F(library, prefetch)
 		  laccel_prefetch(self->dev, p, 8 * PAGE, 0));
 }
 
-/* A user who is not of the node's group is told so. */
+/* The error message names the node's group to a user outside it. */
 static int open_as_nobody(void)
 {
 	struct laccel_device *dev;
@@ -154,6 +166,7 @@ TEST_F(library, open_refused)
 {
 	if (geteuid())
 		SKIP(return, "not root");
+
 	EXPECT_EQ(0, run_child(open_as_nobody));
 }
 
@@ -166,11 +179,12 @@ TEST_F(library, info_and_limits)
 	EXPECT_EQ(1ull << 30, info.max_length);
 	EXPECT_EQ(!!accel_lacks(ACCEL_MMU), info.mode == LACCEL_MODE_MEDIATED);
 	EXPECT_EQ(!!accel_lacks(ACCEL_CONFINED), info.mode != LACCEL_MODE_PINNED);
+
 	ASSERT_EQ(0, laccel_get_limits(self->dev, &limits));
 	EXPECT_EQ(1, limits.queues);
 }
 
-/* Many times around both rings, with as much under way as fits. */
+/* Run NOPs many times around both rings, with as many under way as fit. */
 static int run_nops(struct laccel_queue *q, uint64_t count)
 {
 	uint64_t sent = 0, done = 0, sum = 0;
@@ -183,6 +197,7 @@ static int run_nops(struct laccel_queue *q, uint64_t count)
 			sqe->user_data = sent++;
 		}
 		laccel_submit(q);
+
 		while (done < sent && laccel_reap(q, &cqe)) {
 			if (cqe.status)
 				return -EIO;
@@ -190,6 +205,7 @@ static int run_nops(struct laccel_queue *q, uint64_t count)
 			done++;
 		}
 	}
+
 	return sum == count * (count - 1) / 2 ? 0 : -EBADMSG;
 }
 
@@ -198,7 +214,7 @@ TEST_F(library, rings)
 	EXPECT_EQ(0, run_nops(self->q, 5000));
 }
 
-/* The descriptor that the library has opened is another file's from now on. */
+/* Make the descriptor that the library opened refer to another file. */
 static bool replace_device(void)
 {
 	char path[64], target[64];
@@ -223,13 +239,14 @@ static int submit_in_vain(void)
 
 	if (laccel_open(NULL, &dev) || laccel_queue_create(dev, 4, 4, &q) || !replace_device())
 		return 2;
+
 	laccel_prep_nop(laccel_get_sqe(q));
 	errno = 77;
 	laccel_submit(q);
 	return errno != 77;
 }
 
-/* Submitting is a store, or as good as one: it does not touch errno. */
+/* Submitting is a store, or looks like one: it does not change errno. */
 TEST_F(library, submit_keeps_errno)
 {
 	laccel_close(self->dev);
@@ -238,8 +255,8 @@ TEST_F(library, submit_keeps_errno)
 }
 
 /*
- * With a short CQ each command is one step of the program's and one of the device's.  If the
- * device is a worker on another CPU, each step may wait until a busy host has run that one.
+ * With a short CQ the program and the device take turns at each command.  If the device is a
+ * worker on another CPU, each turn may wait until a busy host has run that CPU.
  */
 TEST_F_TIMEOUT(library, rings_of_every_size, 240)
 {
@@ -265,7 +282,7 @@ static int run_without_system_calls(void)
 	return run_nops(q, 1000) != 0;
 }
 
-/* So that the test above is known to notice. */
+/* Prove that the filter of the test above works. */
 static int sleep_without_system_calls(void)
 {
 	struct laccel_device *dev;
@@ -298,17 +315,19 @@ TEST_F(library, wait)
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 0));
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 30000000));
 	EXPECT_GE(accel_ms() - start, 29);
+
 	for (int i = 0; i < 200; i++) {
 		submit_nop(self->q);
 		ASSERT_EQ(0, laccel_wait(self->q, -1));
 		ASSERT_TRUE(laccel_reap(self->q, &cqe));
 	}
-	/* It submits what was not submitted, or it would wait for ever. */
+
+	/* It submits what has not been submitted; otherwise it would wait for ever. */
 	laccel_prep_nop(laccel_get_sqe(self->q));
 	EXPECT_EQ(0, laccel_wait(self->q, -1));
 }
 
-/* Long enough for it to go to sleep, and be woken. */
+/* The latency is long enough for the wait to sleep and be woken. */
 TEST_F(library, wait_asleep)
 {
 	int ret, timeouts = 0;
@@ -317,15 +336,18 @@ TEST_F(library, wait_asleep)
 
 	if (!vm_present())
 		SKIP(return, "no line to the host");
+
 	NEEDS(ACCEL_MODEL);
 	ASSERT_EQ(0, vm_set("latency-ns", 100000000));
 	while (timeouts < 5) {
 		start = accel_ms();
 		submit_nop(self->q);
-		/* On a busy host the command may be done when we come back. */
+
+		/* On a busy host the command may be done when laccel_wait() returns. */
 		ret = laccel_wait(self->q, 10000000);
 		ASSERT_TRUE(!ret || ret == -ETIMEDOUT);
 		timeouts += ret == -ETIMEDOUT;
+
 		ASSERT_EQ(0, laccel_wait(self->q, -1));
 		EXPECT_GE(accel_ms() - start, 99);
 		EXPECT_TRUE(laccel_reap(self->q, &cqe));
@@ -340,7 +362,7 @@ static void on_alarm(int sig)
 TEST_F(library, wait_interrupted)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
-	/* The first may come before we wait. */
+	/* The first signal may arrive before the wait begins, so repeat it. */
 	struct itimerval often = {
 		.it_value.tv_usec = 20000,
 		.it_interval.tv_usec = 20000,
@@ -361,6 +383,7 @@ TEST_F(library, wait_by_poll)
 	for (int i = 0; i < 50; i++) {
 		laccel_arm(self->q);
 		EXPECT_EQ(0, poll(&pollfd, 1, 0));
+
 		submit_nop(self->q);
 		ASSERT_TRUE(accel_signalled(pollfd.fd));
 		ASSERT_TRUE(laccel_reap(self->q, &cqe));
@@ -384,6 +407,7 @@ TEST_F(library, failed_queue)
 	EXPECT_EQ(-EIO, laccel_wait(self->q, -1));
 	EXPECT_TRUE(error_says("the SQ tail moved backwards or beyond the ring"));
 	EXPECT_TRUE(error_says("value 0x3e8"));
+
 	ASSERT_EQ(0, laccel_get_status(self->q, &status));
 	EXPECT_EQ(LACCEL_STATE_FAILED, status.state);
 	EXPECT_EQ(LACCEL_ERROR_SQ_TAIL, status.error);
@@ -391,7 +415,7 @@ TEST_F(library, failed_queue)
 	EXPECT_EQ(0, laccel_queue_destroy(self->q));
 }
 
-/* A completion and the end of the queue may be one signal: who arms again may hear nothing. */
+/* A completion and the failure may share one signal; after rearming none may follow. */
 TEST_F(library, failed_queue_in_poll)
 {
 	struct laccel_cqe cqe;
@@ -400,6 +424,7 @@ TEST_F(library, failed_queue_in_poll)
 	laccel_arm(self->q);
 	submit_nop(self->q);
 	ASSERT_TRUE(accel_until(laccel_ready(self->q)));
+
 	ring_wrongly(self->q);
 	ASSERT_TRUE(accel_until(laccel_state(self->q) == LACCEL_STATE_FAILED));
 	ASSERT_TRUE(accel_signalled(laccel_queue_fd(self->q)));
@@ -409,7 +434,7 @@ TEST_F(library, failed_queue_in_poll)
 	EXPECT_EQ(LACCEL_STATE_FAILED, laccel_state(self->q));
 }
 
-/* What completed before a queue failed is still there to reap. */
+/* Completions from before the failure can still be reaped. */
 TEST_F(library, failed_queue_with_completions)
 {
 	struct laccel_cqe cqe;
@@ -422,7 +447,7 @@ TEST_F(library, failed_queue_with_completions)
 	EXPECT_EQ(-EIO, laccel_wait(self->q, -1));
 }
 
-/* The library's own descriptor, which it does not give away. */
+/* Find the library's own descriptor, which its API does not return. */
 static int find_descriptor(void)
 {
 	char link[64], target[64];
@@ -455,6 +480,7 @@ TEST_F(library, lost_device)
 
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
 	ASSERT_EQ(0, vm_unbind(bdf));
 	EXPECT_EQ(-ENODEV, laccel_wait(self->q, -1));
@@ -462,7 +488,8 @@ TEST_F(library, lost_device)
 	EXPECT_TRUE(error_says("the device is gone"));
 	EXPECT_EQ(-ENODEV, laccel_open(NULL, &dev));
 	EXPECT_TRUE(error_says("no accelerator found"));
-	/* The name of its node is free again when nobody has it open. */
+
+	/* The name of the node is free again once nobody has it open. */
 	laccel_close(self->dev);
 	self->dev = NULL;
 	ASSERT_EQ(0, vm_bind(bdf));
@@ -480,7 +507,7 @@ TEST_F(library, too_many_queues)
 	EXPECT_TRUE(error_says("all 64 queues are in use"));
 }
 
-/* Registrations overlap as they like; pages stay until the last is gone. */
+/* Registrations may overlap; pages stay pinned until the last registration of them is gone. */
 TEST_F(library, registrations)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
@@ -489,17 +516,20 @@ TEST_F(library, registrations)
 	a = laccel_mem_register(self->dev, p + 100, 3 * PAGE, LACCEL_MEM_WRITE);
 	b = laccel_mem_register(self->dev, p + 2 * PAGE, 3 * PAGE, 0);
 	c = laccel_mem_register(self->dev, p + 2 * PAGE + 5, 10, 0);
+
 	ASSERT_LE(0, a);
 	ASSERT_LE(0, b);
 	ASSERT_LE(0, c);
 	EXPECT_EQ(5 * 4, accel_pinned_kb());
 	EXPECT_EQ(-EEXIST, laccel_mem_register(self->dev, p + 4 * PAGE, PAGE, LACCEL_MEM_WRITE));
 	EXPECT_TRUE(error_says("registered for reading only"));
+
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, a));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, b));
 	EXPECT_EQ(0, laccel_copy(self->dev, p + 3 * PAGE - 8, p + 3 * PAGE - 16, 8));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, c));
-	/* The helper's own, where it needs it. */
+
+	/* The helper's own registration, where the helper needs one. */
 	EXPECT_EQ(accel_lacks(ACCEL_CONFINED) ? 0 : 4, accel_pinned_kb());
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, c));
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, 12345));
@@ -508,7 +538,7 @@ TEST_F(library, registrations)
 	EXPECT_EQ(-EINVAL, laccel_mem_register(self->dev, p, -1ul, 0));
 }
 
-/* What a forked child gets from every call. */
+/* Count the calls that do not fail with -EPERM in a forked child. */
 static int count_allowed(struct laccel_device *dev, struct laccel_queue *q)
 {
 	struct laccel_queue_status status;
@@ -525,14 +555,17 @@ static int count_allowed(struct laccel_device *dev, struct laccel_queue *q)
 	allowed += laccel_queue_destroy(q) != -EPERM;
 	allowed += laccel_get_status(q, &status) != -EPERM;
 	allowed += laccel_wait(q, 0) != -EPERM;
+
 	allowed += laccel_mem_register(dev, digest, 1, 0) != -EPERM;
 	allowed += laccel_mem_unregister(dev, 0) != -EPERM;
+
 	allowed += laccel_copy(dev, digest, digest, 1) != -EPERM;
 	allowed += laccel_fill(dev, digest, 0, 1) != -EPERM;
 	allowed += laccel_compare(dev, digest, digest, 1) != -EPERM;
 	allowed += laccel_crc32c(dev, digest, 1, &crc) != -EPERM;
 	allowed += laccel_sha256(dev, digest, 1, digest) != -EPERM;
 	allowed += !strstr(laccel_last_error(), "fork()");
+
 	return allowed;
 }
 
@@ -544,6 +577,7 @@ static int live_as_child(struct laccel_device *dev, struct laccel_queue *q)
 	laccel_close(dev);
 	if (laccel_open(NULL, &dev) || laccel_copy(dev, &to, &from, 1) || to != 7)
 		return 99;
+
 	laccel_close(dev);
 	return allowed;
 }
@@ -555,6 +589,7 @@ TEST_F(library, fork)
 	for (int i = 0; i < 3; i++) {
 		if (!fork())
 			_exit(live_as_child(self->dev, self->q));
+
 		EXPECT_EQ(0, run_nops(self->q, 100));
 		wait(&status);
 		ASSERT_TRUE(WIFEXITED(status));

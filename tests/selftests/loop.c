@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * drivers/devices/loop.c makes as many devices as it is told to, and they know nothing
- * of each other.
+ * drivers/devices/loop.c makes as many devices as its parameter says, independent of
+ * each other.
  */
 #include <errno.h>
 #include <glob.h>
@@ -21,13 +21,14 @@
 FIXTURE(loop) {
 };
 
-/* Every test loads the module in its own way. */
+/* Each test loads the module with parameters of its own. */
 FIXTURE_SETUP(loop)
 {
 	char name[VM_BDF];
 
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, vm_find(name, sizeof(name)));
 	if (strcmp(name, MODULE))
 		SKIP(return, "the device is not one of " MODULE);
@@ -65,7 +66,7 @@ static int open_queue(struct accel_queue *q, const char *path)
 	return accel_queue_init(q, accel_open(), 16);
 }
 
-/* All of them at once, each with work of its own in memory of its own. */
+/* Use all devices at once, each with work of its own in memory of its own. */
 TEST_F(loop, as_many_as_wanted)
 {
 	uint8_t *src = accel_pages(LENGTH), *dst[16];
@@ -85,17 +86,21 @@ TEST_F(loop, as_many_as_wanted)
 		sqe = accel_copy(dst[i], src + i, LENGTH - i);
 		accel_push(&q[i], &sqe);
 	}
+
 	for (int i = 0; i < 16; i++)
 		accel_ring(&q[i]);
+
 	for (int i = 0; i < 16; i++) {
 		ASSERT_EQ(0, accel_wait(&q[i], &cqe));
 		EXPECT_EQ(LACCEL_OK, cqe.status);
 		EXPECT_EQ(0, memcmp(dst[i], src + i, LENGTH - i));
 	}
 	globfree(&nodes);
-	/* The driver may go while files are open. */
+
+	/* The driver may be unloaded while files are open. */
 	ASSERT_EQ(0, vm_unload(MODULE));
 	EXPECT_EQ(0, count_devices());
+
 	for (int i = 0; i < 16; i++) {
 		EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&q[i]));
 		accel_queue_exit(&q[i]);

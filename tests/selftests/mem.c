@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Registered memory: what may be registered, what the device reaches then, what
- * it costs, and that it is lost in time.
+ * Registered memory: what may be registered, what the device then reaches, what
+ * it costs, and that access ends in time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 FIXTURE(mem) {
 	int fd;
 	struct accel_queue q;
-	uint64_t *probe;	/* a registered page, to look through */
+	uint64_t *probe;	/* a registered page, to read through */
 };
 
 FIXTURE_SETUP(mem)
@@ -36,15 +36,16 @@ FIXTURE_TEARDOWN(mem)
 	close(self->fd);
 }
 
-/* Whether the device reads at @p what the CPU reads there. */
+/* Return whether the device reads at @p what the CPU reads there. */
 static bool device_sees(FIXTURE_DATA(mem) *self, const void *p)
 {
 	if (accel_command(&self->q, accel_copy(self->probe, p, 64)))
 		return false;
+
 	return !memcmp(self->probe, p, 64);
 }
 
-/* Whether the CPU sees at @p what the device writes there. */
+/* Return whether the CPU sees at @p what the device writes there. */
 static bool device_writes(FIXTURE_DATA(mem) *self, uint64_t *p)
 {
 	uint64_t value = host_random();
@@ -58,7 +59,7 @@ static bool reads_fault(FIXTURE_DATA(mem) *self, const void *p)
 	return accel_command(&self->q, accel_copy(self->probe, p, 64)) == LACCEL_PAGE_FAULT;
 }
 
-/* Registers, looks from both ends and the middle, and unregisters. */
+/* Register, check access at both ends and in the middle, and unregister. */
 static bool works(FIXTURE_DATA(mem) *self, uint8_t *p, size_t length)
 {
 	size_t places[] = { 0, length / 2 & ~63ul, length - 64 };
@@ -68,11 +69,16 @@ static bool works(FIXTURE_DATA(mem) *self, uint8_t *p, size_t length)
 	host_randomize(p, length < PAGE ? length : PAGE);
 	if (accel_register(self->fd, p, length, LACCEL_MEM_WRITE, &id))
 		return false;
+
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		right = right && device_sees(self, p + places[i]) &&
 			device_writes(self, (uint64_t *)(p + places[i]));
-	return !accel_destroy(self->fd, id) && right &&
-	       (accel_lacks(ACCEL_CONFINED) ? device_sees(self, p) : reads_fault(self, p));
+	if (accel_destroy(self->fd, id) || !right)
+		return false;
+
+	if (accel_lacks(ACCEL_CONFINED))
+		return device_sees(self, p);
+	return reads_fault(self, p);
 }
 
 TEST_F(mem, small_pages)
@@ -97,7 +103,7 @@ TEST_F(mem, around_chunk_boundaries)
 	EXPECT_TRUE(works(self, p + PAGE, 2 * HUGE - 2 * PAGE));
 }
 
-/* 2 MiB pages are translated as such: the counter of the device tells. */
+/* 2 MiB pages are translated as such, as the counter of the device shows. */
 TEST_F(mem, transparent_huge_pages)
 {
 	uint64_t before = accel_counter("huge_translations");
@@ -126,10 +132,12 @@ TEST_F(mem, hugetlb)
 
 	if (p == MAP_FAILED)
 		SKIP(return, "no free huge pages (/proc/sys/vm/nr_hugepages)");
+
 	EXPECT_TRUE(works(self, p, 2 * HUGE));
 	if (!accel_lacks(ACCEL_MODEL))
 		EXPECT_GT(accel_counter("huge_translations"), before);
-	/* A part of a huge page takes small leaves, and works as well. */
+
+	/* A part of a huge page takes small leaves, and works too. */
 	EXPECT_TRUE(works(self, p + PAGE, 3 * PAGE));
 	munmap(p, 2 * HUGE);
 }
@@ -143,7 +151,7 @@ TEST_F(mem, shared_anonymous)
 	EXPECT_TRUE(works(self, p, 64 * PAGE));
 }
 
-/* Shared memory without a mapping of one's own: what the device writes is in the file. */
+/* Shared memory: what the device writes is in the file. */
 TEST_F(mem, memfd)
 {
 	int memfd = memfd_create("mem", MFD_CLOEXEC);
@@ -156,12 +164,13 @@ TEST_F(mem, memfd)
 	EXPECT_TRUE(works(self, p, 64 * PAGE));
 	ASSERT_EQ(0, accel_register(self->fd, p, PAGE, LACCEL_MEM_WRITE, NULL));
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p, 0x1122334455667788, 8)));
+
 	ASSERT_EQ(8, pread(memfd, &value, 8, 0));
 	EXPECT_EQ(0x1122334455667788, value);
 	close(memfd);
 }
 
-/* B21: files of the page cache may be read; for long, only tmpfs may be written. */
+/* B21: page cache files may be pinned for reading; for writing and for long only tmpfs may. */
 TEST_F(mem, tmpfs_file)
 {
 	char path[] = "/dev/shm/lite-accel-XXXXXX";
@@ -172,11 +181,12 @@ TEST_F(mem, tmpfs_file)
 	unlink(path);
 	ASSERT_EQ(0, ftruncate(file, 4 * PAGE));
 	p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+
 	EXPECT_TRUE(works(self, p, 4 * PAGE));
 	close(file);
 }
 
-/* This program itself, on whatever file system it is. */
+/* Map this program itself, on whatever file system it is. */
 static uint8_t *map_program(int flags)
 {
 	int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -200,7 +210,7 @@ TEST_F(mem, read_only_file)
 	}
 }
 
-/* B22: no way to write what the program may not write, now or later. */
+/* B22: the device cannot write memory that the program cannot write, now or later. */
 TEST_F(mem, read_only_mapping)
 {
 	int memfd = memfd_create("mem", MFD_CLOEXEC);
@@ -210,6 +220,7 @@ TEST_F(mem, read_only_mapping)
 	mappings[0] = map_program(MAP_SHARED);
 	mappings[1] = map_program(MAP_PRIVATE);
 	mappings[2] = mmap(NULL, 4 * PAGE, PROT_READ, MAP_SHARED, memfd, 0);
+
 	for (size_t i = 0; i < ARRAY_SIZE(mappings); i++) {
 		EXPECT_EQ(-EFAULT, accel_register(self->fd, mappings[i], 4 * PAGE,
 						  LACCEL_MEM_WRITE, NULL));
@@ -217,10 +228,12 @@ TEST_F(mem, read_only_mapping)
 		EXPECT_EQ(LACCEL_PAGE_FAULT,
 			  accel_command(&self->q, accel_write(mappings[i], 1, 8)));
 	}
-	/* The rights are those of the registration, whatever mprotect() adds. */
 	NEEDS(ACCEL_CONFINED);
+
+	/* The rights are those of the registration, whatever mprotect() adds. */
 	ASSERT_EQ(0, mprotect(mappings[2], 4 * PAGE, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_write(mappings[2], 1, 8)));
+
 	EXPECT_TRUE(check_read_only());
 	close(memfd);
 }
@@ -236,7 +249,7 @@ TEST_F(mem, not_readable)
 	EXPECT_EQ(-EFAULT, accel_register(self->fd, p, 2 * PAGE, 0, NULL));
 }
 
-/* B20: a range whose end is not there leaves nothing pinned. */
+/* B20: a range whose last page is missing leaves nothing pinned. */
 TEST_F(mem, hole_at_the_end)
 {
 	uint8_t *p = accel_pages(600 * PAGE);
@@ -244,6 +257,7 @@ TEST_F(mem, hole_at_the_end)
 
 	ASSERT_EQ(0, accel_limits(self->fd, &before));
 	ASSERT_EQ(0, munmap(p + 599 * PAGE, PAGE));
+
 	EXPECT_EQ(-EFAULT, accel_register(self->fd, p, 600 * PAGE, 0, NULL));
 	ASSERT_EQ(0, accel_limits(self->fd, &after));
 	EXPECT_EQ(before.pinned, after.pinned);
@@ -257,6 +271,7 @@ TEST_F(mem, alignment)
 	const size_t odd[] = { 1, 8, 64, 512, PAGE - 1 };
 
 	EXPECT_EQ(-EINVAL, accel_register(self->fd, p, 0, 0, NULL));
+
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
 		EXPECT_EQ(-EINVAL, accel_register(self->fd, p + odd[i], PAGE, 0, NULL));
 		EXPECT_EQ(-EINVAL, accel_register(self->fd, p, odd[i], 0, NULL));
@@ -264,7 +279,7 @@ TEST_F(mem, alignment)
 	}
 }
 
-/* B16, B17: sums that wrap, and what is not the program's to give. */
+/* B16, B17: ranges that wrap, and ranges outside the program's address space. */
 TEST_F(mem, overflow)
 {
 	const struct {
@@ -288,7 +303,8 @@ TEST_F(mem, overflow)
 						  NULL))
 			TH_LOG("%#lx + %#lx", bad[i].addr, bad[i].length);
 	}
-	/* All the program could ever have: too much, and not there. */
+
+	/* Sizes up to the whole address space are refused: too much, or not mapped. */
 	for (int bits = 33; bits < 47; bits++) {
 		int ret = accel_register(self->fd, self->probe + 512, 1ull << bits, 0, NULL);
 
@@ -303,6 +319,7 @@ TEST_F(mem, overlap)
 
 	ASSERT_EQ(0, accel_register(self->fd, p + 2 * PAGE, PAGE, 0, &first));
 	ASSERT_EQ(0, accel_register(self->fd, p + 4 * PAGE, 2 * PAGE, 0, &second));
+
 	for (int begin = 0; begin < 8; begin++) {
 		for (int end = begin + 1; end <= 8; end++) {
 			bool hits_first = begin < 3 && end > 2, hits_second = begin < 6 && end > 4;
@@ -318,7 +335,7 @@ TEST_F(mem, overlap)
 	}
 }
 
-/* Another file of the same process has registrations of its own. */
+/* Each file of a process has registrations of its own. */
 TEST_F(mem, no_overlap_between_files)
 {
 	struct accel_queue q;
@@ -330,11 +347,12 @@ TEST_F(mem, no_overlap_between_files)
 	EXPECT_EQ(0, accel_register(other, self->probe, PAGE, 0, NULL));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&q, accel_write(self->probe, 0, 8)));
 	EXPECT_TRUE(device_writes(self, self->probe));
+
 	EXPECT_EQ(0, accel_queue_exit(&q));
 	close(other);
 }
 
-/* As many as like may reach one page, by threads, files and processes of theirs. */
+/* Any number of files may register one page; those of other threads and processes too. */
 TEST_F(mem, page_of_many_files)
 {
 	enum { FILES = 12 };
@@ -355,7 +373,7 @@ TEST_F(mem, page_of_many_files)
 	}
 }
 
-/* Everything is charged, to the page, where the kernel and LIMITS show it. */
+/* Everything is charged, exact to the page, and the kernel and LIMITS show it. */
 TEST_F(mem, account)
 {
 	uint64_t pinned = accel_pinned_kb();
@@ -369,17 +387,19 @@ TEST_F(mem, account)
 	ASSERT_EQ(0, accel_limits(self->fd, &limits));
 	EXPECT_EQ((pinned + 28) * 1024, limits.pinned);
 	EXPECT_EQ(2, limits.memories);
+
 	ASSERT_EQ(0, accel_destroy(self->fd, id));
 	ASSERT_EQ(0, accel_register(self->fd, p, HUGE, LACCEL_MEM_WRITE, &id));
 	EXPECT_EQ(pinned + 2048, accel_pinned_kb());
-	/* What the device has lost stays charged until it is unregistered. */
+
+	/* Memory that the device has lost stays charged until it is unregistered. */
 	ASSERT_EQ(0, munmap(p, HUGE));
 	EXPECT_EQ(pinned + 2048, accel_pinned_kb());
 	ASSERT_EQ(0, accel_destroy(self->fd, id));
 	EXPECT_EQ(pinned, accel_pinned_kb());
 }
 
-/* B19, R13: RLIMIT_MEMLOCK holds for who is not privileged, and says what it was. */
+/* B19, R13: RLIMIT_MEMLOCK binds an unprivileged process, and LIMITS records the refusal. */
 TEST_F(mem, memlock)
 {
 	struct rlimit limit = { 64 << 10, 64 << 10 };
@@ -391,6 +411,7 @@ TEST_F(mem, memlock)
 		ASSERT_EQ(0, setresuid(65534, 65534, 65534));
 	ASSERT_EQ(0, accel_register(self->fd, p, 9 * PAGE, 0, NULL));
 	EXPECT_EQ(-ENOMEM, accel_register(self->fd, p + 16 * PAGE, 7 * PAGE, 0, NULL));
+
 	ASSERT_EQ(0, accel_limits(self->fd, &limits));
 	EXPECT_EQ(64 << 10, limits.memlock);
 	EXPECT_EQ(10 * PAGE, limits.pinned);
@@ -398,6 +419,7 @@ TEST_F(mem, memlock)
 	EXPECT_EQ(64 << 10, limits.refused_limit);
 	EXPECT_EQ(10 * PAGE, limits.refused_in_use);
 	EXPECT_EQ(7 * PAGE, limits.refused_needed);
+
 	EXPECT_EQ(0, accel_register(self->fd, p + 16 * PAGE, 6 * PAGE, 0, NULL));
 	EXPECT_EQ(-ENOMEM, accel_register(self->fd, p + 24 * PAGE, PAGE, 0, NULL));
 }
@@ -410,6 +432,7 @@ TEST_F_TIMEOUT(mem, limit_of_registrations, 300)
 
 	if (geteuid())
 		SKIP(return, "so many pages need CAP_IPC_LOCK");
+
 	ASSERT_EQ(0, accel_limits(self->fd, &limits));
 	p = mmap(NULL, limits.max_memories * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (; n < limits.max_memories; n++)
@@ -417,6 +440,7 @@ TEST_F_TIMEOUT(mem, limit_of_registrations, 300)
 			break;
 	EXPECT_EQ(limits.max_memories, n);
 	EXPECT_EQ(-EDQUOT, accel_register(self->fd, p, PAGE, 0, NULL));
+
 	ASSERT_EQ(0, accel_limits(self->fd, &limits));
 	EXPECT_EQ(LACCEL_LIMIT_MEMORIES, limits.refused);
 	EXPECT_EQ(n, limits.refused_limit);

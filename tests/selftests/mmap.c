@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The mappings of a queue: a lattice of every offset, length, protection and
- * kind of mapping, each judged by one rule (R12, B15), and what programs may do
- * to a mapping afterwards (B1, B4, B5).
+ * kind of mapping, each judged by one rule (R12, B15), and operations on
+ * existing mappings (B1, B4, B5).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@ FIXTURE(mapping) {
 	struct region regions[REGIONS];
 };
 
-/* Rings of two pages and more, so that they could be split. */
+/* Rings of at least two pages, so that they could be split. */
 FIXTURE_SETUP(mapping)
 {
 	const struct laccel_queue_create *info = &self->q.info;
@@ -42,6 +42,7 @@ FIXTURE_SETUP(mapping)
 
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, accel_queue_init(q, fd, 256));
+
 	self->regions[SQ] = (struct region){ info->sq_offset, info->sq_bytes,
 					     PROT_READ | PROT_WRITE, q->sq };
 	self->regions[CQ] = (struct region){ info->cq_offset, info->cq_bytes, PROT_READ, q->cq };
@@ -50,7 +51,7 @@ FIXTURE_SETUP(mapping)
 						   PROT_READ | PROT_WRITE, q->doorbell };
 }
 
-/* Whatever a test did, the queue works and can be destroyed. */
+/* After every test the queue works and can be destroyed. */
 FIXTURE_TEARDOWN(mapping)
 {
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(1)));
@@ -65,7 +66,7 @@ struct cell {
 	int flags;
 };
 
-/* The rule: whole regions, shared, with no more rights than the region's. */
+/* The rule: map whole regions, shared, with no more rights than the region has. */
 static bool allowed(const FIXTURE_DATA(mapping) *self, const struct cell *cell)
 {
 	for (int i = 0; i < REGIONS; i++) {
@@ -84,11 +85,16 @@ static bool is_refusal(int error)
 	       error == EOVERFLOW;
 }
 
-/* One cell of the lattice; true if the kernel follows the rule. */
+/* Map one cell of the lattice; return whether the kernel follows the rule. */
 static bool try_cell(const FIXTURE_DATA(mapping) *self, const struct cell *cell)
 {
 	void *p = mmap(NULL, cell->bytes, cell->prot, cell->flags, self->q.fd, cell->offset);
-	bool right = allowed(self, cell) ? p != MAP_FAILED : p == MAP_FAILED && is_refusal(errno);
+	bool right;
+
+	if (allowed(self, cell))
+		right = p != MAP_FAILED;
+	else
+		right = p == MAP_FAILED && is_refusal(errno);
 
 	if (!right)
 		printf("# offset %#llx bytes %#zx prot %d flags %d: %s\n",
@@ -136,12 +142,13 @@ TEST_F(mapping, lattice)
 		wrong += try_sizes(self, offset - PAGE);
 		wrong += try_sizes(self, offset | 1ull << 62);
 	}
+
 	for (size_t i = 0; i < ARRAY_SIZE(wild); i++)
 		wrong += try_sizes(self, wild[i]);
 	EXPECT_EQ(0, wrong);
 }
 
-/* Each file has offsets of its own; another's lead nowhere. */
+/* Each file has offsets of its own; another file's offsets are invalid. */
 TEST_F(mapping, another_files_offset)
 {
 	int other = accel_open();
@@ -175,16 +182,18 @@ TEST_F(mapping, mprotect_upgrade)
 
 		if (!r->mapped)
 			continue;
+
 		EXPECT_EQ(-1, mprotect(r->mapped, r->bytes, PROT_READ | PROT_EXEC));
 		EXPECT_EQ(EACCES, errno);
 		if (r->rights & PROT_WRITE)
 			continue;
+
 		EXPECT_EQ(-1, mprotect(r->mapped, r->bytes, PROT_READ | PROT_WRITE));
 		EXPECT_EQ(EACCES, errno);
 	}
 }
 
-/* B4: a mapping comes and goes as a whole. */
+/* B4: a mapping is created and removed only as a whole. */
 TEST_F(mapping, partial_munmap)
 {
 	const struct region *r = &self->regions[SQ];
@@ -195,12 +204,13 @@ TEST_F(mapping, partial_munmap)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, munmap((char *)r->mapped + r->bytes - PAGE, PAGE));
 	EXPECT_EQ(-1, mprotect(r->mapped, PAGE, PROT_READ));
+
 	again = mmap(NULL, r->bytes, r->rights, MAP_SHARED, self->q.fd, r->offset);
 	ASSERT_NE(MAP_FAILED, again);
 	EXPECT_EQ(0, munmap(again, r->bytes));
 }
 
-/* B1: not moved, not doubled, not grown; each mapping ends once. */
+/* B1: a mapping cannot be moved, duplicated or grown, so each is unmapped once. */
 TEST_F(mapping, mremap)
 {
 	for (int i = 0; i < REGIONS; i++) {
@@ -213,11 +223,12 @@ TEST_F(mapping, mremap)
 		EXPECT_EQ(MAP_FAILED, mremap(r->mapped, r->bytes, r->bytes,
 					     MREMAP_MAYMOVE | MREMAP_FIXED, place));
 		EXPECT_EQ(MAP_FAILED, mremap(r->mapped, 0, r->bytes, MREMAP_MAYMOVE));
+
 		EXPECT_EQ(0, munmap(place, 2 * r->bytes));
 	}
 }
 
-/* A second mapping of a region is as good as the first. */
+/* A second mapping of a region works like the first. */
 TEST_F(mapping, mapped_twice)
 {
 	struct accel_queue second = self->q;
@@ -236,13 +247,14 @@ static void on_fault(int sig)
 	siglongjmp(fault_jump, sig);
 }
 
-/* The signal that reading *@p raises, 0 for none. */
+/* Return the signal that reading *@p raises, 0 for none. */
 static int touch(const void *p)
 {
 	int sig = sigsetjmp(fault_jump, 1);
 
 	if (sig)
 		return sig;
+
 	signal(SIGSEGV, on_fault);
 	signal(SIGBUS, on_fault);
 	*(volatile const char *)p;
@@ -258,7 +270,7 @@ static int touch_all_in_child(const FIXTURE_DATA(mapping) *self)
 	return missing;
 }
 
-/* B5: a child has none of the mappings, whoever of the two ends first. */
+/* B5: a child has none of the mappings, whether it or its parent ends first. */
 TEST_F(mapping, fork)
 {
 	int status, pipes[2];
@@ -275,10 +287,11 @@ TEST_F(mapping, fork)
 	EXPECT_EQ(REGIONS, WEXITSTATUS(status));
 
 	if (!fork()) {
-		/* A grandchild that outlives its parent. */
+		/* Fork a grandchild that outlives its parent. */
 		parent = getpid();
 		if (fork())
 			_exit(0);
+
 		accel_until(getppid() != parent);
 		byte = touch_all_in_child(self);
 		_exit(write(pipes[1], &byte, 1) != 1);
@@ -288,7 +301,7 @@ TEST_F(mapping, fork)
 	EXPECT_EQ(REGIONS, byte);
 }
 
-/* Advice is taken or refused; the queue works on, as the teardown finds. */
+/* madvise() succeeds or fails; the queue keeps working, as the teardown checks. */
 TEST_F(mapping, madvise)
 {
 	for (int advice = 0; advice < 32; advice++) {
@@ -296,11 +309,12 @@ TEST_F(mapping, madvise)
 			madvise(self->regions[i].mapped, self->regions[i].bytes, advice);
 		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(advice)));
 	}
+
 	EXPECT_EQ(-1, madvise(self->q.sq, self->q.info.sq_bytes, MADV_DODUMP));
 	EXPECT_EQ(-1, madvise(self->q.sq, self->q.info.sq_bytes, MADV_DOFORK));
 }
 
-/* A region once more, and behind it nothing. */
+/* Map a region again, followed by a hole. */
 static void *map_before_hole(int fd, const struct region *r)
 {
 	uint8_t *p = mmap(NULL, r->bytes + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -312,8 +326,8 @@ static void *map_before_hole(int fd, const struct region *r)
 }
 
 /*
- * C16: a debugger reads rings and state and writes what the program can write, by the end of
- * the mapping at most; a doorbell is no memory.
+ * C16: a debugger reads rings and state and writes what the program can write, never beyond
+ * the end of the mapping; a doorbell cannot be accessed as memory.
  */
 TEST_F(mapping, debugger)
 {
@@ -329,6 +343,7 @@ TEST_F(mapping, debugger)
 
 		if (!r->mapped)
 			continue;
+
 		p = map_before_hole(self->q.fd, r);
 		ASSERT_TRUE(p);
 		last = p + r->bytes - 32;
@@ -340,17 +355,20 @@ TEST_F(mapping, debugger)
 			EXPECT_EQ(0, memcmp(seen, r->mapped, r->bytes));
 			EXPECT_EQ(32, pread(mem, seen, 64, (uintptr_t)last));
 			EXPECT_EQ(0, memcmp(seen, last, 32));
+
 			memset(seen, 0xa5, 64);
 			EXPECT_EQ(writable ? 32 : -1, pwrite(mem, seen, 64, (uintptr_t)last));
 			EXPECT_EQ(writable, !memcmp(seen, last, 32));
 		}
+
 		EXPECT_EQ(0, munmap(p, r->bytes));
 	}
+
 	EXPECT_EQ(reads, accel_counter("doorbell_reads"));
 	close(mem);
 }
 
-/* The memory of a queue is the kernel's: it cannot be made an operand. */
+/* The memory of a queue belongs to the kernel: it cannot be an operand. */
 TEST_F(mapping, cannot_be_registered)
 {
 	for (int i = 0; i < REGIONS; i++) {
@@ -360,13 +378,14 @@ TEST_F(mapping, cannot_be_registered)
 	}
 }
 
-/* B41: behind one's doorbell page there is nobody else's. */
+/* B41: no other queue's doorbell is in the rest of the page. */
 TEST_F(mapping, doorbell_is_one_page)
 {
 	struct accel_queue neighbour;
 
 	NEEDS(ACCEL_DOORBELL);
 	ASSERT_EQ(0, accel_queue_init(&neighbour, self->q.fd, 1));
+
 	for (size_t i = 0; i < PAGE / 8; i++)
 		EXPECT_EQ(0, ((volatile uint64_t *)self->q.doorbell)[i]);
 	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&neighbour));

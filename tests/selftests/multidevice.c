@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Three devices in one machine, used by one process at once: ours in QEMU, edu, and
- * the one in software.  Each does what it can with the same memory, and when one goes
- * the others go on.
+ * Three devices in one machine, used by one process at once: the model in QEMU, edu,
+ * and the software device.  Each runs the commands it supports on the same memory, and
+ * when one is removed the others keep working.
  */
 #include <glob.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "vm.h"
 
 #define LENGTH	(8 * PAGE)	/* edu needs 2 s */
-#define ROUNDS	40		/* commands that are under way at once, but on edu */
+#define ROUNDS	40		/* commands under way at once; edu runs one */
 
 enum driver { PCI, LOOP, EDU, DEVICES };
 
@@ -40,7 +40,7 @@ static bool leads_to(const char *node, const char *link, const char *name)
 	       !strcmp(strrchr(target, '/') + 1, name);
 }
 
-/* Makes it the device that accel_open() and the like mean. */
+/* Make @one the device that accel_open() and the other helpers use. */
 static bool choose(enum driver one)
 {
 	bool found = false;
@@ -48,6 +48,7 @@ static bool choose(enum driver one)
 
 	if (glob("/dev/accel-*", 0, NULL, &nodes))
 		return false;
+
 	for (size_t i = 0; i < nodes.gl_pathc && !found; i++) {
 		const char *node = nodes.gl_pathv[i] + strlen("/dev/");
 
@@ -62,14 +63,20 @@ static bool choose(enum driver one)
 
 static int open_device(struct device *d, enum driver one)
 {
+	int ret;
+
 	if (!choose(one))
 		return -ENODEV;
+
 	d->fd = accel_open();
 	if (d->fd < 0)
 		return d->fd;
 	d->memory = accel_pages(LENGTH);
-	return accel_queue_init(&d->q, d->fd, 64) ?:
-	       accel_register(d->fd, d->memory, LENGTH, LACCEL_MEM_WRITE, NULL);
+
+	ret = accel_queue_init(&d->q, d->fd, 64);
+	if (ret)
+		return ret;
+	return accel_register(d->fd, d->memory, LENGTH, LACCEL_MEM_WRITE, NULL);
 }
 
 static void close_device(struct device *d)
@@ -79,7 +86,7 @@ static void close_device(struct device *d)
 	close(d->fd);
 }
 
-/* All of them, and something to be copied. */
+/* All devices, and data to copy. */
 struct devices {
 	struct device d[DEVICES];
 	uint8_t *model;
@@ -89,11 +96,14 @@ static int open_devices(struct devices *all)
 {
 	int ret = 0;
 
-	for (int i = 0; i < DEVICES; i++)
-		ret = ret ?: open_device(&all->d[i], i);
+	for (int i = 0; i < DEVICES && !ret; i++)
+		ret = open_device(&all->d[i], i);
 	all->model = accel_pages(LENGTH);
 	host_randomize(all->model, LENGTH);
-	return ret ?: accel_register(all->d[PCI].fd, all->model, LENGTH, 0, NULL);
+	if (ret)
+		return ret;
+
+	return accel_register(all->d[PCI].fd, all->model, LENGTH, 0, NULL);
 }
 
 static void close_devices(struct devices *all)
@@ -116,7 +126,7 @@ FIXTURE_TEARDOWN(multidevice)
 	close_devices(&self->all);
 }
 
-/* What one has written the next reads, at the same address. */
+/* Each device reads, at the same address, what the one before has written. */
 TEST_F(multidevice, from_one_to_the_next)
 {
 	struct device *pci = &self->all.d[PCI], *loop = &self->all.d[LOOP];
@@ -127,11 +137,13 @@ TEST_F(multidevice, from_one_to_the_next)
 	memcpy(pci->memory, self->all.model, LENGTH);
 	ASSERT_EQ(0, accel_register(pci->fd, loop->memory, LENGTH, LACCEL_MEM_WRITE, NULL));
 	ASSERT_EQ(0, accel_register(pci->fd, edu->memory, LENGTH, 0, NULL));
+
 	EXPECT_EQ(LACCEL_OK,
 		  accel_command(&pci->q, accel_copy(loop->memory, pci->memory, LENGTH)));
 	EXPECT_EQ(LACCEL_OK,
 		  accel_command(&edu->q, accel_copy(edu->memory, loop->memory, LENGTH)));
 	EXPECT_EQ(0, memcmp(edu->memory, self->all.model, LENGTH));
+
 	sqe = accel_crc32c(edu->memory, LENGTH, 0);
 	ASSERT_EQ(0, accel_run(&pci->q, &sqe, &cqe));
 	EXPECT_EQ(host_crc32c(self->all.model, LENGTH, 0), cqe.result);
@@ -144,7 +156,7 @@ static int rounds_of(enum driver one)
 	return one == EDU ? 1 : ROUNDS;
 }
 
-/* As much as it can take, in a queue of its own. */
+/* Start as many copies as the device can take, in a queue of its own. */
 static void start(struct device *d, enum driver one, const uint8_t *src)
 {
 	for (int i = 0; i < rounds_of(one); i++) {
@@ -170,6 +182,7 @@ TEST_F(multidevice, at_once)
 {
 	for (int i = 0; i < DEVICES; i++)
 		start(&self->all.d[i], i, self->all.model);
+
 	for (int i = 0; i < DEVICES; i++)
 		EXPECT_TRUE(ends_well(&self->all.d[i], i, self->all.model));
 }
@@ -190,6 +203,7 @@ FIXTURE_SETUP(parting)
 {
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, open_devices(&self->all));
 }
 
@@ -198,7 +212,7 @@ FIXTURE_TEARDOWN(parting)
 	close_devices(&self->all);
 }
 
-/* In the middle of all that is under way; it comes back, and the rest is as it was. */
+/* Remove a device while all work: the others are not affected, and it can return. */
 TEST_F_TIMEOUT(parting, others_go_on, 60)
 {
 	struct device next;
@@ -211,6 +225,7 @@ TEST_F_TIMEOUT(parting, others_go_on, 60)
 	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
 	ASSERT_EQ(0, vm_unbind(bdf));
 	EXPECT_FALSE(choose(variant->goes));
+
 	for (int i = 0; i < DEVICES; i++) {
 		struct device *d = &self->all.d[i];
 
@@ -223,10 +238,12 @@ TEST_F_TIMEOUT(parting, others_go_on, 60)
 		start(d, i, self->all.model);
 		EXPECT_TRUE(ends_well(d, i, self->all.model));
 	}
+
 	unsetenv("LITE_ACCEL_DEVICE");
 	ASSERT_EQ(0, vm_bind(bdf));
 	ASSERT_EQ(0, open_device(&next, variant->goes));
-	ASSERT_EQ(0, vm_await_node());	/* now it is known which one */
+
+	ASSERT_EQ(0, vm_await_node());	/* now that open_device() has chosen its node */
 	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_copy(next.memory, next.memory + PAGE,
 							       PAGE)));
 	close_device(&next);

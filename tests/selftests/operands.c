@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory of every kind that a program can have, as the operands of every command:
- * where the CPU has not touched it before, the device is the first.  And memory that
- * is out of somebody's reach in an unusual way.
+ * where the CPU has not touched it before, the device does so first.  Also memory
+ * that is inaccessible in an unusual way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,14 +20,14 @@
 #include "swap.h"
 
 #define LENGTH	(64 * PAGE)
-#define INSIDE	(3 * PAGE + 123)	/* where a command begins */
-#define BYTES	(50 * PAGE + 77)	/* how much it works on */
-#define SHORT	(15 * PAGE)		/* not too much for who lends his time */
+#define INSIDE	(3 * PAGE + 123)	/* offset at which a command begins */
+#define BYTES	(50 * PAGE + 77)	/* length of a command */
+#define SHORT	(15 * PAGE)		/* short enough for the caller's time */
 
 #define MADV_GUARD	102	/* MADV_GUARD_INSTALL */
 #define MADV_UNGUARD	103	/* MADV_GUARD_REMOVE */
 
-/* LENGTH bytes that nobody has touched; what is in them, if that is not zero, in @model. */
+/* Map LENGTH bytes that have not been touched; copy their content to @model unless it is zero. */
 typedef uint8_t *map_fn(uint8_t *model);
 
 static uint8_t *map_anonymous(size_t length, int prot, int flags)
@@ -42,7 +42,7 @@ static uint8_t *from_malloc(uint8_t *model)
 	return malloc(LENGTH);
 }
 
-/* A new one for each command of a test. */
+/* Return a new array for each command of a test. */
 static uint8_t *from_bss(uint8_t *model)
 {
 	static uint8_t bss[16][LENGTH] __attribute__((aligned(PAGE)));
@@ -62,6 +62,7 @@ static uint8_t *from_huge_pages(uint8_t *model)
 
 	if (!p)
 		return NULL;
+
 	p = (uint8_t *)((accel_va(p) + HUGE - 1) & -HUGE);
 	madvise(p, HUGE, MADV_HUGEPAGE);
 	return p;
@@ -92,6 +93,7 @@ static uint8_t *map_program(uint8_t *model, int prot)
 
 	while (done < LENGTH && (got = pread(fd, model + done, LENGTH - done, done)) > 0)
 		done += got;
+
 	close(fd);
 	return p == MAP_FAILED || done < LENGTH ? NULL : p;
 }
@@ -111,7 +113,7 @@ static uint8_t *from_read_only_pages(uint8_t *model)
 	return map_anonymous(LENGTH, PROT_READ, 0);
 }
 
-/* It has been touched, of course, but is not there any more. */
+/* The pages have been touched, but are swapped out again. */
 static uint8_t *from_swap(uint8_t *model)
 {
 	uint8_t *p = accel_pages(LENGTH);
@@ -127,15 +129,15 @@ static uint8_t *from_swap(uint8_t *model)
 FIXTURE(operands) {
 	int fd;
 	struct accel_queue q;
-	uint8_t *model;		/* what is where the device works */
-	uint8_t *plain;		/* ordinary memory, to work with */
-	uint8_t *other;		/* as much of it */
+	uint8_t *model;		/* expected content of the memory under test */
+	uint8_t *plain;		/* ordinary memory, the other operand */
+	uint8_t *other;		/* as much again, for a third operand */
 };
 
 FIXTURE_VARIANT(operands) {
 	map_fn *map;
 	bool read_only;
-	const char *(*prepare)(void);	/* what is missing for it, NULL: nothing */
+	const char *(*prepare)(void);	/* returns the reason for a skip, NULL for none */
 	void (*undo)(void);
 };
 
@@ -152,16 +154,20 @@ FIXTURE_VARIANT_ADD(operands, swap) { .map = from_swap, .prepare = swap_on, .und
 
 FIXTURE_SETUP(operands)
 {
-	const char *missing = variant->prepare ? variant->prepare() : NULL;
+	const char *missing = NULL;
 
+	if (variant->prepare)
+		missing = variant->prepare();
 	if (missing)
 		SKIP(return, "%s", missing);
+
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
 	self->model = accel_pages(LENGTH);
 	self->plain = accel_pages(LENGTH);
 	self->other = accel_pages(LENGTH);
+
 	ASSERT_EQ(0, accel_reach(self->fd, self->plain, LENGTH, LACCEL_MEM_WRITE, NULL));
 	ASSERT_EQ(0, accel_reach(self->fd, self->other, LENGTH, LACCEL_MEM_WRITE, NULL));
 	host_randomize(self->plain, LENGTH);
@@ -171,11 +177,12 @@ FIXTURE_TEARDOWN(operands)
 {
 	accel_queue_exit(&self->q);
 	close(self->fd);
+
 	if (variant->undo)
 		variant->undo();
 }
 
-/* New memory that the device can reach, and its model; NULL if it cannot be had. */
+/* Map new memory that the device can reach, and its model; NULL if that fails. */
 static uint8_t *get(FIXTURE_DATA(operands) *self, const FIXTURE_VARIANT(operands) *variant)
 {
 	size_t length = variant->map == from_hugetlb ? HUGE : LENGTH;
@@ -184,8 +191,9 @@ static uint8_t *get(FIXTURE_DATA(operands) *self, const FIXTURE_VARIANT(operands
 	memset(self->model, 0, LENGTH);
 	p = variant->map(self->model);
 	start = (uint8_t *)(accel_va(p) & -PAGE);
-	if (start != p)		/* malloc()'s */
+	if (start != p)		/* not aligned: from malloc() */
 		length += PAGE;
+
 	if (!p || accel_reach(self->fd, start, length, variant->read_only ? 0 : LACCEL_MEM_WRITE,
 			      NULL))
 		return NULL;
@@ -212,6 +220,7 @@ TEST_F(operands, copied_to)
 	ASSERT_NE(NULL, p);
 	sqe = accel_copy(p + INSIDE, self->plain, BYTES);
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+
 	if (variant->read_only) {
 		EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 		EXPECT_EQ(0, cqe.result);
@@ -220,6 +229,7 @@ TEST_F(operands, copied_to)
 		EXPECT_EQ(LACCEL_OK, cqe.status);
 		memcpy(self->model + INSIDE, self->plain, BYTES);
 	}
+
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
 }
 
@@ -231,6 +241,7 @@ TEST_F(operands, filled)
 	ASSERT_NE(NULL, p);
 	ASSERT_EQ(variant->read_only ? LACCEL_PAGE_FAULT : LACCEL_OK,
 		  accel_command(&self->q, accel_fill(p + INSIDE, 0x4242424242424242, BYTES)));
+
 	if (!variant->read_only)
 		memset(self->model + INSIDE, 0x42, BYTES);
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
@@ -248,6 +259,7 @@ TEST_F(operands, compared)
 	self->plain[BYTES - 2] ^= 1;
 	sqe = accel_compare(p + INSIDE, self->plain, BYTES);
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+
 	EXPECT_EQ(LACCEL_OK, cqe.status);
 	EXPECT_EQ(BYTES - 2, cqe.result);
 }
@@ -262,11 +274,12 @@ TEST_F(operands, summed)
 	ASSERT_NE(NULL, p);
 	sqe = accel_crc32c(p + INSIDE, BYTES, 0);
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+
 	EXPECT_EQ(LACCEL_OK, cqe.status);
 	EXPECT_EQ(host_crc32c(self->model + INSIDE, BYTES, 0), cqe.result);
 }
 
-/* What is hashed is there, and so is, if it can be written, the state. */
+/* Hash the memory; if it can be written, also have the device write the state to it. */
 TEST_F(operands, hashed)
 {
 	uint8_t *p = get(self, variant), *state = self->plain, digest[32];
@@ -275,13 +288,16 @@ TEST_F(operands, hashed)
 	ASSERT_NE(NULL, p);
 	memset(state, 0, sizeof(struct laccel_sha256));
 	host_sha256(self->model + INSIDE, BYTES, digest);
+
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q,
 					   accel_sha256((struct laccel_sha256 *)state, p + INSIDE,
 							BYTES, true)));
 	EXPECT_EQ(0, memcmp(state, digest, 32));
-	/* Where there is data already it would be taken for a state in progress. */
+
+	/* Data that is there already would be taken for a state in progress. */
 	if (variant->read_only || variant->map == from_swap || variant->map == from_file)
 		return;
+
 	p = get(self, variant);
 	ASSERT_NE(NULL, p);
 	host_sha256(self->plain, BYTES, digest);
@@ -300,6 +316,7 @@ TEST_F(operands, cast_to)
 	ASSERT_EQ(variant->read_only ? LACCEL_PAGE_FAULT : LACCEL_OK,
 		  accel_command(&self->q, accel_dualcast(p + INSIDE, self->other, self->plain,
 							 BYTES)));
+
 	if (!variant->read_only) {
 		memcpy(self->model + INSIDE, self->plain, BYTES);
 		EXPECT_EQ(0, memcmp(self->other, self->plain, BYTES));
@@ -307,7 +324,7 @@ TEST_F(operands, cast_to)
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
 }
 
-/* The processor has touched it: who lends a device his time need not wait for anything. */
+/* The processor has touched the pages, so commands in the caller's time need not wait. */
 TEST_F(operands, touched_before)
 {
 	uint8_t *p = get(self, variant);
@@ -334,7 +351,7 @@ TEST_F(operands, touched_before)
 	EXPECT_EQ(0, memcmp(p, self->model, LENGTH));
 }
 
-/* Below what is in use of it the stack is as far as it has been at some time. */
+/* Grow the stack: below its used part it stays mapped as far as it has ever been used. */
 static __attribute__((noinline)) void grow_stack(void)
 {
 	uint8_t deep[LENGTH + 4 * PAGE];
@@ -350,6 +367,7 @@ static __attribute__((noinline)) int fill_stack(struct accel_queue *q, int fd)
 
 	if (accel_reach(fd, start, LENGTH - PAGE, LACCEL_MEM_WRITE, NULL))
 		return -1;
+
 	status = accel_command(q, accel_write(start + 5, 0x1717171717171717, LENGTH - 2 * PAGE));
 	return accel_is_all(start + 5, LENGTH - 2 * PAGE, 0x17) ? status : -1;
 }
@@ -369,7 +387,7 @@ TEST(stack)
 FIXTURE(unusual) {
 	int fd;
 	struct accel_queue q;
-	bool finds;		/* nothing need be registered, nor pinned */
+	bool finds;		/* memory need be neither registered nor pinned */
 };
 
 FIXTURE_SETUP(unusual)
@@ -389,7 +407,7 @@ FIXTURE_TEARDOWN(unusual)
 	close(self->fd);
 }
 
-/* What the kernel itself has no address of cannot be pinned, but the process has it. */
+/* Memory without a kernel address cannot be pinned, but the process can access it. */
 TEST_F(unusual, secret_memory)
 {
 	int fd = syscall(SYS_memfd_secret, O_CLOEXEC);
@@ -398,22 +416,25 @@ TEST_F(unusual, secret_memory)
 
 	if (fd < 0)
 		SKIP(return, "no CONFIG_SECRETMEM");
+
 	ASSERT_EQ(0, ftruncate(fd, 4 * PAGE));
 	p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, p);
 	close(fd);
 	memset(p, 1, 3 * PAGE);
+
 	EXPECT_EQ(-EFAULT, accel_register(self->fd, p, PAGE, LACCEL_MEM_WRITE, NULL));
 	EXPECT_EQ(status, accel_command(&self->q, accel_read(p, PAGE)));
 	EXPECT_EQ(status, accel_command(&self->q, accel_write(p + PAGE, ~0ull, 3 * PAGE)));
 	EXPECT_TRUE(accel_is_all(p, PAGE, 1));
 	EXPECT_TRUE(accel_is_all(p + PAGE, 2 * PAGE, self->finds ? 0xff : 1));
 	EXPECT_TRUE(accel_is_all(p + 3 * PAGE, PAGE, self->finds ? 0xff : 0));
+
 	munmap(p, 4 * PAGE);
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_read(p, PAGE)));
 }
 
-/* A page at which the process would have died ends the command. */
+/* A page at which the process would die ends the command with a page fault. */
 TEST_F(unusual, guard_regions)
 {
 	uint8_t *p = accel_pages(18 * PAGE);
@@ -424,21 +445,24 @@ TEST_F(unusual, guard_regions)
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p, 0, 16 * PAGE)));
 	if (madvise(p + 5 * PAGE, PAGE, MADV_GUARD))
 		SKIP(return, "no guard regions (Linux 6.13)");
+
 	for (int i = 0; i < 2; i++) {
 		ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
 		EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 		EXPECT_EQ(5 * PAGE, cqe.result);
 		EXPECT_EQ(accel_va(p + 5 * PAGE), cqe.fault_addr);
 	}
+
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p + 6 * PAGE, 1, 10 * PAGE)));
 	ASSERT_EQ(0, madvise(p + 17 * PAGE, PAGE, MADV_GUARD));
 	EXPECT_EQ(-EFAULT, accel_register(self->fd, p + 16 * PAGE, 2 * PAGE, 0, NULL));
+
 	ASSERT_EQ(0, madvise(p + 5 * PAGE, PAGE, MADV_UNGUARD));
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
 	EXPECT_TRUE(accel_is_all(p, 16 * PAGE, 0xff));
 }
 
-/* Keys are a thread's, for what it does by itself: the device knows none. */
+/* Protection keys bind a thread's own accesses; the device has none. */
 TEST_F(unusual, protection_keys)
 {
 	int key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
@@ -447,6 +471,7 @@ TEST_F(unusual, protection_keys)
 
 	if (key < 0)
 		SKIP(return, "the processor, or the kernel, has no protection keys");
+
 	ASSERT_EQ(0, ftruncate(memfd, 4 * PAGE));
 	p[1] = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	for (int i = 0; i < 2; i++) {
@@ -456,10 +481,12 @@ TEST_F(unusual, protection_keys)
 		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p[i], ~0ull, 2 * PAGE)));
 		EXPECT_EQ(0, accel_prefetch(self->fd, p[i], 4 * PAGE, LACCEL_MEM_WRITE));
 		EXPECT_EQ(-EFAULT, accel_register(self->fd, p[i] + 2 * PAGE, PAGE, 0, NULL));
+
 		ASSERT_EQ(0, pkey_set(key, 0));
 		EXPECT_TRUE(accel_is_all(p[i], 2 * PAGE, 0xff));
 		ASSERT_EQ(0, pkey_set(key, PKEY_DISABLE_ACCESS));
 	}
+
 	munmap(p[0], 4 * PAGE);
 	munmap(p[1], 4 * PAGE);
 	pkey_free(key);
@@ -474,7 +501,7 @@ static int hold_writes(int fd, uint8_t *p, size_t length, bool hold)
 	return ioctl(fd, UFFDIO_WRITEPROTECT, &wp);
 }
 
-/* Who watches writes, a collector of garbage say, is told of the device's as well. */
+/* A watcher of writes, such as a garbage collector, is notified of the device's writes too. */
 TEST_F_TIMEOUT(unusual, watched_for_writes, 60)
 {
 	uint8_t *p = accel_pages(4 * PAGE);
@@ -485,25 +512,30 @@ TEST_F_TIMEOUT(unusual, watched_for_writes, 60)
 
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, accel_reach(self->fd, p, 4 * PAGE, LACCEL_MEM_WRITE, NULL));
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p, 0, 4 * PAGE)));
 	watcher = accel_watch(p, 4 * PAGE, UFFDIO_REGISTER_MODE_WP);
 	if (watcher < 0)
 		SKIP(return, "no CONFIG_USERFAULTFD");
+
 	ASSERT_EQ(0, fcntl(watcher, F_SETFL, O_NONBLOCK));
 	ASSERT_EQ(0, hold_writes(watcher, p + PAGE, PAGE, true));
-	/* What is registered to be written is pinned for that, whoever comes. */
+
+	/* Any access pins registered memory for writing, so read only where none is registered. */
 	if (self->finds)
 		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_read(p, 4 * PAGE)));
 	accel_push(&self->q, &sqe);
 	accel_ring(&self->q);
 	ASSERT_TRUE(accel_await_input(watcher));
+
 	ASSERT_EQ(sizeof(msg), read(watcher, &msg, sizeof(msg)));
 	EXPECT_EQ(UFFD_EVENT_PAGEFAULT, msg.event);
 	EXPECT_TRUE(msg.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP);
 	EXPECT_EQ(accel_va(p + PAGE), msg.arg.pagefault.address);
 	EXPECT_TRUE(accel_is_all(p + PAGE, PAGE, 0));
 	EXPECT_FALSE(accel_poll(&self->q, &cqe));
+
 	ASSERT_EQ(0, hold_writes(watcher, p + PAGE, PAGE, false));
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	EXPECT_EQ(LACCEL_OK, cqe.status);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The races' oracle: told less than what happens, or with a device that does not
- * flush, it has to notice.  Without an IOMMU, so that such a device reaches
- * memory, all of it still ours.
+ * The oracle of the races: it must notice a change that it was not informed of, and a
+ * device that does not flush.  The latter needs a machine without an IOMMU, so that the
+ * device reaches memory, all of which still belongs to this process.
  */
 #include "race.h"
 
 #include "kselftest_harness.h"
 #include "vm.h"
 
-/* Races as the suite race runs them, until something is noticed: mostly in the first. */
+/* Run races like the suite race until something is noticed, mostly in the first. */
 static int races_until_noticed(struct race *r)
 {
 	uint64_t turns = turns_of_race(r);
@@ -20,9 +20,7 @@ static int races_until_noticed(struct race *r)
 	return races;
 }
 
-/*
- * What a change must not do.
- */
+/* Changes that the oracle must notice. */
 static bool show_old_data(struct race *r, int n)
 {
 	int other = (n + 1) % PAGES;
@@ -53,7 +51,7 @@ FIXTURE(oracle) {
 FIXTURE_VARIANT(oracle) {
 	struct page_change change;
 	read_fn *read;
-	const char *notice;	/* part of it */
+	const char *notice;	/* part of the message */
 };
 
 #define NOTICE(name, how, what, bits, words)					\
@@ -72,6 +70,7 @@ FIXTURE_SETUP(oracle)
 	NEEDS(ACCEL_SPEED);
 	if (variant->read == read_by_sha256)
 		NEEDS(ACCEL_SHA256);
+
 	ASSERT_EQ(0, open_race(&self->r, &variant->change));
 	self->r.read = variant->read;
 }
@@ -95,8 +94,8 @@ static bool behind_iommu(void)
 }
 
 /*
- * Pages are exchanged for others of the same file, and pinned by a registration
- * of their other mapping: what the device reaches by old translations stays ours.
+ * Exchange pages for others of the same file that a registration of their second mapping
+ * pins: the memory that the device reaches by old translations still belongs to us.
  */
 FIXTURE(flush) {
 	struct race r;
@@ -118,6 +117,7 @@ FIXTURE_SETUP(flush)
 	if (behind_iommu())
 		SKIP(return, "behind an IOMMU");
 	NEEDS(ACCEL_MODEL);
+
 	ASSERT_EQ(0, open_race(&self->r, &exchange));
 	ASSERT_EQ(0, accel_register(self->r.fd, self->r.twin, 2 * PAGES * PAGE, LACCEL_MEM_WRITE,
 				    NULL));
@@ -139,6 +139,7 @@ TEST_F_TIMEOUT(flush, is_missed, 120)
 	ASSERT_EQ(0, vm_switch("ignore-flush", true));
 	races = races_until_noticed(r);
 	EXPECT_EQ(0, vm_switch("ignore-flush", false));
+
 	TH_LOG("in race %d: %s", races, r->why);
 	EXPECT_STRNE("", r->why);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whose a file is: descriptors over fork, exec, sockets and threads (B8a, B8b,
- * B18, R5).  From another process every call is EPERM, closing always works,
- * and the device works for nobody who is gone.
+ * The owner of a file: descriptors across fork, exec, sockets and threads (B8a,
+ * B8b, B18, R5).  From another process every call returns EPERM, closing always
+ * works, and the device never works for a process that has ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 #include "accel.h"
 #include "kselftest_harness.h"
 
-#define EXEC_FD "LITE_ACCEL_EXEC_FD"	/* a descriptor that came over exec() */
+#define EXEC_FD "LITE_ACCEL_EXEC_FD"	/* a descriptor inherited across exec() */
 
 static int try_mmap(int fd, uint64_t offset, size_t bytes)
 {
@@ -32,8 +32,8 @@ static int try_mmap(int fd, uint64_t offset, size_t bytes)
 }
 
 /*
- * The number of calls that did not answer EPERM to a process that is not the
- * owner.  0 means that there was nothing it could do.
+ * Count the calls that do not return EPERM to a process that is not the owner.
+ * 0 means that it can do nothing.
  */
 static int count_possible(int fd, const struct laccel_queue_create *info)
 {
@@ -51,14 +51,15 @@ static int count_possible(int fd, const struct laccel_queue_create *info)
 	}
 	possible += try_mmap(fd, info->sq_offset, info->sq_bytes) != -EPERM;
 	possible += try_mmap(fd, info->cq_offset, info->cq_bytes) != -EPERM;
-	/* It may lie in the last page of the CQ. */
+
+	/* The state may lie in the last page of the CQ. */
 	possible += try_mmap(fd, info->state_offset / PAGE * PAGE, PAGE) != -EPERM;
 	possible += try_mmap(fd, info->doorbell_offset, PAGE) != -EPERM;
 	possible += poll(&pfd, 1, 0) != 1 || pfd.revents != POLLERR;
 	return possible;
 }
 
-/* After exec() this program is run again only to look at the descriptor. */
+/* After exec() this program runs again only to check the descriptor. */
 static void __attribute__((constructor)) look_after_exec(void)
 {
 	const char *text = getenv(EXEC_FD);
@@ -68,8 +69,10 @@ static void __attribute__((constructor)) look_after_exec(void)
 
 	if (!text)
 		return;
+
 	if (sscanf(text, "%d %lu", &fd, &offset) != 2)
 		_exit(99);
+
 	info.sq_offset = offset;
 	info.cq_offset = offset;
 	info.state_offset = offset;
@@ -89,20 +92,22 @@ FIXTURE_SETUP(owner)
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
+
 	self->page = accel_pages(PAGE);
 	ASSERT_EQ(0, accel_register(self->fd, self->page, PAGE, LACCEL_MEM_WRITE, &self->mem));
 }
 
-/* Whatever somebody else tried, it is still ours and works. */
+/* After every attempt of another process the file still belongs to us and works. */
 FIXTURE_TEARDOWN(owner)
 {
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(self->page, ~0ull, 8)));
 	EXPECT_EQ(0, accel_queue_exit(&self->q));
+
 	EXPECT_EQ(0, accel_destroy(self->fd, self->mem));
 	close(self->fd);
 }
 
-/* What a child that runs @fn returns. */
+/* Return what a child that evaluates @expression exits with; -1 if a signal ends it. */
 #define IN_CHILD(expression) ({				\
 	int status_;					\
 	pid_t child_ = fork();				\
@@ -119,7 +124,7 @@ TEST_F(owner, fork)
 	EXPECT_EQ(0, IN_CHILD(count_possible(self->fd, &self->q.info)));
 }
 
-/* A child may close it, and open its own. */
+/* A child may close the inherited descriptor and open its own. */
 static int use_own_file(int inherited)
 {
 	struct accel_queue q;
@@ -162,19 +167,23 @@ static int receive_fd(int socket)
 
 	if (recvmsg(socket, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
 		return -1;
+
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
 	return fd;
 }
 
-/* B8b: to another process, which if it can is another user too. */
+/* B8b: to another process, run by another user if possible. */
 static int receive_and_try(int socket, const struct laccel_queue_create *info)
 {
 	int fd;
 
 	if (!geteuid() && setresuid(65534, 65534, 65534))
 		return 99;
+
 	fd = receive_fd(socket);
-	return fd < 0 ? 99 : count_possible(fd, info);
+	if (fd < 0)
+		return 99;
+	return count_possible(fd, info);
 }
 
 TEST_F(owner, scm_rights)
@@ -188,13 +197,14 @@ TEST_F(owner, scm_rights)
 		close(self->fd);
 		_exit(receive_and_try(pair[1], &self->q.info));
 	}
+
 	ASSERT_EQ(0, send_fd(pair[0], self->fd));
 	waitpid(child, &status, 0);
 	ASSERT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(0, WEXITSTATUS(status));
 }
 
-/* It is the first to create or register, not the one who opened, that owns. */
+/* The owner is the first process to create or register, not the one that opened the file. */
 TEST_F(owner, broker)
 {
 	struct laccel_queue_create info;
@@ -204,6 +214,7 @@ TEST_F(owner, broker)
 
 	ASSERT_EQ(0, accel_info(fd, &about));
 	ASSERT_EQ(0, accel_limits(fd, &limits));
+
 	EXPECT_EQ(0, IN_CHILD(-accel_create(fd, 1, 1, -1, &info)));
 	EXPECT_EQ(-EPERM, accel_create(fd, 1, 1, -1, &info));
 	EXPECT_EQ(-EPERM, accel_info(fd, &about));
@@ -229,6 +240,7 @@ TEST_F(owner, dup)
 	ASSERT_GE(q.fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&q, q.fd, 4));
 	EXPECT_EQ(LACCEL_OK, accel_command(&q, accel_nop(0)));
+
 	EXPECT_EQ(0, accel_queue_exit(&q));
 	close(q.fd);
 }
@@ -240,7 +252,7 @@ static int use_in_thread(void *arg)
 	return accel_command(q, accel_nop(1));
 }
 
-/* clone(CLONE_VM) and vfork(): the same memory, so the same owner. */
+/* clone(CLONE_VM) and vfork() share the memory, so the child is the owner too. */
 TEST_F(owner, shared_memory)
 {
 	const int flags[] = { CLONE_VM | SIGCHLD, CLONE_VM | CLONE_VFORK | SIGCHLD };
@@ -257,7 +269,7 @@ TEST_F(owner, shared_memory)
 	}
 }
 
-/* Opens, registers, and goes on as another program that keeps the descriptor. */
+/* Open, register, and exec() another program that keeps the descriptor. */
 static void exec_with_file(void)
 {
 	struct laccel_queue_create info;
@@ -267,13 +279,14 @@ static void exec_with_file(void)
 	if (accel_register(fd, accel_pages(PAGE), PAGE, 0, NULL) ||
 	    accel_create(fd, 4, 4, -1, &info) || fcntl(fd, F_SETFD, 0))
 		_exit(98);
+
 	snprintf(text, sizeof(text), "%d %llu", fd, (unsigned long long)info.sq_offset);
 	setenv(EXEC_FD, text, 1);
 	execl("/proc/self/exe", "owner", NULL);
 	_exit(97);
 }
 
-/* B18: the new program cannot use it, and the old one's pins are gone. */
+/* B18: the new program cannot use the file, and the pins of the old one are gone. */
 TEST_F(owner, exec)
 {
 	long pins = accel_pins();
@@ -282,7 +295,7 @@ TEST_F(owner, exec)
 	EXPECT_EQ(pins, accel_pins());
 }
 
-/* The owner ends while another process has the descriptor: its pins go with it. */
+/* The owner ends while another process has the descriptor: its pins are dropped. */
 TEST_F(owner, owner_ends_first)
 {
 	struct laccel_queue_create info;
@@ -292,12 +305,13 @@ TEST_F(owner, owner_ends_first)
 
 	EXPECT_EQ(0, IN_CHILD(accel_create(fd, 4, 4, -1, &info) |
 			      accel_register(fd, accel_pages(HUGE), HUGE, 0, NULL)));
+
 	EXPECT_TRUE(accel_pins_become(pins));
 	EXPECT_EQ(-EPERM, accel_limits(fd, &limits));
 	close(fd);
 }
 
-/* A descriptor that io_uring holds, and nobody else. */
+/* Leave the only reference to a file to io_uring. */
 static int leave_to_io_uring(void)
 {
 	struct io_uring_params params = { 0 };
@@ -307,6 +321,7 @@ static int leave_to_io_uring(void)
 
 	if (ring < 0)
 		return KSFT_SKIP;
+
 	if (accel_queue_init(&q, fd, 4) ||
 	    accel_register(fd, accel_pages(PAGE), PAGE, 0, NULL) ||
 	    syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &fd, 1))
@@ -326,7 +341,7 @@ TEST_F(owner, io_uring)
 	EXPECT_EQ(LACCEL_OK, ret);
 }
 
-/* In flight over a socket that nobody reads any more. */
+/* Leave a descriptor in flight on a socket that no process reads any more. */
 static int leave_in_flight(void)
 {
 	struct laccel_queue_create info;
@@ -342,25 +357,30 @@ TEST_F(owner, left_in_flight)
 	struct laccel_limits limits;
 
 	EXPECT_EQ(0, IN_CHILD(leave_in_flight()));
-	/* Of the device: io_uring may only now be about to let go of the test before this one. */
+	/* Count queues of the device: io_uring may only now release those of the test before. */
 	EXPECT_TRUE(accel_until(!accel_limits(self->fd, &limits) && limits.queues == 1));
 }
 
-/* The mappings need no descriptor; where there is no doorbell, submitting does. */
+/* The mappings need no descriptor; submitting needs one if there is no doorbell. */
 TEST_F(owner, closed_while_mapped)
 {
 	struct accel_queue q;
 	int fd = accel_open();
+	int ret;
 
 	ASSERT_EQ(0, accel_queue_init(&q, fd, 4));
 	close(fd);
-	EXPECT_EQ(q.doorbell ? LACCEL_OK : -EBADF,
-		  q.doorbell ? accel_command(&q, accel_nop(0)) : accel_kick(&q, 0, 1));
+
+	if (q.doorbell)
+		ret = accel_command(&q, accel_nop(0));
+	else
+		ret = accel_kick(&q, 0, 1);
+	EXPECT_EQ(q.doorbell ? LACCEL_OK : -EBADF, ret);
 	EXPECT_NE(0, accel_state(&q));
 	accel_queue_unmap(&q);
 }
 
-/* R13: a process that has all it may have does not keep others from theirs. */
+/* R13: a process that has used up its limits does not use up those of others. */
 static int use_up_memlock(void)
 {
 	int fd = accel_open();
@@ -386,8 +406,10 @@ TEST_F(owner, limits_are_ones_own)
 			pause();
 		_exit(0);
 	}
+
 	ASSERT_EQ(1, read(pipes[0], &done, 1));
 	EXPECT_EQ(0, accel_register(self->fd, accel_pages(PAGE), PAGE, 0, NULL));
+
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Prefetching, in SVA and MIRROR: what it brings in, what it is refused, and that the
- * device faults no more.
+ * Prefetching, in SVA and MIRROR: which pages it brings in, which ranges are refused, and
+ * that the device faults no more.
  */
 #include <errno.h>
 #include <linux/mempolicy.h>
@@ -28,7 +28,7 @@ FIXTURE_TEARDOWN(prefetch)
 	close_faulting(&self->f);
 }
 
-/* What is prefetched is there, for reading or for writing as it was said. */
+/* Prefetched pages are present, for reading or writing as requested. */
 TEST_F(prefetch, leaves_no_faults)
 {
 	uint8_t *p = self->f.memory, *huge = accel_huge_pages(2 * HUGE);
@@ -40,16 +40,19 @@ TEST_F(prefetch, leaves_no_faults)
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, HUGE));
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, huge, 1, 2 * HUGE));
 	EXPECT_EQ(0, new_faults(&self->f));
-	/* What is registered is there already. */
+
+	/* Registered pages are present already. */
 	ASSERT_EQ(0, accel_register(self->f.fd, p + 7 * PAGE, 3 * PAGE, 0, &id));
 	ASSERT_EQ(0, accel_prefetch(self->f.fd, p, HUGE, LACCEL_MEM_WRITE));
 	ASSERT_EQ(0, accel_prefetch(self->f.fd, p + 8 * PAGE, PAGE, LACCEL_MEM_WRITE));
 	ASSERT_EQ(0, accel_destroy(self->f.fd, id));
-	/* For reading, of memory that nobody has touched, it is zeros. */
+
+	/* Untouched memory, prefetched for reading, reads as zeros. */
 	ASSERT_EQ(0, madvise(p, HUGE, MADV_DONTNEED));
 	ASSERT_EQ(0, accel_prefetch(self->f.fd, p, HUGE, 0));
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_read(p, HUGE)));
 	EXPECT_EQ(0, new_faults(&self->f));
+
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 2, PAGE));
 	EXPECT_LT(0, new_faults(&self->f));
 	EXPECT_TRUE(accel_is_all(p, PAGE, 2));
@@ -63,11 +66,13 @@ TEST_F(prefetch, of_a_file)
 	ASSERT_EQ(0, ftruncate(fd, HUGE));
 	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, p);
+
 	ASSERT_EQ(0, accel_prefetch(self->f.fd, p, HUGE, LACCEL_MEM_WRITE));
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, HUGE));
 	EXPECT_EQ(0, new_faults(&self->f));
 	EXPECT_TRUE(accel_is_all(p, HUGE, 1));
-	/* Beyond its end there is nothing. */
+
+	/* There are no pages beyond the end of the file. */
 	ASSERT_EQ(0, ftruncate(fd, HUGE / 2));
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, HUGE, 0));
 	EXPECT_EQ(0, accel_prefetch(self->f.fd, p, HUGE / 2, 0));
@@ -85,9 +90,11 @@ TEST_F(prefetch, refused)
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, NULL, PAGE, 0));
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, (void *)-PAGE, PAGE, 0));
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, -PAGE, 0));
+
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, 1ul << 47, 0));
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, (void *)0xffff888000000000, PAGE, 0));
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, self->f.q.sq, PAGE, 0));
+
 	ASSERT_EQ(0, mprotect(p + 3 * PAGE, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, 8 * PAGE, LACCEL_MEM_WRITE));
 	EXPECT_EQ(0, accel_prefetch(self->f.fd, p, 8 * PAGE, 0));
@@ -95,7 +102,7 @@ TEST_F(prefetch, refused)
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, p, 8 * PAGE, 0));
 }
 
-/* Which node a page is on. */
+/* Return the node of a page. */
 static int node_of(void *page)
 {
 	int node = -1;
@@ -105,13 +112,14 @@ static int node_of(void *page)
 }
 
 /*
- * C01: the task's policy holds for what is prefetched, as for what it touches itself; the
- * memory's own also for what the device touches first.
+ * C01: the task's policy applies to memory that it prefetches, as to memory that it touches
+ * itself; the memory's own policy also applies to pages that the device touches first.
  */
 TEST_F(prefetch, numa_policy)
 {
 	if (access("/sys/devices/system/node/node1", F_OK))
 		SKIP(return, "one NUMA node only");
+
 	for (int node = 0; node < 2; node++) {
 		uint8_t *p = accel_backed_by(SMALL, -1, HUGE), *own = p + HUGE / 2;
 		unsigned long nodes = 1ul << node;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queues: rings at every size, order, and the end of a queue.  What a doorbell
- * may be told is in doorbell.c, who may use a queue in owner.c.
+ * Queues: rings of every size, ordering, and the end of a queue.  doorbell.c tests
+ * values written to a doorbell, owner.c who may use a queue.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -27,6 +27,7 @@ FIXTURE_SETUP(queue)
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
+
 	self->memory = accel_pages(LONG_BYTES);
 	ASSERT_NE(NULL, self->memory);
 	ASSERT_EQ(0, accel_reach(self->fd, self->memory, LONG_BYTES, LACCEL_MEM_WRITE, NULL));
@@ -52,7 +53,7 @@ TEST_F(queue, nop)
 }
 
 /*
- * @count NOPs, as many at once as the rings allow.  Each user_data must come
+ * Run @count NOPs, as many at once as the rings allow.  Each user_data must come
  * back once; NOPs of one batch may overtake each other.
  */
 static int run_nops(struct accel_queue *q, uint32_t count)
@@ -66,18 +67,20 @@ static int run_nops(struct accel_queue *q, uint32_t count)
 		for (; sent < count && sent - freed < q->info.sq_entries; sent++)
 			accel_push(q, &(struct laccel_sqe){ .user_data = sent });
 		accel_ring(q);
+
 		wrong = accel_wait(q, &cqe) || cqe.status || cqe.user_data >= sent ||
 			seen[cqe.user_data]++ || cqe.sq_head - freed > sent - freed;
 		freed = cqe.sq_head;
 		done++;
 	}
+
 	free(seen);
 	return wrong;
 }
 
 /*
- * B30: three times around rings of every length, and of two lengths.  A slow device has the
- * core's rings, as a fast one without queues has.
+ * B30: go three times around rings of every length, also with an SQ and a CQ of different
+ * lengths.  A slow device uses the core's rings, which a fast one without queues tests too.
  */
 TEST_F_TIMEOUT(queue, wrap_at_every_size, 120)
 {
@@ -98,7 +101,7 @@ TEST_F_TIMEOUT(queue, wrap_at_every_size, 120)
 	}
 }
 
-/* The state lies behind the CQ where there is room and the program has asked for it. */
+/* The state lies behind the CQ if there is room and the program has asked for it. */
 TEST_F(queue, state_in_cq)
 {
 	const uint32_t lengths[] = { 1, 4, 64, 128, 256 };
@@ -116,7 +119,8 @@ TEST_F(queue, state_in_cq)
 		EXPECT_EQ(fits, accel_state_in_cq(&q.info));
 		if (fits)
 			EXPECT_LE((void *)(q.cq + lengths[i]), (void *)q.state);
-		/* Then there is nothing where it lies else, which is as far from the CQ. */
+
+		/* If it fits, nothing is mapped at its usual distance from the CQ. */
 		page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, q.info.cq_offset +
 			    old.info.state_offset - old.info.cq_offset);
 		EXPECT_EQ(fits, page == MAP_FAILED);
@@ -130,7 +134,7 @@ TEST_F(queue, state_in_cq)
 	}
 }
 
-/* Every entry of the SQ in use at once. */
+/* Use every entry of the SQ at once. */
 TEST_F(queue, full_sq)
 {
 	struct laccel_cqe cqe;
@@ -138,6 +142,7 @@ TEST_F(queue, full_sq)
 	for (int i = 0; i < 64; i++)
 		accel_push(&self->q, &(struct laccel_sqe){ .user_data = i });
 	accel_ring(&self->q);
+
 	for (int i = 0; i < 64; i++) {
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 		EXPECT_EQ(LACCEL_OK, cqe.status);
@@ -146,7 +151,7 @@ TEST_F(queue, full_sq)
 	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->q));
 }
 
-/* Who never reaps stalls only himself, and nothing is lost. */
+/* A program that never reaps stalls only its own queue, and nothing is lost. */
 TEST_F(queue, full_cq)
 {
 	struct accel_queue lazy = { .fd = self->fd };
@@ -159,19 +164,22 @@ TEST_F(queue, full_cq)
 		accel_push(&lazy, &(struct laccel_sqe){ .user_data = i });
 	accel_ring(&lazy);
 	EXPECT_EQ(0, run_nops(&self->q, 1000));
+
 	ASSERT_EQ(0, accel_status(&lazy, &status));
 	EXPECT_EQ(4, status.sq_head);
 	EXPECT_EQ(4, status.retired);
 	EXPECT_EQ(LACCEL_STATE_RUNNING, status.state);
+
 	for (int i = 0; i < 16; i++) {
 		ASSERT_EQ(0, accel_wait(&lazy, &cqe));
 		accel_ring(&lazy);
 	}
+
 	EXPECT_EQ(16, cqe.sq_head);
 	EXPECT_EQ(0, accel_queue_exit(&lazy));
 }
 
-/* One doorbell store for many commands, each with work of its own. */
+/* One doorbell store submits many commands, each with work of its own. */
 TEST_F(queue, batch)
 {
 	uint64_t *words = (uint64_t *)self->memory;
@@ -186,6 +194,7 @@ TEST_F(queue, batch)
 	accel_ring(&self->q);
 	for (int i = 0; i < 64; i++)
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+
 	for (uint64_t i = 0; i < 64; i++)
 		EXPECT_EQ(~i, words[i]);
 	if (!accel_lacks(ACCEL_MODEL))
@@ -201,7 +210,7 @@ static struct laccel_sqe long_copy(FIXTURE_DATA(queue) *self, uint64_t user_data
 	return sqe;
 }
 
-/* Submits a long COPY and then a NOP with @flags; returns which ended first. */
+/* Submit a long COPY and then a NOP with @flags; return which completed first. */
 static uint64_t first_of_two(FIXTURE_DATA(queue) *self, uint8_t flags)
 {
 	struct laccel_sqe slow = long_copy(self, 1), quick = accel_nop(2);
@@ -211,13 +220,14 @@ static uint64_t first_of_two(FIXTURE_DATA(queue) *self, uint8_t flags)
 	accel_push(&self->q, &slow);
 	accel_push(&self->q, &quick);
 	accel_ring(&self->q);
+
 	if (accel_wait(&self->q, &first) || accel_wait(&self->q, &second) || first.status ||
 	    second.status)
 		return 0;
 	return first.user_data;
 }
 
-/* The short one overtakes the long one, unless told not to. */
+/* A short command overtakes a long one, unless its flags forbid that. */
 TEST_F(queue, observed_inversion)
 {
 	EXPECT_EQ(2, first_of_two(self, 0));
@@ -247,13 +257,15 @@ TEST_F(queue, fence_can_be_overtaken)
 	accel_ring(&self->q);
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	EXPECT_EQ(3, cqe.user_data);
+
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	EXPECT_EQ(1, cqe.user_data);
+
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	EXPECT_EQ(2, cqe.user_data);
 }
 
-/* Runs @count linked commands in one batch; @status by position. */
+/* Run @count linked commands in one batch; store their statuses by position. */
 static int run_chain(struct accel_queue *q, struct laccel_sqe *sqe, int count, uint16_t *status)
 {
 	struct laccel_cqe cqe;
@@ -262,6 +274,7 @@ static int run_chain(struct accel_queue *q, struct laccel_sqe *sqe, int count, u
 		sqe[i].user_data = i;
 		accel_push(q, &sqe[i]);
 	}
+
 	accel_ring(q);
 	for (int i = 0; i < count; i++) {
 		if (accel_wait(q, &cqe) || cqe.user_data >= count)
@@ -277,7 +290,7 @@ static struct laccel_sqe linked(struct laccel_sqe sqe)
 	return sqe;
 }
 
-/* Each needs the one before: fill, copy what was filled, copy the copy. */
+/* Each command needs the one before: fill, copy what was filled, copy the copy. */
 TEST_F(queue, link_passes_data_on)
 {
 	uint32_t n = LONG_BYTES / 8;
@@ -292,12 +305,13 @@ TEST_F(queue, link_passes_data_on)
 	ASSERT_EQ(0, run_chain(&self->q, chain, 3, status));
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(LACCEL_OK, status[i]);
+
 	EXPECT_EQ(0x5a, m[2 * n]);
 	EXPECT_EQ(0x5a, m[3 * n - 1]);
 	EXPECT_EQ(0, m[3 * n]);
 }
 
-/* A failure cancels all that hang on it, and nothing after them. */
+/* A failure cancels all commands linked to it, and none after them. */
 static void expect_canceled(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *self,
 			    struct laccel_sqe bad, uint16_t bad_status)
 {
@@ -327,22 +341,28 @@ TEST_F(queue, link_after_failure)
 	expect_canceled(_metadata, self, (struct laccel_sqe){ .opcode = 47 }, LACCEL_BAD_OPCODE);
 	expect_canceled(_metadata, self, reserved, LACCEL_BAD_FIELD);
 	expect_canceled(_metadata, self, accel_write((void *)PAGE, 0, 64), LACCEL_PAGE_FAULT);
-	/* What lies behind the memory may be the program's, as what accel_write() copies from. */
+
+	/*
+	 * Memory beyond the end may belong to the program, like the source of accel_write(), so
+	 * protect the last page.
+	 */
 	ASSERT_EQ(0, mprotect(end - PAGE, PAGE, PROT_NONE));
 	expect_canceled(_metadata, self, accel_copy(end - 2 * PAGE, self->memory, 2 * PAGE),
 			LACCEL_PAGE_FAULT);
 }
 
-/* "Even one long completed", whatever ran and was reaped since. */
+/* A link refers even to a command that completed long ago, whatever was reaped since. */
 TEST_F(queue, link_to_long_completed)
 {
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	usleep(20000);
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, linked(accel_nop(0))));
+
 	EXPECT_EQ(LACCEL_BAD_OPCODE, accel_command(&self->q, (struct laccel_sqe){ .opcode = 47 }));
 	usleep(20000);
 	EXPECT_EQ(LACCEL_CANCELED, accel_command(&self->q, linked(accel_nop(0))));
 	EXPECT_EQ(LACCEL_CANCELED, accel_command(&self->q, linked(accel_nop(0))));
+
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 }
 
@@ -353,6 +373,7 @@ TEST_F(queue, link_as_first_command)
 	ASSERT_EQ(0, accel_queue_init(&q, self->fd, 4));
 	EXPECT_EQ(LACCEL_BAD_FIELD, accel_command(&q, linked(accel_nop(0))));
 	EXPECT_EQ(LACCEL_CANCELED, accel_command(&q, linked(accel_nop(0))));
+
 	for (int i = 0; i < 8; i++)
 		EXPECT_EQ(LACCEL_OK, accel_command(&q, accel_nop(0)));
 	EXPECT_EQ(LACCEL_OK, accel_command(&q, linked(accel_nop(0))));
@@ -364,6 +385,7 @@ TEST_F(queue, status)
 	struct laccel_queue_status status;
 
 	ASSERT_EQ(0, run_nops(&self->q, 100));
+
 	ASSERT_EQ(0, accel_status(&self->q, &status));
 	EXPECT_EQ(LACCEL_STATE_RUNNING, status.state);
 	EXPECT_EQ(LACCEL_ERROR_NONE, status.error);
@@ -374,7 +396,7 @@ TEST_F(queue, status)
 	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->q));
 }
 
-/* B32: rings outlive their queue; its doorbell is nobody's, whoever has the slot now. */
+/* B32: rings outlive their queue; its doorbell does not affect a new queue in the same slot. */
 TEST_F(queue, destroyed_while_mapped)
 {
 	struct accel_queue old, new;
@@ -382,10 +404,13 @@ TEST_F(queue, destroyed_while_mapped)
 
 	ASSERT_EQ(0, accel_queue_init(&old, self->fd, 64));
 	ASSERT_EQ(0, run_nops(&old, 100));
+
 	ASSERT_EQ(0, accel_destroy(self->fd, old.info.id));
 	EXPECT_EQ(LACCEL_STATE_STOPPED, accel_state(&old));
 	EXPECT_EQ(-ENOENT, accel_status(&old, &status));
+
 	ASSERT_EQ(0, accel_queue_init(&new, self->fd, 64));
+
 	memset(old.sq, 0xff, old.info.sq_bytes);
 	if (old.doorbell) {
 		accel_store(&old, 0xffffffff, 0x12345678);
@@ -399,7 +424,7 @@ TEST_F(queue, destroyed_while_mapped)
 	EXPECT_EQ(0, accel_queue_exit(&new));
 }
 
-/* Commands that were fetched have their CQE when DESTROY returns, and write no more. */
+/* When DESTROY returns, every fetched command has its CQE, and none writes any more. */
 TEST_F(queue, destroyed_while_running)
 {
 	struct accel_queue q;
@@ -416,20 +441,23 @@ TEST_F(queue, destroyed_while_running)
 	accel_ring(&q);
 	while (!accel_poll(&q, &cqe))
 		;
+
 	ASSERT_EQ(0, accel_destroy(self->fd, q.info.id));
 	do {
 		ASSERT_LT(cqe.status, LACCEL_TIMEOUT);
 		seen[cqe.status]++;
 	} while (accel_poll(&q, &cqe));
+
 	EXPECT_EQ(q.head, cqe.sq_head);
 	EXPECT_EQ(q.head, seen[LACCEL_OK] + seen[LACCEL_CANCELED]);
 	accel_queue_unmap(&q);
+
 	EXPECT_TRUE(check_stop());
 	EXPECT_TRUE(check_final_completions());
 	EXPECT_EQ(after_stop, accel_counter("dma_after_stop"));
 }
 
-/* A thread that destroys what it has not created, until it is told to end. */
+/* A thread that destroys a queue which it has not created, until @end is set. */
 struct guesser {
 	int fd;
 	bool end;
@@ -448,7 +476,7 @@ static void *guess(void *arg)
 	return NULL;
 }
 
-/* The id is the next one, so another thread need not wait for the answer. */
+/* The next id is known, so another thread can destroy the queue before CREATE returns. */
 TEST_F_TIMEOUT(queue, destroyed_by_a_guess, 120)
 {
 	struct guesser g = { .fd = accel_open() };
@@ -463,8 +491,10 @@ TEST_F_TIMEOUT(queue, destroyed_by_a_guess, 120)
 		while (__atomic_load_n(&g.destroyed, __ATOMIC_RELAXED) < created)
 			usleep(20);
 	}
+
 	__atomic_store_n(&g.end, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
+
 	ASSERT_EQ(0, accel_limits(self->fd, &limits));
 	EXPECT_EQ(1, limits.queues);
 	close(g.fd);
@@ -475,7 +505,7 @@ TEST_F(queue, every_command_completes)
 	EXPECT_TRUE(check_completions());
 }
 
-/* B19, R13: the device's last queue, the refusal in LIMITS, and life goes on. */
+/* B19, R13: use up the device's queues; LIMITS records the refusal, and others can go on. */
 TEST_F(queue, limit)
 {
 	struct laccel_queue_create info;
@@ -487,6 +517,7 @@ TEST_F(queue, limit)
 	for (; !(ret = accel_create(other, 1, 1, -1, &info)); n++)
 		last = info.id;
 	EXPECT_EQ(-EDQUOT, ret);
+
 	ASSERT_EQ(0, accel_limits(other, &limits));
 	EXPECT_EQ(limits.max_queues, n);
 	EXPECT_EQ(n, limits.queues);
@@ -494,8 +525,10 @@ TEST_F(queue, limit)
 	EXPECT_EQ(n, limits.refused_limit);
 	EXPECT_EQ(n, limits.refused_in_use);
 	EXPECT_EQ(1, limits.refused_needed);
+
 	ASSERT_EQ(0, accel_limits(self->fd, &limits));
 	EXPECT_EQ(LACCEL_LIMIT_NONE, limits.refused);
+
 	EXPECT_EQ(0, accel_destroy(other, last));
 	EXPECT_EQ(0, accel_create(self->fd, 1, 1, -1, &info));
 	close(other);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything a program and the kernel can do to memory, on one CPU, against the
- * device at work on it, fed by another (R9, B24, B25, B26).
+ * Every change that a program and the kernel can make to memory, made on one CPU while
+ * the device works on it, fed by another CPU (R9, B24, B25, B26).
  *
  * A race takes RACE_TURNS turns of its two loops, RACE_STRESS_TURNS with
  * LITE_ACCEL_STRESS, and more if one of them has hardly had a turn by then.
@@ -42,8 +42,10 @@ RACE(ksm, SMALL, change_merge, KEEPS | DROPS | COUNTS, .prepare = ksm_on, .undo 
 
 FIXTURE_SETUP(race)
 {
-	const char *lacking = variant->change.prepare ? variant->change.prepare() : NULL;
+	const char *lacking = NULL;
 
+	if (variant->change.prepare)
+		lacking = variant->change.prepare();
 	if (lacking)
 		SKIP(return, "%s", lacking);
 	ASSERT_EQ(0, open_race(&self->r, &variant->change));
@@ -65,6 +67,7 @@ static void run(struct __test_metadata *_metadata, struct race *r)
 	TH_LOG("%llu renewals, %llu commands, %llu refills, %llu special",
 	       (unsigned long long)r->renewals, (unsigned long long)r->commands,
 	       (unsigned long long)refills, (unsigned long long)r->special);
+
 	EXPECT_STREQ("", r->why);
 	if (r->change->flags & DROPS && !accel_lacks(ACCEL_REFILLS))
 		EXPECT_GT(refills, 0);
@@ -76,7 +79,10 @@ TEST_F_TIMEOUT(race, copy, 3600)
 	run(_metadata, &self->r);
 }
 
-/* What is read, and by how many slices, is the device's; on debug the kernel is at stake. */
+/*
+ * SHA256 differs from COPY only in what the device reads and in how many slices, but on debug
+ * the kernel is under test.
+ */
 TEST_F_TIMEOUT(race, sha256, 3600)
 {
 	const char *kernel = getenv("LITE_ACCEL_KERNEL");
@@ -84,6 +90,7 @@ TEST_F_TIMEOUT(race, sha256, 3600)
 	NEEDS(ACCEL_SHA256);
 	if (kernel && !strcmp(kernel, "debug"))
 		SKIP(return, "the kernel does the same for COPY");
+
 	self->r.read = read_by_sha256;
 	run(_metadata, &self->r);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The helpers' automatic registration: memory is registered at its first use and
- * stays registered, whatever happens at its addresses.  regcache_limits.c has how much of
- * it; helpers.c the rest of the helpers.
+ * stays registered, whatever happens at its addresses.  regcache_limits.c tests how much
+ * is kept; helpers.c the rest of the helpers.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -35,7 +35,7 @@ FIXTURE_TEARDOWN(regcache)
 	EXPECT_EQ(0, accel_pinned_kb());
 }
 
-/* The second time nothing is registered: the kernel has what it had. */
+/* The second use registers nothing: the kernel's registrations do not change. */
 TEST_F(regcache, kept)
 {
 	static const size_t sizes[] = { 16, 100, 5000, 70000, 300000 };
@@ -48,6 +48,7 @@ TEST_F(regcache, kept)
 		EXPECT_TRUE(all_helpers(self->dev, a, b, sizes[i]));
 		known = registrations(self->dev);
 		pinned = accel_pinned_kb();
+
 		EXPECT_TRUE(all_helpers(self->dev, a, b, sizes[i]));
 		EXPECT_EQ(known, registrations(self->dev));
 		EXPECT_EQ(pinned, accel_pinned_kb());
@@ -56,7 +57,7 @@ TEST_F(regcache, kept)
 	}
 }
 
-/* New memory each time, at an address that the device has been at before. */
+/* Use new memory each time, at an address that the device has accessed before. */
 static int reallocate(struct laccel_device *dev, size_t n, int rounds)
 {
 	uint8_t *before = NULL, *a, *b;
@@ -67,18 +68,20 @@ static int reallocate(struct laccel_device *dev, size_t n, int rounds)
 		b = calloc(1, n);
 		moved += a != before;
 		before = a;
+
 		host_randomize(a, 64);
 		memcpy(a + n - 64, a, 64);
 		if (!writes(dev, b, 64) || laccel_copy(dev, b, a, n) || memcmp(b, a, 64) ||
 		    memcmp(b + n - 64, a, 64))
 			return -1;
+
 		free(b);
 		free(a);
 	}
 	return moved;
 }
 
-/* From the heap, which gives its end back now and then. */
+/* From the heap, which returns its end to the kernel now and then. */
 TEST_F_TIMEOUT(regcache, reallocated_from_the_heap, 120)
 {
 	int rounds = accel_times(20, 100), moved = 0;
@@ -93,7 +96,7 @@ TEST_F_TIMEOUT(regcache, reallocated_from_the_heap, 120)
 	EXPECT_GT(rounds * 5, moved);
 }
 
-/* By mmap() and munmap(), each time. */
+/* By mmap() and munmap() each time. */
 TEST_F_TIMEOUT(regcache, reallocated_by_the_kernel, 240)
 {
 	int rounds = accel_times(1000, 5000), moved;
@@ -114,7 +117,7 @@ static long raw_munmap(void *addr, size_t n)
 	return syscall(SYS_munmap, addr, n);
 }
 
-/* No memory is -EFAULT, also where there was some; new memory is new memory. */
+/* Missing memory fails with -EFAULT, even if present before; new memory is new. */
 TEST_F(regcache, unmapped)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
@@ -124,35 +127,43 @@ TEST_F(regcache, unmapped)
 		host_randomize(p, 8 * PAGE);
 		ASSERT_TRUE(reads(self->dev, p, 8 * PAGE));
 		ASSERT_TRUE(writes(self->dev, p, 8 * PAGE));
+
 		ASSERT_EQ(0, raw_munmap(p + 2 * PAGE, 2 * PAGE));
 		EXPECT_EQ(-EFAULT, laccel_crc32c(self->dev, p, 8 * PAGE, &crc));
 		EXPECT_EQ(-EFAULT, laccel_fill(self->dev, p, 0, 8 * PAGE));
 		EXPECT_TRUE(error_says("cannot be accessed"));
 		EXPECT_TRUE(reads(self->dev, p + 4 * PAGE, 4 * PAGE));
+
 		ASSERT_EQ(p + 2 * PAGE, map_at(p + 2 * PAGE, 2 * PAGE, PROT_READ | PROT_WRITE));
 		EXPECT_TRUE(reads(self->dev, p, 8 * PAGE));
 		EXPECT_TRUE(writes(self->dev, p, 8 * PAGE));
 	}
 }
 
-/* What takes the pages, but not the right to access the address, goes unnoticed. */
+/* The cache does not notice pages that are replaced while the address stays accessible. */
 TEST_F(regcache, replaced)
 {
-	/* Aligned: the cache registers by 2 MiB, and a range across two would count twice. */
+	/* Aligned: the cache registers chunks of 2 MiB, and a range across two counts twice. */
 	uint8_t *p = accel_huge_pages(8 * PAGE);
+	int ret;
 
 	for (int i = 0; i < 20; i++) {
 		ASSERT_TRUE(writes(self->dev, p, 8 * PAGE));
-		ASSERT_EQ(0, i % 2 ? map_at(p, 8 * PAGE, PROT_READ | PROT_WRITE) != p :
-			  madvise(p, 8 * PAGE, MADV_DONTNEED));
+		if (i % 2)
+			ret = map_at(p, 8 * PAGE, PROT_READ | PROT_WRITE) != p;
+		else
+			ret = madvise(p, 8 * PAGE, MADV_DONTNEED);
+		ASSERT_EQ(0, ret);
+
 		EXPECT_EQ(0, p[PAGE]);
 		EXPECT_TRUE(reads(self->dev, p, 8 * PAGE));
 	}
-	/* And the state of SHA-256, where anything is registered. */
+
+	/* The memory and the state of SHA-256, where anything is registered. */
 	EXPECT_EQ(accel_lacks(ACCEL_CONFINED) ? 0 : 2, registrations(self->dev));
 }
 
-/* First read, later written to: registered anew, once. */
+/* Memory that is first read and later written to is registered again, once. */
 TEST_F(regcache, upgraded)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
@@ -176,15 +187,16 @@ TEST_F(regcache, protected)
 		EXPECT_EQ(-EFAULT, laccel_fill(self->dev, p, 0, 4 * PAGE));
 		ASSERT_EQ(0, mprotect(p, 4 * PAGE, PROT_NONE));
 		EXPECT_EQ(-EFAULT, laccel_crc32c(self->dev, p, 4 * PAGE, &crc));
+
 		ASSERT_EQ(0, mprotect(p, 4 * PAGE, PROT_READ | PROT_WRITE));
 		EXPECT_TRUE(reads(self->dev, p, 4 * PAGE));
 	}
 }
 
 /*
- * A copy onto itself, by a page, of memory that is registered for writing.  The
- * page that is read last may only be read by now, so most is done when that is
- * found out: doing it again would copy what has been overwritten.
+ * Copy memory that is registered for writing onto itself, shifted by a page.  The page
+ * that is read last has become read-only, so most is done when that is noticed:
+ * starting again would copy what has been overwritten.
  */
 static bool moves(struct laccel_device *dev, bool up)
 {
@@ -195,6 +207,7 @@ static bool moves(struct laccel_device *dev, bool up)
 	host_randomize(p, 8 * PAGE);
 	memcpy(twin, p, 8 * PAGE);
 	memmove(twin + (dst - p), twin + PAGE, 6 * PAGE);
+
 	right = !laccel_copy(dev, p, p, 8 * PAGE) &&
 		!mprotect(up ? src : src + 5 * PAGE, PAGE, PROT_READ) &&
 		!laccel_copy(dev, dst, src, 6 * PAGE) && !memcmp(p, twin, 8 * PAGE);
@@ -214,7 +227,7 @@ TEST(resumed)
 	EXPECT_EQ(0, accel_pinned_kb());
 }
 
-/* Neighbours become one: 512 pages used singly end up as one registration. */
+/* Neighbours are merged: 512 pages used one by one end up as one registration. */
 TEST_F(regcache, merged)
 {
 	uint8_t *p = accel_huge_pages(2 * HUGE);
@@ -222,18 +235,20 @@ TEST_F(regcache, merged)
 
 	ASSERT_TRUE(hashes(self->dev, p, 8));
 	before = registrations(self->dev);
+
 	for (size_t at = PAGE; at < HUGE; at += PAGE)
 		ASSERT_TRUE(reads(self->dev, p + at, 64));
 	EXPECT_EQ(before, registrations(self->dev));
 	EXPECT_TRUE(hashes(self->dev, p, HUGE));
 	EXPECT_EQ(before, registrations(self->dev));
-	/* but not beyond the kernel's chunk */
+
+	/* ... but never beyond the kernel's chunk. */
 	ASSERT_TRUE(hashes(self->dev, p + HUGE, HUGE));
 	EXPECT_EQ(accel_lacks(ACCEL_CONFINED) ? 0 : before + 1, registrations(self->dev));
 	munmap(p, 2 * HUGE);
 }
 
-/* A merge must not fail because a neighbour is not there any more. */
+/* A merge must not fail because a neighbour no longer exists. */
 TEST_F(regcache, merged_with_nothing)
 {
 	uint8_t *p = accel_pages(16 * PAGE);
@@ -242,17 +257,20 @@ TEST_F(regcache, merged_with_nothing)
 	ASSERT_TRUE(reads(self->dev, p + 8 * PAGE, 2 * PAGE));
 	ASSERT_EQ(0, raw_munmap(p, PAGE));
 	ASSERT_EQ(0, raw_munmap(p + 9 * PAGE, PAGE));
+
 	EXPECT_TRUE(reads(self->dev, p + 4 * PAGE, 4 * PAGE));
 	EXPECT_TRUE(reads(self->dev, p + PAGE, 8 * PAGE));
 }
 
-/* What a child gets: nothing of its parent's, but all of its own. */
+/* A child cannot use its parent's device, but can open one of its own. */
 static int live_as_child(struct laccel_device *dev, uint8_t *p)
 {
 	if (laccel_copy(dev, p, p + PAGE, PAGE) != -EPERM)
 		return 1;
+
 	if (laccel_open(NULL, &dev) || !all_helpers(dev, p, p + 2 * PAGE, 2 * PAGE))
 		return 2;
+
 	laccel_close(dev);
 	return 0;
 }
@@ -269,7 +287,8 @@ TEST_F(regcache, fork)
 		child = fork();
 		if (!child)
 			_exit(live_as_child(self->dev, p));
-		/* Pages are shared with the child until one of them writes. */
+
+		/* Pages are shared with the child until one of the two writes. */
 		EXPECT_TRUE(all_helpers(self->dev, p, p + 2 * PAGE, 2 * PAGE));
 		ASSERT_EQ(child, waitpid(child, &status, 0));
 		EXPECT_EQ(0, status);
@@ -278,8 +297,8 @@ TEST_F(regcache, fork)
 }
 
 /*
- * Sleeping, before which comes a look at the descriptor, is interrupted at once; any
- * other system call but exit is death.
+ * Allow exit and the fstat() that precedes a sleep, fail ppoll() with EINTR, and let any
+ * other system call kill the process.
  */
 static int confine_awake(void)
 {
@@ -306,13 +325,17 @@ static int use_without_system_calls(void)
 
 	if (laccel_open(NULL, &dev) || !all_helpers(dev, a, b, 5000) || confine_awake())
 		return 99;
+
 	for (int i = 0; i < 100; i++)
 		if (!all_helpers(dev, a + i, b + 2 * i, 5000 - 2 * i))
 			return 1;
 	return 0;
 }
 
-/* As long as the device is done before anybody would go to sleep; the benchmark "reuse" counts. */
+/*
+ * No system call is needed as long as the device is done before the wait would sleep; the
+ * benchmark "reuse" counts them.
+ */
 TEST_F(regcache, no_system_calls)
 {
 	NEEDS(ACCEL_DOORBELL);

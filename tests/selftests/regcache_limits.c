@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the helpers keep registered: how much of it, and how it gives way to the
- * program's own registrations, to other devices and to other threads.
+ * Limits of the helpers' automatic registration: how much is kept, and how it makes
+ * room for the program's own registrations, other devices and other threads.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -19,8 +19,8 @@
 #include "vm.h"
 
 #define MIB		(1ul << 20)
-#define DEFAULT_LIMIT	(8 * MIB)	/* RLIMIT_MEMLOCK of a user nobody raised it for */
-#define KEPT		(4 * MIB)	/* at most, by this limit */
+#define DEFAULT_LIMIT	(8 * MIB)	/* RLIMIT_MEMLOCK of an ordinary user */
+#define KEPT		(4 * MIB)	/* kept at most, with this limit */
 #define RANGES		1024		/* kept at most, whatever the limit */
 
 FIXTURE(regcache_limits) {
@@ -45,7 +45,7 @@ static uint8_t *many_pages(void)
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-/* As many as there may be, of pages that do not touch. */
+/* Use more pages than may be kept, none adjacent to another. */
 TEST_F_TIMEOUT(regcache_limits, bounded_number, 120)
 {
 	uint8_t *p = many_pages();
@@ -57,13 +57,14 @@ TEST_F_TIMEOUT(regcache_limits, bounded_number, 120)
 		n = registrations(self->dev);
 		most = n > most ? n : most;
 	}
-	EXPECT_GE(RANGES + 1, most); /* and the state of SHA-256 */
+
+	EXPECT_GE(RANGES + 1, most); /* one more for the state of SHA-256 */
 	EXPECT_LE(RANGES / 2, most);
 }
 
 #define BUFFERS	64
 
-/* Uses many buffers, all of them once, and then @again without registering. */
+/* Use many buffers once each, then @again without registering. */
 static int use_many(int again)
 {
 	struct laccel_device *dev;
@@ -72,11 +73,13 @@ static int use_many(int again)
 
 	if (laccel_open(NULL, &dev) || confine_user(DEFAULT_LIMIT))
 		return 99;
+
 	for (int i = 0; i < BUFFERS; i++) {
 		buffer[i] = accel_pages(MIB);
 		if (laccel_crc32c(dev, buffer[i], MIB, &crc))
 			return 98;
-		/* and the state of SHA-256 */
+
+		/* Allow one page for the state of SHA-256. */
 		if (accel_pinned_kb() > (KEPT + PAGE) >> 10)
 			return 97;
 	}
@@ -98,7 +101,7 @@ static int use_oldest(void)
 	return use_many(0);
 }
 
-/* An ordinary user's 64 MiB: those used last are kept, the oldest make room. */
+/* With an ordinary user's limit, the last of 64 MiB are kept and the oldest make room. */
 TEST_F_TIMEOUT(regcache_limits, bounded_bytes, 60)
 {
 	NEEDS(ACCEL_DOORBELL);
@@ -107,7 +110,7 @@ TEST_F_TIMEOUT(regcache_limits, bounded_bytes, 60)
 	EXPECT_EQ(-SIGSYS, run_child(use_oldest));
 }
 
-/* A program's own registrations stay, and take what room they need. */
+/* A program's own registrations are kept, and the helpers' make room for them. */
 TEST_F(regcache_limits, explicit_registrations)
 {
 	uint8_t *own = accel_pages(7 * MIB), *p = accel_pages(16 * MIB);
@@ -121,24 +124,28 @@ TEST_F(regcache_limits, explicit_registrations)
 	id = laccel_mem_register(self->dev, own, 7 * MIB, LACCEL_MEM_WRITE);
 	ASSERT_LE(0, id);
 	EXPECT_LE(7 * MIB, accel_pinned_kb() << 10);
+
 	EXPECT_TRUE(hashes(self->dev, p, 4 * MIB));
 	EXPECT_TRUE(copies(self->dev, p, p + 8 * MIB, 4 * MIB));
 	EXPECT_LE(7 * MIB, accel_pinned_kb() << 10);
+
 	known = registrations(self->dev);
 	EXPECT_TRUE(writes(self->dev, own, 7 * MIB));
 	EXPECT_EQ(known, registrations(self->dev));
+
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, id));
 	EXPECT_GT(7 * MIB, accel_pinned_kb() << 10);
 	EXPECT_TRUE(writes(self->dev, own, 7 * MIB));
 }
 
-/* Ranges that an operand only touches must not be what another one lacks. */
+/* Kept ranges that one operand merely touches must make room for another operand. */
 TEST_F(regcache_limits, crowded)
 {
 	uint8_t *p = accel_pages(16 * PAGE), *q = accel_pages(2 * PAGE);
 
 	ASSERT_EQ(0, confine_user(32 * PAGE));
 	ASSERT_LE(0, laccel_mem_register(self->dev, accel_pages(16 * PAGE), 16 * PAGE, 0));
+
 	for (int i = 0; i < 10; i++) {
 		ASSERT_TRUE(hashes(self->dev, p, 8 * PAGE));
 		ASSERT_TRUE(hashes(self->dev, p + 8 * PAGE, 6 * PAGE));
@@ -146,7 +153,7 @@ TEST_F(regcache_limits, crowded)
 	}
 }
 
-/* What was registered by itself becomes the program's, with the rights it wants. */
+/* A program can take over an automatic registration, with the rights it requests. */
 TEST_F(regcache_limits, taken_over)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
@@ -155,6 +162,7 @@ TEST_F(regcache_limits, taken_over)
 	ASSERT_TRUE(reads(self->dev, p, 8 * PAGE));
 	id = laccel_mem_register(self->dev, p + PAGE, 2 * PAGE, LACCEL_MEM_WRITE);
 	ASSERT_LE(0, id);
+
 	EXPECT_TRUE(all_helpers(self->dev, p, p + 4 * PAGE, 4 * PAGE));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, id));
 	EXPECT_TRUE(all_helpers(self->dev, p, p + 4 * PAGE, 4 * PAGE));
@@ -163,7 +171,7 @@ TEST_F(regcache_limits, taken_over)
 #define THREADS	4
 #define ROUNDS	150
 
-/* Small and large, from a heap that all threads share. */
+/* Allocate small and large blocks from a heap that all threads share. */
 static void *allocate_in_thread(void *arg)
 {
 	for (int i = 0; i < ROUNDS; i++) {
@@ -175,13 +183,14 @@ static void *allocate_in_thread(void *arg)
 		right = copies(arg, b, a, n) && reads(arg, b, n) && writes(arg, b, n);
 		free(b);
 		free(a);
+
 		if (!right)
 			return arg;
 	}
 	return NULL;
 }
 
-/* Its memory shares pages with that of the others. */
+/* Register memory that shares pages with that of the other threads. */
 static void *register_in_thread(void *arg)
 {
 	for (int i = 0; i < 4 * ROUNDS; i++) {
@@ -191,6 +200,7 @@ static void *register_in_thread(void *arg)
 
 		if (id < 0 || laccel_mem_unregister(arg, id))
 			return arg;
+
 		free(p);
 	}
 	return NULL;
@@ -205,6 +215,7 @@ static int run_threads(void *(*body[THREADS])(void *), struct laccel_device *dev
 	for (int i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, body[i], dev[i]))
 			return -1;
+
 	for (int i = 0; i < THREADS; i++) {
 		pthread_join(threads[i], &ret);
 		wrong += ret ? 1 : 0;
@@ -218,12 +229,12 @@ TEST_F_TIMEOUT(regcache_limits, threads, 120)
 					   allocate_in_thread, register_in_thread };
 	struct laccel_device *dev[THREADS] = { self->dev, self->dev, self->dev, self->dev };
 
-	/* One heap, or each thread would have a neighbourhood of its own. */
+	/* Use one heap; otherwise the threads' blocks would never be adjacent. */
 	mallopt(M_ARENA_MAX, 1);
 	EXPECT_EQ(0, run_threads(body, dev));
 }
 
-/* More than a device's share of the limit, in windows */
+/* Work on more memory than a device's share of the limit, in windows. */
 static void *hash_in_thread(void *arg)
 {
 	uint8_t *p = accel_pages(8 * MIB);
@@ -236,7 +247,7 @@ static void *hash_in_thread(void *arg)
 	return right ? NULL : arg;
 }
 
-/* Devices share the limit: what one keeps must not be what another lacks. */
+/* Devices share the limit: ranges that one keeps must not use up another's share. */
 TEST_F_TIMEOUT(regcache_limits, devices, 120)
 {
 	void *(*body[THREADS])(void *) = { hash_in_thread, hash_in_thread, hash_in_thread,
@@ -246,6 +257,7 @@ TEST_F_TIMEOUT(regcache_limits, devices, 120)
 	for (int i = 0; i < THREADS; i++)
 		ASSERT_EQ(0, laccel_open(NULL, &dev[i]));
 	ASSERT_EQ(0, confine_user(DEFAULT_LIMIT));
+
 	for (int i = 0; i < THREADS; i++)
 		EXPECT_NULL(hash_in_thread(dev[i]));
 	EXPECT_EQ(0, run_threads(body, dev));
@@ -253,7 +265,7 @@ TEST_F_TIMEOUT(regcache_limits, devices, 120)
 		laccel_close(dev[i]);
 }
 
-/* What another thread registers for a moment, when the device has fetched once more. */
+/* Another thread's short registration, made once the device has fetched a command. */
 struct registration {
 	struct laccel_device *dev;
 	uint8_t *p;
@@ -267,14 +279,15 @@ static void *register_for_a_moment(void *arg)
 
 	if (!accel_until(accel_counter("fetches") > r->fetches))
 		return arg;
+
 	id = laccel_mem_register(r->dev, r->p, PAGE, LACCEL_MEM_WRITE);
 	laccel_mem_unregister(r->dev, id);
 	return NULL;
 }
 
 /*
- * A thread's own registration begins and ends under a command of another's, while
- * its first slice is in flight; the second finds nothing registered.
+ * A thread registers and unregisters memory during another thread's command, while the
+ * command's first slice is in flight; its second slice finds nothing registered.
  */
 TEST_F(regcache_limits, disturbed)
 {
@@ -284,14 +297,17 @@ TEST_F(regcache_limits, disturbed)
 
 	if (!vm_present())
 		SKIP(return, "no line to the host");
+
 	NEEDS(ACCEL_MODEL);
 	ASSERT_TRUE(all_helpers(self->dev, r.p, r.p + MIB, MIB));
 	ASSERT_EQ(0, vm_set("latency-ns", 100000000));
+
 	for (int i = 0; i < 3; i++) {
 		r.fetches = accel_counter("fetches");
 		ASSERT_EQ(0, pthread_create(&thread, NULL, register_for_a_moment, &r));
 		EXPECT_EQ(0, laccel_copy(self->dev, r.p, r.p + MIB, MIB));
 		pthread_join(thread, &ret);
+
 		EXPECT_NULL(ret);
 		EXPECT_EQ(0, memcmp(r.p, r.p + MIB, MIB));
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a program does to a registered page: what it puts in its place the device
- * finds there, what it takes away the device has lost, until it is back.
+ * Changes that a program makes to a registered page: the device finds what the program
+ * puts in its place, and loses access to what it removes until that is back.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -11,9 +11,7 @@
 #include "kselftest_harness.h"
 #include "region.h"
 
-/*
- * A page is replaced: what the CPU sees from then on the device sees, too.
- */
+/* Functions that replace a page: whatever the CPU sees from then on, the device sees too. */
 static bool discard(struct region *r)
 {
 	return !madvise(changed_page(r), PAGE, MADV_DONTNEED);
@@ -51,6 +49,7 @@ static bool map_file_over(struct region *r)
 	memset(page, OTHER, PAGE);
 	if (pwrite(memfd, page, PAGE, 0) != PAGE)
 		return false;
+
 	p = mmap(changed_page(r), PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memfd, 0);
 	close(memfd);
 	return p == changed_page(r);
@@ -72,7 +71,7 @@ FIXTURE(replaced) {
 FIXTURE_VARIANT(replaced) {
 	enum backing kind;
 	change_fn *happens;
-	uint8_t now;		/* what the page is filled with */
+	uint8_t now;		/* content of the page afterwards */
 };
 
 #define REPLACE(name, memory, what, byte)				\
@@ -109,7 +108,8 @@ TEST_F(replaced, new_data_seen)
 
 	ASSERT_TRUE(device_finds(r, page, byte_of(CHANGED)));
 	ASSERT_TRUE(variant->happens(r));
-	/* The device first, so that it is it who finds nothing there yet. */
+
+	/* The device reads first, so that it, not the CPU, finds the page not present. */
 	EXPECT_TRUE(device_finds(r, page, variant->now));
 	EXPECT_TRUE(accel_is_all(page, PAGE, variant->now));
 	EXPECT_TRUE(device_writes(r, page));
@@ -119,7 +119,7 @@ TEST_F(replaced, new_data_seen)
 		EXPECT_TRUE(device_finds(r, r->memory + i * PAGE, byte_of(i)));
 }
 
-/* The same where it is the device that writes to the page first. */
+/* The same when the device writes to the page first. */
 TEST_F(replaced, written_first)
 {
 	struct region *r = &self->r;
@@ -131,9 +131,7 @@ TEST_F(replaced, written_first)
 	EXPECT_TRUE(accel_is_all(page + PAGE / 2, PAGE / 2, variant->now));
 }
 
-/*
- * A page is lost, and later comes back.
- */
+/* Functions that take a page away, and give it back later. */
 static void *elsewhere;
 
 static bool move_away(struct region *r)
@@ -182,7 +180,7 @@ FIXTURE_VARIANT(lost) {
 	enum backing kind;
 	change_fn *goes;
 	change_fn *returns;
-	uint8_t now;		/* what the page is filled with then */
+	uint8_t now;		/* content of the page once it is back */
 };
 
 #define LOSE(name, memory, go, come, byte)					\
@@ -203,9 +201,10 @@ LOSE(prot_none_huge, BIG, forbid_all, allow, CHANGED + 1);
 
 FIXTURE_SETUP(lost)
 {
-	/* To read where it may still be read is right then. */
+	/* An unconfined device may rightly read a page that the program may read. */
 	if (variant->goes == forbid_writing && accel_lacks(ACCEL_CONFINED))
 		SKIP(return, "%s", accel_lacks(ACCEL_CONFINED));
+
 	ASSERT_EQ(0, open_region(&self->r, variant->kind, PAGES * PAGE, LACCEL_MEM_WRITE));
 	ASSERT_TRUE(variant->goes(&self->r));
 }
@@ -215,7 +214,7 @@ FIXTURE_TEARDOWN(lost)
 	close_region(&self->r);
 }
 
-/* A command that comes to the page ends there, at the byte that it says. */
+/* A command that reaches the page ends there, and reports at which byte. */
 TEST_F(lost, page_fault_with_bytes_done)
 {
 	struct region *r = &self->r;
@@ -227,6 +226,7 @@ TEST_F(lost, page_fault_with_bytes_done)
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(PAGE - 100, cqe.result);
 	EXPECT_EQ(accel_va(before) + PAGE, cqe.fault_addr);
+
 	EXPECT_TRUE(accel_is_all(before, 100, byte_of(CHANGED - 1)));
 	EXPECT_TRUE(accel_is_all(before + 100, PAGE - 100, 0xff));
 
@@ -244,15 +244,16 @@ TEST_F(lost, rest_stays_usable)
 
 	ASSERT_EQ(LACCEL_PAGE_FAULT, status_of(r, changed_page(r)));
 	for (int i = 0; i < PAGES; i++) {
-		/* A file that was cut ends there. */
+		/* The rest of a truncated file is lost too. */
 		if (i == CHANGED || (i > CHANGED && variant->goes == truncate_file))
 			continue;
+
 		EXPECT_TRUE(device_finds(r, r->memory + i * PAGE, byte_of(i)));
 		EXPECT_TRUE(device_writes(r, r->memory + i * PAGE));
 	}
 }
 
-/* A hole that is filled is reached again without having been registered anew. */
+/* A page that is back can be accessed again without a new registration. */
 TEST_F(lost, reachable_when_back)
 {
 	struct region *r = &self->r;
@@ -262,6 +263,7 @@ TEST_F(lost, reachable_when_back)
 		ASSERT_TRUE(variant->returns(r));
 		EXPECT_TRUE(device_finds(r, changed_page(r), variant->now));
 		EXPECT_TRUE(device_writes(r, changed_page(r)));
+
 		ASSERT_TRUE(variant->goes(r));
 	}
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * SQEs field by field: what a command does not name is zero, what is not
- * allowed is refused, and a refused command has done nothing.
+ * SQEs field by field: fields that a command does not use must be zero, disallowed
+ * values are refused, and a refused command has no effect.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -19,7 +19,7 @@ FIXTURE(sqe) {
 	uint8_t *memory;	/* 16 pages of PATTERN, registered for writing */
 };
 
-/* A command, the fields it names, and whether it writes at dst. */
+/* A command and the fields that it uses. */
 FIXTURE_VARIANT(sqe) {
 	uint8_t opcode;
 	unsigned int fields;
@@ -60,8 +60,10 @@ FIXTURE_SETUP(sqe)
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
+
 	self->memory = accel_pages(16 * PAGE);
 	ASSERT_EQ(0, accel_reach(self->fd, self->memory, 16 * PAGE, LACCEL_MEM_WRITE, NULL));
+
 	memset(self->memory, PATTERN, 16 * PAGE);
 	memset(self->memory + 4 * PAGE, 0, sizeof(struct laccel_sha256));
 }
@@ -72,7 +74,7 @@ FIXTURE_TEARDOWN(sqe)
 	close(self->fd);
 }
 
-/* A command of the variant that is right in every field. */
+/* Return a command of the variant with valid values in all fields. */
 static struct laccel_sqe good(const FIXTURE_DATA(sqe) *self,
 			      const FIXTURE_VARIANT(sqe) *variant)
 {
@@ -84,21 +86,25 @@ static struct laccel_sqe good(const FIXTURE_DATA(sqe) *self,
 		sqe.src = accel_va(self->memory);
 	if (variant->fields & FIELD_DST)
 		sqe.dst = accel_va(self->memory + 4 * PAGE);
-	if (variant->fields & FIELD_ARG0)
-		sqe.arg0 = variant->opcode == LACCEL_OP_DUALCAST ?
-			   accel_va(self->memory + 8 * PAGE) : 0x12345678;
+	if (variant->opcode == LACCEL_OP_DUALCAST)
+		sqe.arg0 = accel_va(self->memory + 8 * PAGE);
+	else if (variant->fields & FIELD_ARG0)
+		sqe.arg0 = 0x12345678;
+
 	return sqe;
 }
 
-/* Refused, without having touched anything. */
+/* Return whether the command is refused without having touched anything. */
 static bool refused(FIXTURE_DATA(sqe) *self, struct laccel_sqe sqe)
 {
 	struct laccel_cqe cqe;
 	uint8_t before = self->memory[4 * PAGE], other = self->memory[8 * PAGE];
 
-	return !accel_run(&self->q, &sqe, &cqe) && cqe.status == LACCEL_BAD_FIELD &&
-	       cqe.user_data == 5 && !cqe.result && !cqe.fault_addr &&
-	       self->memory[4 * PAGE] == before && self->memory[8 * PAGE] == other;
+	if (accel_run(&self->q, &sqe, &cqe) || cqe.status != LACCEL_BAD_FIELD)
+		return false;
+	if (cqe.user_data != 5 || cqe.result || cqe.fault_addr)
+		return false;
+	return self->memory[4 * PAGE] == before && self->memory[8 * PAGE] == other;
 }
 
 TEST_F(sqe, good)
@@ -116,16 +122,19 @@ TEST_F(sqe, fields_not_named)
 			EXPECT_TRUE(refused(self, sqe));
 			sqe = good(self, variant);
 		}
+
 		if (!(variant->fields & FIELD_SRC)) {
 			sqe.src = 1ull << bit;
 			EXPECT_TRUE(refused(self, sqe));
 			sqe = good(self, variant);
 		}
+
 		if (!(variant->fields & FIELD_DST)) {
 			sqe.dst = 1ull << bit;
 			EXPECT_TRUE(refused(self, sqe));
 			sqe = good(self, variant);
 		}
+
 		if (!(variant->fields & FIELD_ARG0)) {
 			sqe.arg0 = 1ull << bit;
 			EXPECT_TRUE(refused(self, sqe));
@@ -142,6 +151,7 @@ TEST_F(sqe, reserved_fields)
 			sqe.reserved0 = 1u << bit;
 		else
 			sqe.reserved1[(bit - 16) / 64] = 1ull << (bit - 16) % 64;
+
 		EXPECT_TRUE(refused(self, sqe));
 	}
 }
@@ -159,12 +169,13 @@ TEST_F(sqe, flags)
 		sqe.flags = 1u << bit;
 		EXPECT_EQ(known & sqe.flags ? LACCEL_OK : LACCEL_BAD_FIELD,
 			  accel_command(&self->q, sqe));
-		/* What a LINK hangs on has to be good again. */
+
+		/* A command before a LINK has to succeed again. */
 		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	}
 }
 
-/* A length that no device takes, and operands that go on beyond the last address. */
+/* A length that no device accepts, and operands that extend beyond the last address. */
 TEST_F(sqe, too_long)
 {
 	const uint32_t lengths[] = { (1u << 30) + 64, 1u << 31, 0xffffffc0 };
@@ -174,19 +185,21 @@ TEST_F(sqe, too_long)
 		sqe.length = lengths[i];
 		EXPECT_TRUE(refused(self, sqe));
 	}
+
 	sqe = good(self, variant);
 	if (variant->fields & FIELD_SRC) {
 		sqe.src = -16ull;
 		EXPECT_TRUE(refused(self, sqe));
 		sqe = good(self, variant);
 	}
+
 	if (variant->fields & FIELD_DST) {
 		sqe.dst = -16ull;
 		EXPECT_TRUE(refused(self, sqe));
 	}
 }
 
-/* The longest command, if it has a length, is looked at: it only finds nothing there. */
+/* The longest command, if it has a length, is accepted; it only finds no memory there. */
 TEST_F(sqe, longest)
 {
 	struct laccel_sqe sqe = good(self, variant);
@@ -195,13 +208,15 @@ TEST_F(sqe, longest)
 	sqe.length = 1u << 30;
 	sqe.src = sqe.src ? 1ull << 40 : 0;
 	sqe.dst = sqe.dst ? 1ull << 41 : 0;
-	sqe.arg0 = variant->opcode == LACCEL_OP_DUALCAST ? 1ull << 42 : sqe.arg0;
+	if (variant->opcode == LACCEL_OP_DUALCAST)
+		sqe.arg0 = 1ull << 42;
+
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
 	EXPECT_EQ(variant->fields ? LACCEL_PAGE_FAULT : LACCEL_BAD_FIELD, cqe.status);
 	EXPECT_EQ(0, cqe.result);
 }
 
-/* Addresses that are no program's. */
+/* Addresses that belong to no program. */
 TEST_F(sqe, wild_addresses)
 {
 	const uint64_t wild[] = { 0, PAGE, 1ull << 47, 1ull << 48, 1ull << 63,
@@ -214,6 +229,7 @@ TEST_F(sqe, wild_addresses)
 			sqe.src = wild[i];
 			EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, sqe));
 		}
+
 		if (variant->fields & FIELD_DST) {
 			sqe = good(self, variant);
 			sqe.dst = wild[i];
@@ -240,7 +256,7 @@ FIXTURE_TEARDOWN(opcode)
 	close(self->fd);
 }
 
-/* INFO announces exactly what is not BAD_OPCODE. */
+/* INFO announces exactly the opcodes that do not complete with BAD_OPCODE. */
 TEST_F(opcode, announced)
 {
 	struct laccel_info info;
@@ -254,7 +270,7 @@ TEST_F(opcode, announced)
 	}
 }
 
-/* What SHA256's state and length may be. */
+/* SHA256 refuses invalid states and lengths. */
 TEST_F(opcode, sha256_state)
 {
 	struct laccel_sha256 *state = accel_pages(PAGE);
@@ -263,9 +279,11 @@ TEST_F(opcode, sha256_state)
 
 	NEEDS(ACCEL_SHA256);
 	ASSERT_EQ(0, accel_reach(self->fd, state, PAGE, LACCEL_MEM_WRITE, NULL));
+
 	for (int n = 1; n < 64; n++)
 		EXPECT_EQ(LACCEL_BAD_FIELD,
 			  accel_command(&self->q, accel_sha256(state, state, n, false)));
+
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		state->bytes = bad[i];
 		before = *state;

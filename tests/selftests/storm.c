@@ -2,13 +2,13 @@
 /*
  * Random programs over the whole interface, seeded: processes of two threads each that
  * open, bind, create, map, submit, register, unmap, fork, die and pass descriptors on,
- * with an argument in a page that userfaultfd holds back now and then, while the device is
+ * now and then with an argument in a page that userfaultfd holds back, while the device is
  * reset or unbound (R14, R15).  A neighbour does verified work all the time.
  *
- * Whatever the kernel answers is right, but that each kind of call succeeds now and then;
- * what is wrong is in its log, in what is left over (tests/vm/guest-suite looks at both), or
- * in the neighbour's data.  STORM_SEED repeats the programs of a run, though not who is
- * faster.
+ * Any answer of the kernel is accepted, but each kind of call has to succeed now and then.
+ * Errors show in the kernel's log, in what is left over (tests/vm/guest-suite checks both),
+ * or in the neighbour's data.  STORM_SEED repeats the programs of a run, but not their
+ * timing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,10 +37,10 @@
 #define REGIONS		6
 #define REGION_PAGES	32
 #define RINGS		8
-#define SECONDS		10		/* in "make test"; under icount they are longer */
-#define STRESS_CALLS	250000		/* of all programs, in "make stress"; of four devices' */
+#define SECONDS		10		/* in "make test"; longer under icount */
+#define STRESS_CALLS	250000		/* of all programs in "make stress", per device */
 
-/* What a program does: each one call, or a few. */
+/* Kinds of actions of a program, each one call or a few. */
 enum kind {
 	SUBMIT, REAP, REGISTER, DESTROY, CREATE, CHANGE, ASK, PREFETCH, OPEN, BIND, MAP, POLL,
 	PASS, FORK, WAIT, KINDS,
@@ -57,13 +57,13 @@ static const struct {
 	[PASS] = { "pass", 3 }, [FORK] = { "fork", 1 }, [WAIT] = { "wait", 1 },
 };
 
-/* What all processes see. */
+/* State shared by all processes. */
 struct world {
-	uint64_t calls;		/* made */
-	uint64_t done[KINDS];	/* ... with success */
+	uint64_t calls;		/* number of calls made */
+	uint64_t done[KINDS];	/* ... that succeeded */
 	uint64_t seed;
-	uint32_t programs;	/* begun */
-	uint64_t copies;	/* of the neighbour's, looked at */
+	uint32_t programs;	/* number of programs started */
+	uint64_t copies;	/* number of the neighbour's copies checked */
 	bool wrong;
 	bool over;
 	int post[2];		/* descriptors on their way to another program */
@@ -71,7 +71,7 @@ struct world {
 
 static struct world *world;
 
-/* A program; its threads share all of it, without a lock, as bad programs do. */
+/* A program; its threads share all of it without a lock, as bad programs do. */
 struct program {
 	int fd[FILES];
 	uint8_t *region[REGIONS];
@@ -79,7 +79,7 @@ struct program {
 	int event;
 };
 
-/* A thread of one. */
+/* A thread of a program. */
 struct worker {
 	struct program *program;
 	uint64_t state;
@@ -100,7 +100,7 @@ static int any_fd(struct worker *w)
 	return w->program->fd[below(w, FILES)];
 }
 
-/* Mostly an address of ours. */
+/* Return mostly an address in the program's memory. */
 static uint8_t *any_address(struct worker *w)
 {
 	uint8_t *p = w->program->region[below(w, REGIONS)];
@@ -112,7 +112,9 @@ static uint8_t *any_address(struct worker *w)
 
 static size_t any_length(struct worker *w)
 {
-	return one_in(w, 20) ? below(w, 1ull << 32) : (1 + below(w, 4)) * PAGE;
+	if (one_in(w, 20))
+		return below(w, 1ull << 32);
+	return (1 + below(w, 4)) * PAGE;
 }
 
 static struct accel_queue *any_ring(struct worker *w)
@@ -120,9 +122,7 @@ static struct accel_queue *any_ring(struct worker *w)
 	return &w->program->ring[below(w, RINGS)];
 }
 
-/*
- * The calls, and whether they have succeeded.
- */
+/* The calls; each returns whether it succeeded. */
 static bool do_open(struct worker *w)
 {
 	int *fd = &w->program->fd[below(w, FILES)], old = *fd;
@@ -147,11 +147,12 @@ static bool do_ask(struct worker *w)
 
 	accel_info(any_fd(w), &info);
 	accel_limits(any_fd(w), &limits);
+
 	status.id = one_in(w, 2) ? q->info.id : 1 + below(w, 20);
 	return !accel_ioctl(q->fd, LACCEL_IOC_QUEUE_STATUS, &status);
 }
 
-/* What was in its place stays mapped, its queue left to itself. */
+/* Create a queue; the one that it replaces stays mapped, and is not destroyed. */
 static bool do_create(struct worker *w)
 {
 	struct accel_queue fresh = { .fd = any_fd(w) };
@@ -161,6 +162,7 @@ static bool do_create(struct worker *w)
 		sq = below(w, 1ull << 32);
 	if (accel_queue_create(&fresh, sq, cq, one_in(w, 2) ? w->program->event : -1))
 		return false;
+
 	*any_ring(w) = fresh;
 	return true;
 }
@@ -182,6 +184,7 @@ static struct laccel_sqe any_command(struct worker *w)
 	sqe.dst = accel_va(any_address(w));
 	if (sqe.opcode == LACCEL_OP_DUALCAST)
 		sqe.arg0 = accel_va(any_address(w));
+
 	if (one_in(w, 4))
 		sqe.flags = 1u << below(w, 4);
 	if (one_in(w, 40))
@@ -195,6 +198,7 @@ static bool do_submit(struct worker *w)
 
 	if (!q->sq)
 		return false;
+
 	for (int n = below(w, 4); n >= 0; n--) {
 		struct laccel_sqe sqe = any_command(w);
 
@@ -251,7 +255,7 @@ static bool do_change(struct worker *w)
 	}
 }
 
-/* Parts of what is mapped once more, moved and cut. */
+/* Map parts of a queue again, move the mapping and cut it. */
 static bool do_map(struct worker *w)
 {
 	struct accel_queue *q = any_ring(w);
@@ -263,6 +267,7 @@ static bool do_map(struct worker *w)
 	p = mmap(NULL, (1 + below(w, 3)) * PAGE, below(w, 4), MAP_SHARED, q->fd, offset);
 	if (p == MAP_FAILED)
 		return false;
+
 	if (one_in(w, 2))
 		mremap(p, PAGE, 2 * PAGE, MREMAP_MAYMOVE);
 	munmap(p, PAGE);
@@ -278,7 +283,7 @@ static bool do_poll(struct worker *w)
 	return accel_readable(w->program->event);
 }
 
-/* A child that lives for a moment, and may use what it has inherited. */
+/* Fork a child that lives for a moment, and may use the files that it has inherited. */
 static bool do_fork(struct worker *w)
 {
 	pid_t child = fork();
@@ -290,10 +295,11 @@ static bool do_fork(struct worker *w)
 			do_create(w);
 		_exit(0);
 	}
+
 	return child > 0 && waitpid(child, NULL, 0) == child;
 }
 
-/* A descriptor to another program, or from one: there it is not theirs to bind. */
+/* Pass a descriptor to another program, or receive one, whose file may not be ours to bind. */
 static bool do_pass(struct worker *w)
 {
 	char data = 0, control[CMSG_SPACE(sizeof(int))] = "";
@@ -313,14 +319,16 @@ static bool do_pass(struct worker *w)
 
 	if (recvmsg(world->post[1], &msg, MSG_DONTWAIT) != 1 || !CMSG_FIRSTHDR(&msg))
 		return false;
+
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+
 	if (one_in(w, 2))
 		accel_bind(fd);
 	close(fd);
 	return true;
 }
 
-/* The argument of any call. */
+/* The argument of any ioctl. */
 union argument {
 	uint32_t size;
 	struct laccel_info info;
@@ -382,10 +390,11 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 		arg->prefetch.length = any_length(w);
 		break;
 	}
+
 	return calls[i].number;
 }
 
-/* A page that userfaultfd brings, and lets be written, when a call has waited for it. */
+/* A page that userfaultfd provides, and makes writable, once a call has waited for it. */
 struct late_page {
 	int uffd;
 	uint8_t *at;
@@ -412,11 +421,12 @@ static void *bring_page(void *data)
 			break;
 		}
 	} while (!ioctl(page->uffd, UFFDIO_COPY, &copy) && page->protect);
+
 	close(page->uffd);
 	return NULL;
 }
 
-/* A call whose argument is in a page that comes late, and may take its answer late. */
+/* Make a call whose argument, and maybe its answer, waits for a page that comes late. */
 static bool do_wait(struct worker *w)
 {
 	uint8_t *pages = accel_pages(2 * PAGE);
@@ -435,7 +445,8 @@ static bool do_wait(struct worker *w)
 	}
 
 	ret = accel_ioctl(one_in(w, 2) ? q->fd : any_fd(w), call, page.at);
-	/* If the call has not waited for it. */
+
+	/* Serve the page if the call has not waited for it. */
 	*(volatile uint8_t *)page.at = 0;
 	pthread_join(thread, NULL);
 
@@ -460,14 +471,13 @@ static void act(struct worker *w)
 	at = below(w, at);
 	for (kind = 0; at >= kinds[kind].weight; kind++)
 		at -= kinds[kind].weight;
+
 	if (acts[kind](w))
 		__atomic_fetch_add(&world->done[kind], 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&world->calls, 1, __ATOMIC_RELAXED);
 }
 
-/*
- * Programs, one after the other in each of the processes' places.
- */
+/* Programs run one after the other in each of the processes. */
 static void *run_worker(void *arg)
 {
 	struct worker *w = arg;
@@ -487,23 +497,26 @@ static void run_program(uint32_t number)
 
 	if (ftruncate(memfd, HUGE))
 		_exit(1);
+
 	program.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	for (int i = 0; i < FILES; i++)
 		program.fd[i] = accel_open_unbound();
 	for (int i = 0; i < REGIONS; i++)
 		program.region[i] = accel_backed_by(i % 3, memfd, HUGE);
+
 	for (int i = 0; i < THREADS; i++) {
 		workers[i].program = &program;
 		workers[i].state = world->seed + number * THREADS + i;
 		workers[i].state = host_next(&workers[i].state);
 		pthread_create(&threads[i], NULL, run_worker, &workers[i]);
 	}
+
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	_exit(0);
 }
 
-/* One copy; false if the device was taken away meanwhile. */
+/* Make one copy; return false if the device was removed meanwhile. */
 static bool copy_rightly(struct accel_queue *q, uint8_t *p, size_t length, uint8_t value)
 {
 	struct laccel_cqe cqe = { .status = LACCEL_CANCELED };
@@ -516,13 +529,15 @@ static bool copy_rightly(struct accel_queue *q, uint8_t *p, size_t length, uint8
 		usleep(100);
 	if (cqe.status == LACCEL_CANCELED)
 		return false;
+
 	if (cqe.status != LACCEL_OK || !accel_is_all(p + PAGE, length, value))
 		world->wrong = true;
+
 	world->copies++;
 	return true;
 }
 
-/* In a process of its own: its data is right whatever the others do. */
+/* Work in a process of its own: the data is right whatever the other programs do. */
 static void be_neighbour(void)
 {
 	uint8_t *p = accel_pages(2 * PAGE);
@@ -537,16 +552,17 @@ static void be_neighbour(void)
 			for (int i = 0; i < 50 && copy_rightly(&q, p, length, i); i++)
 				;
 		} else {
-			/* The device is away, or has no queue left. */
+			/* The device is removed, or has no queue left. */
 			usleep(1000);
 		}
+
 		accel_queue_unmap(&q);
 		close(fd);
 	}
 	_exit(0);
 }
 
-/* As fork(); a child ends with the test. */
+/* Fork a child that ends with the test. */
 static pid_t start(void)
 {
 	pid_t parent = getpid(), pid = fork();
@@ -556,7 +572,7 @@ static pid_t start(void)
 	return pid;
 }
 
-/* One that was ended by a signal is as good as one that ended: they are bad programs. */
+/* Start a program.  Programs may misbehave, so it is fine if a signal ends one. */
 static pid_t start_program(void)
 {
 	uint32_t number = world->programs++;
@@ -567,7 +583,7 @@ static pid_t start_program(void)
 	return pid;
 }
 
-/* A kind of call that has never succeeded so far. */
+/* Return a kind of call that has never succeeded so far. */
 static const char *missing(void)
 {
 	for (int i = 0; i < KINDS; i++)
@@ -578,13 +594,18 @@ static const char *missing(void)
 
 static bool is_over(uint64_t begin)
 {
+	uint64_t seconds;
+
 	if (accel_times(false, true))
 		return __atomic_load_n(&world->calls, __ATOMIC_RELAXED) >= STRESS_CALLS;
-	return accel_ms() > begin + (accel_lacks(ACCEL_SPEED) ? 1 : SECONDS) * 1000 &&
-	       (!missing() || accel_ms() > begin + 20 * SECONDS * 1000);
+
+	seconds = accel_lacks(ACCEL_SPEED) ? 1 : SECONDS;
+	if (accel_ms() <= begin + seconds * 1000)
+		return false;
+	return !missing() || accel_ms() > begin + 20 * SECONDS * 1000;
 }
 
-/* The device is away for a moment. */
+/* Remove the device for a moment. */
 static void disturb(const char *bdf, struct worker *w)
 {
 	char path[128];
@@ -613,6 +634,7 @@ FIXTURE_SETUP(storm)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM, 0, world->post));
 	world->seed = seed ? strtoull(seed, NULL, 0) : accel_ms();
 	TH_LOG("STORM_SEED=%llu", (unsigned long long)world->seed);
+
 	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
 	self->neighbour = start();
 	ASSERT_LE(0, self->neighbour);
@@ -634,38 +656,47 @@ TEST_F_TIMEOUT(storm, random_programs, 4 * 3600)
 		self->programs[i] = start_program();
 		ASSERT_LT(0, self->programs[i]);
 	}
+
 	while (!is_over(begin)) {
 		uint64_t calls = __atomic_load_n(&world->calls, __ATOMIC_RELAXED);
 
-		/* Not oftener, or programs meet nothing else; the second for all that wait. */
+		/*
+		 * Kill no more often, or programs meet nothing else; one_in() is for the case that
+		 * all of them wait.
+		 */
 		if (calls >= kill_at || one_in(&w, 500)) {
 			kill(self->programs[below(&w, PROCESSES)], SIGKILL);
 			kill_at = calls + below(&w, 2000);
 		}
+
 		for (int i = 0; i < PROCESSES; i++) {
 			if (waitpid(self->programs[i], NULL, WNOHANG) == self->programs[i])
 				self->programs[i] = start_program();
 			ASSERT_LT(0, self->programs[i]);
 		}
+
 		if (calls >= disturb_at) {
 			disturb(self->bdf, &w);
 			disturb_at = calls + below(&w, 3000);
 		}
 		usleep(20000);
 	}
+
 	for (int i = 0; i < PROCESSES; i++) {
 		kill(self->programs[i], SIGKILL);
 		ASSERT_EQ(self->programs[i], waitpid(self->programs[i], NULL, 0));
 	}
 
-	/* What is wrong is told before what is late. */
+	/* Report errors before anything that is late. */
 	EXPECT_FALSE(world->wrong);
 	EXPECT_EQ(0, vm_await_node());
-	/* The device is as good as new, for who was there all the time. */
+
+	/* The device works again for the neighbour, which ran all the time. */
 	copies = __atomic_load_n(&world->copies, __ATOMIC_RELAXED);
 	EXPECT_TRUE(accel_until(__atomic_load_n(&world->copies, __ATOMIC_RELAXED) > copies + 1));
 	__atomic_store_n(&world->over, true, __ATOMIC_RELAXED);
 	ASSERT_EQ(self->neighbour, waitpid(self->neighbour, NULL, 0));
+
 	EXPECT_FALSE(world->wrong);
 	TH_LOG("%llu calls of %u programs, %llu copies of the neighbour",
 	       (unsigned long long)world->calls, world->programs,

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suspend and resume, by pm_test: the device is lost to those who had it, and knows
- * nothing of them afterwards (F18, C02), whatever was under way (R17).  The arguments are
- * modes.
+ * Suspend and resume with pm_test: files that are open lose the device, which keeps nothing
+ * of them afterwards (F18, C02), whatever was under way (R17).  The arguments are modes.
  *
- * The machine's file systems do not come back: ./../vm/suspend runs this, linked
- * statically, from memory; it says TAP by the kernel's log, and switches the machine off.
+ * The machine's file systems do not come back, so ./../vm/suspend runs this program, linked
+ * statically, from memory; it prints TAP to the kernel's log, and switches the machine off.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,7 +21,7 @@
 
 #define FILLS	60
 
-/* Less on a device that takes 0.2 s for a page. */
+/* Reduced on a device that takes 0.2 s for a page. */
 static int turns = 16;
 static size_t length = 64 * PAGE;
 static size_t busy_length = 8192 * PAGE;
@@ -60,7 +59,7 @@ static void close_for(struct accel_queue *q)
 	close(q->fd);
 }
 
-/* Fills page by page; returns how many pages do not hold @value then. */
+/* Fill page by page; return the number of pages that do not hold @value afterwards. */
 static int fill_all(struct accel_queue *q, uint8_t *p, uint8_t value)
 {
 	int wrong = 0;
@@ -72,7 +71,7 @@ static int fill_all(struct accel_queue *q, uint8_t *p, uint8_t value)
 	return wrong;
 }
 
-/* A second program: loses the device, and its memory is its own all the time. */
+/* Run a second program: it loses the device, and nothing else writes to its memory. */
 static int neighbour(int ready, int go)
 {
 	uint8_t *p = map(NULL, length), *fresh = map(NULL, length);
@@ -83,6 +82,7 @@ static int neighbour(int ready, int go)
 	if (open_for(&q, p, length) || fill_all(&q, p, 0x66) || write(ready, "r", 1) != 1 ||
 	    read(go, &c, 1) != 1)
 		return 1;
+
 	wrong = accel_state(&q) != LACCEL_STATE_LOST || open_for(&next, fresh, length);
 	for (int i = 0; i < turns && !wrong; i++)
 		wrong += fill_all(&next, fresh, i) + !accel_is_all(p, length, 0x66);
@@ -90,8 +90,8 @@ static int neighbour(int ready, int go)
 }
 
 /*
- * New files get the page-table roots, and this one the addresses, of the file before,
- * whose pages are somebody else's now.
+ * Open new files, which get the page-table roots of earlier files, and fill the addresses of
+ * one of these.  Its pages belong to @kept now.
  */
 static int fill_anew(uint8_t *p, uint8_t *kept)
 {
@@ -106,10 +106,11 @@ static int fill_anew(uint8_t *p, uint8_t *kept)
 		close_for(&q);
 		close_for(&other);
 	}
+
 	return wrong;
 }
 
-/* Half a minute's work, by the bandwidth that ./../vm/suspend gives the device. */
+/* Start half a minute's work, at the bandwidth that ./../vm/suspend gives the device. */
 static void start_fills(struct accel_queue *q, uint8_t *p)
 {
 	for (int i = 1; i <= FILLS; i++) {
@@ -121,7 +122,7 @@ static void start_fills(struct accel_queue *q, uint8_t *p)
 	accel_ring(q);
 }
 
-/* What was under way has ended before its end, and so have its writes. */
+/* Return whether the fills under way were cut short, and so were their writes. */
 static int ended_early(struct accel_queue *q, const uint8_t *p, const uint8_t *seen)
 {
 	struct laccel_cqe cqe;
@@ -144,13 +145,14 @@ static bool try(const char *level, const char *state, bool close_first)
 
 	if (pipe(ready) || pipe(go))
 		return false;
+
 	child = fork();
 	if (!child)
 		_exit(neighbour(ready[1], go[0]));
 
 	wrong = open_for(&q, p, length) || fill_all(&q, p, 0x11) || read(ready[0], &c, 1) != 1;
 	if (wrong || open_for(&busy, filled, busy_length)) {
-		printf("suspend: # there is no device that works\n");
+		printf("suspend: # no device works\n");
 		return false;
 	}
 	start_fills(&busy, filled);
@@ -179,7 +181,7 @@ static bool try(const char *level, const char *state, bool close_first)
 	munmap(seen, busy_length);
 
 	if (wrong)
-		printf("suspend: # %d wrong, the neighbour says %#x\n", wrong, status);
+		printf("suspend: # %d errors, wait status of the neighbour %#x\n", wrong, status);
 	return !wrong;
 }
 
@@ -199,6 +201,7 @@ int main(int argc, char **argv)
 
 	if (!freopen("/dev/kmsg", "w", stdout))
 		return 1;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	put("/sys/module/suspend/parameters/pm_test_delay", "0");
@@ -207,6 +210,7 @@ int main(int argc, char **argv)
 		length = 2 * PAGE;
 		busy_length = length;
 	}
+
 	for (size_t i = 0; i < n * (argc - 1); i++) {
 		const char *mode = argv[1 + i / n];
 		bool good;
@@ -216,6 +220,7 @@ int main(int argc, char **argv)
 		printf("suspend: %s %zu %s.%s\n", good ? "ok" : "not ok", i + 1, mode,
 		       tries[i % n].name);
 	}
+
 	printf("suspend: ended\n");
 	sync();
 	reboot(RB_POWER_OFF);

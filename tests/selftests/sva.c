@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bond of SVA: one PASID for a process, whichever file it is seen by, and nobody
- * else's as long as a device may use it (B8 to B11).
+ * SVA bonds: a process has one PASID for all of its files, and no other process gets it as
+ * long as a device may use it (B8 to B11).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 #define FILES	64
 
-/* What debugfs knows of the open files, the last one first. */
+/* PASIDs of the open files, as debugfs lists them, the last one first. */
 struct pasids {
 	int n;
 	unsigned int of[FILES];
@@ -40,12 +40,13 @@ static bool read_pasids(struct pasids *p)
 	while (file && fgets(line, sizeof(line), file))
 		if (p->n < FILES && sscanf(line, "PASID %u", &p->of[p->n]) == 1)
 			p->n++;
+
 	if (file)
 		fclose(file);
 	return file;
 }
 
-/* Of the file bound last, 0 if there is none. */
+/* Return the PASID of the file bound last, 0 if there is none. */
 static unsigned int last_pasid(void)
 {
 	struct pasids p;
@@ -75,6 +76,7 @@ FIXTURE_SETUP(sva)
 		SKIP(return, "not in SVA mode");
 	if (!read_pasids(&p))
 		SKIP(return, "not root, or no debugfs");
+
 	self->pasid = last_pasid();
 	ASSERT_LT(0, self->pasid);
 }
@@ -84,7 +86,7 @@ FIXTURE_TEARDOWN(sva)
 	close(self->fd);
 }
 
-/* A file of one's own that works; what is wrong, or 0. */
+/* Check that a new file of the process works; return 0 if so. */
 static int use_device(void)
 {
 	uint8_t *p = accel_pages(PAGE);
@@ -93,6 +95,7 @@ static int use_device(void)
 
 	if (fd < 0)
 		return 1;
+
 	ret = accel_queue_init(&q, fd, 4) || accel_command(&q, accel_fill(p, ~0ull, PAGE)) ||
 	      !accel_is_all(p, PAGE, 0xff) || accel_queue_exit(&q);
 	close(fd);
@@ -107,7 +110,10 @@ static int in_child(int (*what)(void *arg), void *arg)
 
 	if (!child)
 		_exit(what(arg));
-	return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
 }
 
 TEST_F(sva, one_for_a_process)
@@ -119,7 +125,8 @@ TEST_F(sva, one_for_a_process)
 	ASSERT_EQ(2, p.n);
 	EXPECT_EQ(p.of[0], p.of[1]);
 	close(other);
-	/* The bond of one file ends, the other's does not. */
+
+	/* Only the bond of this file has ended, not that of the other one. */
 	EXPECT_EQ(0, use_device());
 	EXPECT_EQ(self->pasid, last_pasid());
 }
@@ -134,20 +141,20 @@ static int has_another(void *arg)
 	return ret;
 }
 
-/* A child does not inherit it, whatever else it inherits (B8). */
+/* A child does not inherit the bond, whatever else it inherits (B8). */
 TEST_F(sva, another_for_a_child)
 {
 	EXPECT_EQ(0, in_child(has_another, &self->pasid));
 	EXPECT_EQ(self->pasid, last_pasid());
 }
 
-/* A file that others have too, and the PASID that it was bound to. */
+/* A file that other processes have too, and the PASID that it was bound to. */
 struct bound {
 	int fd;
 	unsigned int pasid;
 };
 
-/* Binds it, and is gone. */
+/* Bind the file and exit. */
 static int bind_and_go(void *arg)
 {
 	struct bound *bound = arg;
@@ -157,13 +164,14 @@ static int bind_and_go(void *arg)
 	if (accel_bind(bound->fd) != LACCEL_MODE_SVA || accel_queue_init(&q, bound->fd, 4) ||
 	    accel_command(&q, accel_fill(p, ~0ull, PAGE)))
 		return 1;
+
 	bound->pasid = last_pasid();
 	return 0;
 }
 
 /*
- * The process has gone, its file has not: neither the bond's memory (B9) nor its PASID
- * (B11) may be given to anybody else before that is closed.
+ * A process has exited, but its file is still open: neither the bond's memory (B9) nor its
+ * PASID (B11) may be given to another process before the file is closed.
  */
 TEST_F_TIMEOUT(sva, not_used_again, 120)
 {
@@ -174,6 +182,7 @@ TEST_F_TIMEOUT(sva, not_used_again, 120)
 	bound->fd = accel_open_unbound();
 	ASSERT_EQ(0, in_child(bind_and_go, bound));
 	ASSERT_LT(0, bound->pasid);
+
 	for (int i = 0; i < 20; i++)
 		ASSERT_EQ(0, in_child(has_another, &bound->pasid));
 	EXPECT_EQ(-EPERM, accel_bind(bound->fd));
@@ -181,7 +190,7 @@ TEST_F_TIMEOUT(sva, not_used_again, 120)
 	EXPECT_EQ(0, use_device());
 }
 
-/* The last bond of a process, and of a device, again and again (B10). */
+/* Make and end the last bond of a process, and of a device, repeatedly (B10). */
 TEST_F_TIMEOUT(sva, made_and_ended, 120)
 {
 	for (int i = 0; i < 200; i++)
@@ -189,11 +198,12 @@ TEST_F_TIMEOUT(sva, made_and_ended, 120)
 	close(self->fd);
 	for (int i = 0; i < 200; i++)
 		ASSERT_EQ(0, use_device());
+
 	EXPECT_EQ(0, last_pasid());
 	self->fd = accel_open();
 }
 
-/* What only asks for the modes leaves no bond behind. */
+/* Asking for the modes leaves no bond behind. */
 TEST_F_TIMEOUT(sva, asking_is_not_binding, 120)
 {
 	struct laccel_info info;
@@ -206,14 +216,15 @@ TEST_F_TIMEOUT(sva, asking_is_not_binding, 120)
 	}
 	ASSERT_TRUE(read_pasids(&p));
 	EXPECT_EQ(1, p.n);
-	/* Other modes stay what they are beside it. */
+
+	/* Other modes can still be bound. */
 	EXPECT_EQ(LACCEL_MODE_PINNED, accel_bind_mode(fd, LACCEL_MODE_PINNED));
 	close(fd);
 }
 
 /*
- * A registration pins, so that the pages stay where they are; the rights are those of
- * the process.
+ * A registration pins pages so that they do not move; the access rights are those of the
+ * process.
  */
 TEST_F(sva, registered)
 {
@@ -229,16 +240,18 @@ TEST_F(sva, registered)
 	EXPECT_TRUE(accel_is_all(p, 4 * PAGE, 0xff));
 	ASSERT_EQ(0, mprotect(p, PAGE, PROT_READ));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&q, accel_fill(p, 0, PAGE)));
+
 	ASSERT_EQ(0, madvise(p + PAGE, PAGE, MADV_DONTNEED));
 	EXPECT_EQ(LACCEL_OK, accel_command(&q, accel_fill(p + PAGE, 0, PAGE)));
 	EXPECT_TRUE(accel_is_all(p, PAGE, 0xff) && accel_is_all(p + PAGE, PAGE, 0));
+
 	EXPECT_EQ(0, accel_destroy(self->fd, id));
 	EXPECT_EQ(0, accel_queue_exit(&q));
 }
 
 #define GROUP	"/sys/fs/cgroup/slow/"
 
-/* Bytes per second that the group's processes may read of the disk. */
+/* Limit the bytes per second that processes of the group may read from the disk. */
 static int let_read(const char *rate)
 {
 	struct stat st;
@@ -246,11 +259,12 @@ static int let_read(const char *rate)
 
 	if (stat("/dev/nullb0", &st))
 		return -errno;
+
 	snprintf(line, sizeof(line), "%u:%u rbps=%s", major(st.st_rdev), minor(st.st_rdev), rate);
 	return vm_write(GROUP "io.max", line);
 }
 
-/* With a read under way, for which the kernel waits before it lets the memory go. */
+/* Exit with a read under way, for which the kernel waits before it frees the memory. */
 static void end_while_reading(int fd)
 {
 	int disk = open("/dev/nullb0", O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -267,12 +281,13 @@ static void end_while_reading(int fd)
 	    vm_write(GROUP "cgroup.procs", "0") || syscall(SYS_io_setup, 1, &context) ||
 	    syscall(SYS_io_submit, context, 1, &list) != 1)
 		_exit(1);
+
 	accel_queue_unmap(&q);
 	close(fd);
 	_exit(0);
 }
 
-/* It has given up its memory, which is still there. */
+/* Return whether the process has given up its memory, which still exists. */
 static bool hangs_in_exit(pid_t pid)
 {
 	char path[64];
@@ -298,12 +313,13 @@ FIXTURE_SETUP(slow_disk)
 		SKIP(return, "not root");
 	if (vm_modprobe("null_blk"))
 		SKIP(return, "no null_blk");
+
 	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
 	ASSERT_EQ(0, vm_write("/sys/fs/cgroup/cgroup.subtree_control", "+io"));
 	ASSERT_EQ(0, mkdir(GROUP, 0755));
 }
 
-/* Wherever the test has ended: others find disk and device as they were. */
+/* Restore disk and device for other tests, wherever this one has ended. */
 FIXTURE_TEARDOWN(slow_disk)
 {
 	int status = -1;
@@ -313,25 +329,27 @@ FIXTURE_TEARDOWN(slow_disk)
 		EXPECT_EQ(self->child, waitpid(self->child, &status, 0));
 		EXPECT_EQ(0, status);
 	}
+
 	EXPECT_EQ(0, rmdir(GROUP));
 	EXPECT_EQ(0, vm_unload("null_blk"));
 	vm_bind(self->bdf);
 }
 
 /*
- * F2: a process that does not come to its end keeps nobody waiting: neither who closes its
- * file, nor the next one, nor who unbinds the device.
+ * F2: a process that hangs in exit delays neither the one that closes its file, nor the next
+ * user, nor an unbind of the device.
  */
 TEST_F_TIMEOUT(slow_disk, another_hangs_in_exit, 120)
 {
 	int fd = accel_open_unbound();
 
-	/* A page takes some minutes, unless the limit goes before. */
+	/* Reading a page takes minutes, unless the limit is lifted before. */
 	ASSERT_EQ(0, let_read("16"));
 	self->child = fork();
 	if (!self->child)
 		end_while_reading(fd);
 	ASSERT_TRUE(accel_until(hangs_in_exit(self->child)));
+
 	close(fd);
 	EXPECT_EQ(0, use_device());
 	EXPECT_EQ(0, vm_unbind(self->bdf));

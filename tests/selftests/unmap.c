@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Registered memory that goes in the middle of commands: the device has lost it
- * before the call that took it returns, and PAGE_FAULT says how far it came.
- * What the device finds at the address later is for invalidate.c.
+ * Registered memory that goes away during commands: the device has lost it before the
+ * call that took it returns, and PAGE_FAULT reports how far the command came.
+ * invalidate.c tests what the device finds at the address later.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -28,7 +28,8 @@ FIXTURE_SETUP(unmap)
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 64));
-	/* Behind it is nothing that can be reached, the queue's doorbell included. */
+
+	/* Nothing accessible may follow the memory, not even the queue's doorbell. */
 	self->memory = accel_pages(LENGTH + HUGE);
 	ASSERT_EQ(0, mprotect(self->memory + LENGTH, HUGE, PROT_NONE));
 	ASSERT_EQ(0, accel_register(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE, &self->id));
@@ -40,7 +41,7 @@ FIXTURE_TEARDOWN(unmap)
 	close(self->fd);
 }
 
-/* Queues fills of all memory, each after the other, each with its own byte. */
+/* Queue fills of the whole memory, one after the other, each with its own byte. */
 static void start_fills(FIXTURE_DATA(unmap) *self, int count)
 {
 	for (int i = 1; i <= count; i++) {
@@ -54,9 +55,9 @@ static void start_fills(FIXTURE_DATA(unmap) *self, int count)
 }
 
 /*
- * Unregister in the middle: each fill did what its completion says, and nothing
- * else.  The first that is cut may not be the last that does something, as the
- * device may remember translations until the call is about to return.
+ * Unregister during the fills: each fill did what its completion reports, and nothing
+ * else.  The first that is cut need not be the last with an effect, as the device may
+ * cache translations until the call is about to return.
  */
 TEST_F(unmap, unregister_while_in_use)
 {
@@ -69,6 +70,7 @@ TEST_F(unmap, unregister_while_in_use)
 		start_fills(self, 32);
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 		ASSERT_EQ(0, accel_destroy(self->fd, self->id));
+
 		memset(expected, 1, LENGTH);
 		for (uint32_t i = 2; i <= 32; i++) {
 			ASSERT_EQ(0, accel_wait(&self->q, &cqe));
@@ -77,15 +79,19 @@ TEST_F(unmap, unregister_while_in_use)
 				memset(expected, i, LENGTH);
 				continue;
 			}
+
 			ASSERT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 			EXPECT_EQ(accel_va(self->memory) + cqe.result, cqe.fault_addr);
 			memset(expected, i, cqe.result);
+
 			cut = true;
 		}
+
 		EXPECT_EQ(0, memcmp(self->memory, expected, LENGTH));
 		ASSERT_EQ(0, accel_register(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE,
 					    &self->id));
 	}
+
 	EXPECT_TRUE(check_unregister());
 	if (!cut)
 		accel_late("unregistering memory from fills under way");
@@ -108,7 +114,7 @@ TEST_F(unmap, lost_memory)
 	EXPECT_TRUE(check_lost_memory());
 }
 
-/* fork() takes nothing: the parent's pages stay the parent's, and the device's. */
+/* fork() takes no memory away: the parent's pages stay with the parent, and the device. */
 TEST_F(unmap, fork_loses_nothing)
 {
 	struct laccel_sqe sqe = accel_write(self->memory, ~0ull, LENGTH);
@@ -125,9 +131,11 @@ TEST_F(unmap, fork_loses_nothing)
 			_exit(read(written[0], &byte, 1) != 1 ||
 			      !accel_is_all(self->memory, LENGTH, i ? 0xff : 1));
 		}
+
 		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, sqe));
 		EXPECT_EQ(1, write(written[1], "", 1));
 		EXPECT_TRUE(accel_is_all(self->memory, LENGTH, 0xff));
+
 		waitpid(child, &status, 0);
 		EXPECT_EQ(0, status);
 	}
@@ -135,15 +143,19 @@ TEST_F(unmap, fork_loses_nothing)
 	close(written[1]);
 }
 
-/* The device is told once of all that one call takes, however many hear of it. */
+/* All memory that one call takes away is flushed once, however many notifiers see it. */
 TEST_F(unmap, flushed_once)
 {
 	uint8_t *p = accel_huge_pages(32 * HUGE), *page;
 	uint64_t flushes;
 
 	NEEDS(ACCEL_MODEL | ACCEL_TABLES);
-	/* Aligned, as the kernel splits what may be a large page at its end, by an event. */
+	/*
+	 * Take an aligned range, without huge pages: the kernel would split one at its end, which
+	 * is an event of its own.
+	 */
 	ASSERT_EQ(0, madvise(p, 32 * HUGE, MADV_NOHUGEPAGE));
+
 	for (int i = 0; i < 32; i++) {
 		page = p + i * (HUGE + PAGE);
 		ASSERT_EQ(0, accel_reach(self->fd, page, PAGE, LACCEL_MEM_WRITE, NULL));
@@ -153,6 +165,7 @@ TEST_F(unmap, flushed_once)
 	flushes = accel_counter("flushes");
 	munmap(p, 31 * HUGE);
 	EXPECT_EQ(flushes + 1, accel_counter("flushes"));
+
 	for (int i = 0; i < 32; i++) {
 		page = p + i * (HUGE + PAGE);
 		EXPECT_EQ(page < p + 31 * HUGE ? LACCEL_PAGE_FAULT : LACCEL_OK,
@@ -161,7 +174,7 @@ TEST_F(unmap, flushed_once)
 	munmap(p + 31 * HUGE, HUGE);
 }
 
-/* What is not registered is out of reach, or else what the program cannot touch is. */
+/* Hide memory from an unconfined device too, which reaches what the program can access. */
 static void hide(uint8_t *p, size_t length)
 {
 	if (accel_lacks(ACCEL_CONFINED))
@@ -173,7 +186,7 @@ static void show(uint8_t *p, size_t length)
 	mprotect(p, length, PROT_READ | PROT_WRITE);
 }
 
-/* A command goes across registrations that touch, and ends where the last does. */
+/* A command crosses adjacent registrations, and ends where the last one does. */
 TEST_F(unmap, across_registrations)
 {
 	uint8_t *p = accel_pages(8 * PAGE);
@@ -183,17 +196,19 @@ TEST_F(unmap, across_registrations)
 	hide(p + 4 * PAGE, 4 * PAGE);
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(0, accel_register(self->fd, p + i * PAGE, PAGE, LACCEL_MEM_WRITE, NULL));
+
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(4 * PAGE - 100, cqe.result);
 	EXPECT_EQ(accel_va(p) + 4 * PAGE, cqe.fault_addr);
 	EXPECT_TRUE(accel_is_all(p + 100, 4 * PAGE - 100, 0xff));
 	EXPECT_TRUE(accel_is_all(p, 100, 0));
+
 	show(p + 4 * PAGE, 4 * PAGE);
 	EXPECT_TRUE(accel_is_all(p + 4 * PAGE, 4 * PAGE, 0));
 }
 
-/* Forwards it is done from the start, backwards from the end. */
+/* A forward copy is done from the start, a backward copy from the end. */
 TEST_F(unmap, copy_cut_by_a_hole)
 {
 	uint8_t *p = self->memory;
@@ -207,19 +222,22 @@ TEST_F(unmap, copy_cut_by_a_hole)
 				    LACCEL_MEM_WRITE, NULL));
 	memset(p + 16 * PAGE, 0x42, 8 * PAGE);
 	hide(p + hole, PAGE);
+
 	sqe = accel_copy(p + 50, p + 16 * PAGE, 8 * PAGE);
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(hole - 50, cqe.result);
 	EXPECT_EQ(accel_va(p) + hole, cqe.fault_addr);
 	EXPECT_TRUE(accel_is_all(p + 50, hole - 50, 0x42));
+
 	show(p + hole, PAGE);
 	EXPECT_TRUE(accel_is_all(p + hole, PAGE, 0));
 	hide(p + hole, PAGE);
 
 	memset(p, 0x43, 3 * PAGE);
-	sqe = accel_copy(p + 2 * PAGE, p + PAGE, 4 * PAGE);	/* backwards: 6 down to 4 */
+	sqe = accel_copy(p + 2 * PAGE, p + PAGE, 4 * PAGE);	/* backward: pages 6 down to 4 */
 	memset(p + 4 * PAGE, 0x44, PAGE);
+
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(PAGE, cqe.result);
@@ -228,7 +246,7 @@ TEST_F(unmap, copy_cut_by_a_hole)
 	EXPECT_TRUE(accel_is_all(p + 2 * PAGE, PAGE, 0x43));
 }
 
-/* The same for both destinations of DUALCAST: they stop at the same byte. */
+/* Both destinations of DUALCAST stop at the same byte. */
 TEST_F(unmap, dualcast_cut_by_a_hole)
 {
 	uint8_t *p = self->memory, *end = p + LENGTH;
@@ -241,6 +259,7 @@ TEST_F(unmap, dualcast_cut_by_a_hole)
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(PAGE + 100, cqe.result);
 	EXPECT_EQ(accel_va(end), cqe.fault_addr);
+
 	EXPECT_TRUE(accel_is_all(p, PAGE + 100, 0x55));
 	EXPECT_TRUE(accel_is_all(p + PAGE + 100, PAGE, 0));
 	EXPECT_TRUE(accel_is_all(end - PAGE - 100, PAGE + 100, 0x55));
@@ -251,7 +270,7 @@ struct window {
 	bool stop;
 };
 
-/* A page comes and goes, and keeps what it holds. */
+/* Make a page inaccessible and accessible again; it keeps its content. */
 static void *open_and_shut(void *arg)
 {
 	struct window *w = arg;
@@ -263,7 +282,7 @@ static void *open_and_shut(void *arg)
 	return NULL;
 }
 
-/* A fill that was cut at a hole goes on if it is gone, and so does its pattern. */
+/* A fill that was cut at a hole continues once the hole is gone, and so does its pattern. */
 TEST_F_TIMEOUT(unmap, fill_over_a_hole_that_closes, 600)
 {
 	unsigned int turns = accel_times(300, 10000), done = 0, wrong = 0;
@@ -284,12 +303,15 @@ TEST_F_TIMEOUT(unmap, fill_over_a_hole_that_closes, 600)
 		memset(seen, 0, 2 * PAGE);
 		if (accel_command(&self->q, accel_fill(p + 5, 0x0807060504030201, 2 * PAGE - 5)))
 			continue;
+
 		done++;
 		for (size_t at = 5; at < 2 * PAGE; at++)
 			wrong += seen[at] != (at - 5) % 8 + 1;
 	}
+
 	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
+
 	EXPECT_GT(done, 0);
 	EXPECT_EQ(0, wrong);
 	TH_LOG("%u of %u were done", done, turns);
@@ -298,7 +320,7 @@ TEST_F_TIMEOUT(unmap, fill_over_a_hole_that_closes, 600)
 	close(memfd);
 }
 
-/* The others are done whole or not at all. */
+/* All other commands are done completely or not at all. */
 TEST_F(unmap, all_or_nothing)
 {
 	uint8_t *p = self->memory, *end = p + LENGTH;
@@ -312,13 +334,16 @@ TEST_F(unmap, all_or_nothing)
 	struct laccel_cqe cqe;
 
 	NEEDS(ACCEL_CRC32C | ACCEL_COMPARE | ACCEL_SHA256);
+
 	memset(state, 0, sizeof(*state));
+
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		ASSERT_EQ(0, accel_run(&self->q, &commands[i], &cqe));
 		EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 		EXPECT_EQ(0, cqe.result);
 		EXPECT_EQ(accel_va(end), cqe.fault_addr);
 	}
+
 	EXPECT_TRUE(accel_is_all((uint8_t *)state, sizeof(*state), 0));
 	EXPECT_TRUE(accel_is_all(end - 20, 20, 0));
 }

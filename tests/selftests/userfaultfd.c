@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device faults that nobody resolves: pages of userfaultfd and of a FUSE file
- * whose servers do not answer.  They stop the queue that asked for them and
- * nobody else, and keep nothing from ending: not the file, not its process, not
- * the device, not the module (B25, B27).
+ * Device faults that are never resolved: pages of userfaultfd and of a FUSE file
+ * whose servers do not answer.  They stop only the queue that asked for them, and
+ * prevent nothing from ending: neither the file, nor its process, the device or the
+ * module (B25, B27).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,20 +17,18 @@
 #include "kselftest_harness.h"
 #include "vm.h"
 
-/* What we and the waiter tell each other, in memory shared by both. */
+/* State shared with the waiter. */
 struct shared_state {
 	bool waits;
-	bool failed;			/* to begin to wait */
+	bool failed;			/* the waiter could not begin to wait */
 	int (*order)(struct waiter *w);
 	bool done;
 	int result;
-	int accel;			/* its descriptors */
+	int accel;			/* the waiter's descriptors */
 	int server;
 };
 
-/*
- * The waiter.
- */
+/* The waiter: submit a command that waits for the page. */
 static bool wait_for_page(struct waiter *w, const struct blocker *blocker)
 {
 	struct laccel_sqe sqe;
@@ -43,13 +41,14 @@ static bool wait_for_page(struct waiter *w, const struct blocker *blocker)
 	    accel_reach(w->fd, w->memory, BLOCKED_PAGES * PAGE, 0, &w->memory_id) ||
 	    !blocker->remove_page(w))
 		return false;
+
 	sqe = accel_read(w->memory, BLOCKED_PAGES * PAGE);
 	accel_push(&w->q, &sqe);
 	accel_ring(&w->q);
 	return blocker->await_request(w);
 }
 
-/* Waits for the page, and then does what it is told. */
+/* Wait for the page, and then execute the order. */
 static void run_waiter(struct shared_state *state, const struct blocker *blocker)
 {
 	static struct waiter w;
@@ -58,9 +57,11 @@ static void run_waiter(struct shared_state *state, const struct blocker *blocker
 		state->failed = true;
 		_exit(1);
 	}
+
 	state->accel = w.fd;
 	state->server = w.server;
 	__atomic_store_n(&state->waits, true, __ATOMIC_RELEASE);
+
 	while (!__atomic_load_n(&state->order, __ATOMIC_ACQUIRE))
 		usleep(1000);
 	state->result = state->order(&w);
@@ -69,9 +70,7 @@ static void run_waiter(struct shared_state *state, const struct blocker *blocker
 	_exit(0);
 }
 
-/*
- * Orders: what a program that waits may want to do; 0 if it could.
- */
+/* Orders: operations that a waiting program may want to do; 0 if one succeeded. */
 static int close_file(struct waiter *w)
 {
 	accel_queue_unmap(&w->q);
@@ -88,7 +87,10 @@ static int destroy_queue(struct waiter *w)
 
 static int unregister(struct waiter *w)
 {
-	int ret = w->memory_id ? accel_destroy(w->fd, w->memory_id) : 0;
+	int ret = 0;
+
+	if (w->memory_id)
+		ret = accel_destroy(w->fd, w->memory_id);
 
 	return ret | accel_destroy(w->fd, w->probe_id);
 }
@@ -103,7 +105,7 @@ static int use_another_queue(struct waiter *w)
 	       accel_command(&q, accel_copy(w->probe, page, PAGE)) | accel_queue_exit(&q);
 }
 
-/* Nearly all queues that there are wait for the page. */
+/* Have nearly all queues wait for the page. */
 static int wait_in_many_queues(struct waiter *w)
 {
 	struct laccel_sqe sqe = accel_read(w->memory, BLOCKED_PAGES * PAGE);
@@ -112,6 +114,7 @@ static int wait_in_many_queues(struct waiter *w)
 	for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
 		if (accel_queue_init(&many[i], w->fd, 4))
 			return -1;
+
 		accel_push(&many[i], &sqe);
 		accel_ring(&many[i]);
 	}
@@ -124,33 +127,36 @@ static bool faults_become(uint64_t faults)
 	       accel_counter("faults") == faults;
 }
 
-/* However many commands of a queue meet missing pages, it has one fault outstanding. */
+/* A queue has only one fault outstanding, however many of its commands meet missing pages. */
 static int fault_again(struct waiter *w)
 {
 	struct laccel_sqe sqe = accel_read(w->memory + 2 * PAGE, PAGE);
 	uint64_t fetches = accel_counter("fetches"), faults = accel_counter("faults");
 	struct accel_queue q, last;
 
-	/* The processor may have brought it in. */
+	/* The processor may have brought the page in. */
 	if (madvise(w->memory + 2 * PAGE, PAGE, MADV_DONTNEED) || accel_queue_init(&q, w->fd, 4))
 		return -1;
+
 	for (int i = 0; i < 3; i++) {
 		accel_push(&w->q, &sqe);
 		accel_push(&q, &sqe);
 	}
 	accel_ring(&w->q);
 	accel_ring(&q);
+
 	while (accel_counter("fetches") < fetches + 6)
 		usleep(1000);
+
 	/*
-	 * By the time that another one has run they have all been tried.  It has no operands:
-	 * their pages might have moved, and be faulted in again.
+	 * All have been tried by the time that a command of another queue has run.  It has no
+	 * operands, since their pages might have moved, and fault again.
 	 */
 	return accel_queue_init(&last, w->fd, 4) || accel_command(&last, accel_nop(0)) ||
 	       !faults_become(faults + 1) || accel_queue_exit(&last) || accel_queue_exit(&q);
 }
 
-/* With faults of its own, which another worker resolves. */
+/* Use a file with faults of its own, which another worker resolves. */
 static int use_another_file(struct waiter *w)
 {
 	uint8_t *page = accel_pages(PAGE);
@@ -162,6 +168,7 @@ static int use_another_file(struct waiter *w)
 		madvise(page, PAGE, MADV_DONTNEED);
 		ret = accel_command(&q, accel_write(page, i, PAGE)) || *page != i;
 	}
+
 	return ret | accel_queue_exit(&q) | close(fd);
 }
 
@@ -182,7 +189,7 @@ static int exec_program(struct waiter *w)
 	return execl("/bin/true", "true", NULL);
 }
 
-/* The server goes; the command ends as it would have to. */
+/* Close the server; the command ends with the status that this has to give it. */
 static int close_server(struct waiter *w)
 {
 	struct laccel_cqe cqe;
@@ -191,9 +198,7 @@ static int close_server(struct waiter *w)
 	return accel_wait(&w->q, &cqe) || cqe.status != w->final_status;
 }
 
-/*
- * The tests, in another process.
- */
+/* The tests, in another process. */
 FIXTURE(missing_page) {
 	struct shared_state *state;
 	pid_t child;
@@ -213,6 +218,7 @@ FIXTURE_SETUP(missing_page)
 
 	if (missing)
 		SKIP(return, "%s", missing);
+
 	self->pins = accel_pins();
 	self->state = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->state);
@@ -223,7 +229,7 @@ FIXTURE_SETUP(missing_page)
 	ASSERT_TRUE(self->state->waits);
 }
 
-/* Whatever has happened, nothing is left. */
+/* After every test nothing is left. */
 FIXTURE_TEARDOWN(missing_page)
 {
 	if (self->child > 0) {
@@ -239,7 +245,7 @@ static bool obey(struct shared_state *state, int (*order)(struct waiter *w))
 	return accel_until(__atomic_load_n(&state->done, __ATOMIC_ACQUIRE)) && !state->result;
 }
 
-/* It is gone, by itself or not, before long. */
+/* Return whether the child ends before long, by itself or not. */
 static bool is_reaped(pid_t *child, int *status)
 {
 	pid_t pid = *child;
@@ -335,7 +341,7 @@ TEST_F_TIMEOUT(missing_page, process_can_be_killed, 60)
 	EXPECT_TRUE(is_reaped(&self->child, &status));
 }
 
-/* The process is gone; we have its descriptors, and the page is still missing. */
+/* The process is killed while this one has its descriptors and the page is still missing. */
 TEST_F_TIMEOUT(missing_page, descriptors_outlive_the_owner, 60)
 {
 	int accel = take_descriptor(self->child, self->state->accel);
@@ -344,8 +350,10 @@ TEST_F_TIMEOUT(missing_page, descriptors_outlive_the_owner, 60)
 
 	if (accel < 0 || server < 0)
 		SKIP(return, "pidfd_getfd() is not allowed");
+
 	kill(self->child, SIGKILL);
 	EXPECT_TRUE(is_reaped(&self->child, &status));
+
 	EXPECT_EQ((accel_lacks(ACCEL_PINS) ? 1 : BLOCKED_PAGES + 1) * PAGE / 1024,
 		  accel_fd_pinned_kb(accel));
 	close(server);
@@ -360,6 +368,7 @@ TEST_F_TIMEOUT(missing_page, device_can_go, 60)
 
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
 	ASSERT_EQ(0, vm_unbind(bdf));
 	ASSERT_EQ(0, vm_bind(bdf));
@@ -367,7 +376,7 @@ TEST_F_TIMEOUT(missing_page, device_can_go, 60)
 	EXPECT_TRUE(obey(self->state, close_file));
 }
 
-/* R16: the core stays as long as its worker does, and no longer. */
+/* R16: the core stays loaded as long as its worker runs, and no longer. */
 TEST_F_TIMEOUT(missing_page, module_stays, 60)
 {
 	char driver[VM_BDF], path[VM_BDF + 16];
@@ -375,6 +384,7 @@ TEST_F_TIMEOUT(missing_page, module_stays, 60)
 
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, vm_module(driver, sizeof(driver)));
 	snprintf(path, sizeof(path), "devices/%s", driver);
 	EXPECT_TRUE(obey(self->state, close_file));
@@ -382,6 +392,7 @@ TEST_F_TIMEOUT(missing_page, module_stays, 60)
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
 	kill(self->child, SIGKILL);
 	EXPECT_TRUE(is_reaped(&self->child, &status));
+
 	ASSERT_TRUE(accel_until(!vm_unload("lite_accel")));
 	ASSERT_EQ(0, vm_load("core/lite_accel"));
 	ASSERT_EQ(0, vm_load(path));
