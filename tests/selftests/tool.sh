@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The command lite-accel beside the coreutils: what it prints, what it checks,
-# how it ends.  And the example of the README.
+# The command lite-accel compared with the coreutils: its output, its checks, its exit
+# status.  Also the example of the README.
 
 set -u
 
@@ -12,7 +12,7 @@ tool=$build/tools/lite-accel
 node=$(echo /dev/accel-*)
 sysfs=/sys/class/lite_accel/${node##*/}
 functions=$("$tool" info | sed -n 's/^ *functions: *//p')
-# A device that is on no bus has no driver, but a module.
+# A device that is on no bus has a module, but no driver.
 driver=$(basename "$(readlink "$sysfs/device/driver" || readlink "$sysfs/device/module")")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -20,7 +20,7 @@ cd "$dir" || exit 1
 number=0
 failed=0
 
-# The first argument says what the command after it shows by succeeding.
+# check NAME COMMAND...: passes if the command succeeds.
 check()
 {
 	local name=$1
@@ -41,7 +41,7 @@ skip()
 	echo "ok $number $1 # SKIP $2"
 }
 
-# The same where the device has a function, which comes first.
+# with FUNCTION NAME COMMAND...: the same, skipped if the device lacks the function.
 with()
 {
 	local function=$1
@@ -53,8 +53,8 @@ with()
 	fi
 }
 
-# What the command makes of its arguments, of lists and of names, it does before it has a
-# device, or whatever that is: seen in PINNED mode, with loop and with a device that copies.
+# The command handles arguments, lists and names before it opens a device, or in the same way
+# for any device: test this only in PINNED mode, with loop, and with a device that copies.
 elsewhere=
 module=$(basename "$(readlink "$sysfs/device/driver/module" || readlink "$sysfs/device/module")")
 case ${LITE_ACCEL_MODE:-}/$module in
@@ -62,7 +62,7 @@ mirror/* | sva/*) elsewhere='as in PINNED mode' ;;
 */lite_accel_edu) elsewhere='the command does the same for loop' ;;
 esac
 
-# A check, by the function above, for one device of a kind.
+# once check ... or once with ...: runs a check for only one device of a kind.
 once()
 {
 	local name=$2
@@ -70,8 +70,8 @@ once()
 	if [ -n "$elsewhere" ]; then skip "$name" "$elsewhere"; else "$@"; fi
 }
 
-# Output and exit status of the tool are those of sha256sum, and it complains
-# when that does.
+# Output and exit status of the tool are those of sha256sum, and it prints as many lines of
+# errors.
 same()
 {
 	sha256sum "$@" >theirs 2>theirs.err </dev/null
@@ -81,7 +81,8 @@ same()
 	diff -a theirs ours && [ "$(wc -l <theirs.err)" = "$(wc -l <ours.err)" ]
 }
 
-# Ends with status 1, nothing on standard output, one line that has the words.
+# refuses WORDS COMMAND...: the command ends with status 1, prints nothing to standard output,
+# and one line with the words to standard error.
 refuses()
 {
 	local words=$1 output status
@@ -92,7 +93,8 @@ refuses()
 		grep -q -e "^lite-accel: .*$words" .err
 }
 
-# The same for a mistake in the command line, with a second line about --help.
+# misused WORDS ARGUMENT...: the same for a mistake in the command line, with a second line
+# about --help.
 misused()
 {
 	local words=$1 output status
@@ -103,7 +105,7 @@ misused()
 		[ "$(tail -n +2 .err)" = "Try 'lite-accel --help' for more information." ]
 }
 
-# As somebody whom permissions stop.
+# Run a command as a user to whom permissions apply.
 as_user()
 {
 	if [ "$(id -u)" = 0 ]; then "$top/tests/vm/as-user" "$@"; else "$@"; fi
@@ -120,7 +122,7 @@ through_a_pipe()
 		[ "$(head -c 99999999 big | "$tool" crc32c)" = "$("$tool" crc32c <big)" ]
 }
 
-# A pipe gives what it has: reads are short, at any place.
+# A pipe returns the data that it has, so reads are short, at any place.
 slow_pipe()
 {
 	local ours
@@ -165,7 +167,7 @@ copies_from_a_pipe()
 	"$tool" copy pipe copied && cmp -n "$n" big copied && [ "$(stat -c %s copied)" = "$n" ]
 }
 
-# Neither half a file nor none is left of one that is copied onto itself.
+# A file that is copied onto itself is neither truncated nor emptied.
 copy_onto_itself()
 {
 	cp small itself
@@ -196,7 +198,7 @@ slowly()
 	head -c 1M /dev/zero
 }
 
-# A bar is for eyes: it needs a terminal, and time enough to be seen.
+# A bar is drawn only on a terminal, and only if it takes long enough to be seen.
 draws_a_bar()
 {
 	slowly >pipe &
@@ -212,7 +214,7 @@ lists()
 		grep -q "^$node *$driver .* 0/64$" listed
 }
 
-# What the kernel says that the device can do, by the names that the tool has for it.
+# Print the functions that the kernel reports for the device, by the names that the tool uses.
 known()
 {
 	local names=(NOP COPY FILL COMPARE CRC32C SHA256 DUALCAST) list=() i commands
@@ -241,7 +243,7 @@ tells()
 		grep -q "dma_read_bytes *$(cat "$sysfs/counters/dma_read_bytes")$" told
 }
 
-# A node is what it is, not what it is called.
+# A node is recognised by what it is, not by its name.
 by_any_name()
 {
 	"$tool" info "$node" >told && ln -sf "$node" accel-99 && "$tool" info ./accel-99 >linked &&
@@ -249,7 +251,7 @@ by_any_name()
 		LITE_ACCEL_DEVICE='' "$tool" info >told && grep -q "^$node$" told
 }
 
-# Names may be orders to a terminal, which an error must not pass on.
+# Names may contain control sequences, which an error message must not pass to a terminal.
 hides_controls()
 {
 	local name=$'\e[2J\xc2\x9b31mx'
@@ -260,7 +262,7 @@ hides_controls()
 	[ "$(wc -l <told)" = 3 ] && ! grep -aq $'\e\|\x9b' told
 }
 
-# A list that was written elsewhere; a name's own carriage return is not of the line's end.
+# A list with CR at the end of each line; a carriage return in a name does not belong to it.
 carriage_returns()
 {
 	local sum
@@ -270,8 +272,8 @@ carriage_returns()
 		printf '%s  %s\r\n' "$sum" $'ends\r' "$sum" $'with\rreturn' >SUMS && same -c --status SUMS
 }
 
-# In what is said of a file its name is as in a list: coreutils 9.1 escape only names with
-# a newline so, 9.7 all that need it.
+# Messages about a file escape its name like a list does: coreutils 9.1 escape only names with
+# a newline, 9.7 all names that need it.
 escapes()
 {
 	local sum
@@ -305,7 +307,7 @@ list_in_itself()
 		grep -q 'no properly formatted' ours && grep -q 'no properly formatted' theirs
 }
 
-# What the mode of the node permits, its file system may not.
+# The file system of a node may forbid what the node's mode permits.
 nodev()
 {
 	local major minor status
@@ -327,7 +329,7 @@ no_node()
 	return "$status"
 }
 
-# Nothing is registered where the device finds memory by itself.
+# Nothing is registered if the device finds memory by itself.
 without_memlock()
 {
 	local expected ours
@@ -364,7 +366,7 @@ exports_its_own_only()
 		return 1
 }
 
-# No code of ours computes: without a device there is no digest.
+# The tool computes nothing by itself: without a device there is no digest.
 needs_the_device()
 {
 	local command
@@ -389,12 +391,12 @@ device_gone()
 	else
 		insmod "$build/modules/$LITE_ACCEL_KERNEL"/*/"devices/$driver.ko"
 	fi
-	# Its old name may not be free yet.
+	# The device may have another name, if the old one is still in use.
 	chgrp "$LITE_ACCEL_GID" /dev/accel-*
 	return "$status"
 }
 
-# edu needs 0.2 s for 4 KiB.
+# edu needs 0.2 s for 4 KiB, so its file is smaller.
 head -c "$([ "$driver" = lite_accel_edu ] && echo 123456 || echo 3456789)" /dev/urandom >big
 echo small >small
 : >empty

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What memcheck says of programs that use the library: nothing (C09).
+# memcheck reports nothing for programs that use the library (C09).
 
 set -u
 
@@ -9,7 +9,7 @@ build=$(cd "$(dirname "$0")/../.." && pwd)
 number=0
 failed=0
 
-# check NAME EXPECTED PROGRAM: its output, and no complaint.
+# check NAME EXPECTED PROGRAM: the program prints what is expected, and memcheck nothing.
 check()
 {
 	local name=$1 expected=$2 program=$3 output status
