@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls' ABI: every rule of the uapi header, for every ioctl, from one
- * table (R11, B33, B43).
+ * The ABI of the ioctls: every rule of the uapi header, for every ioctl, from one table (R11,
+ * B33, B43).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,25 +13,25 @@
 #include "accel.h"
 #include "kselftest_harness.h"
 
-#define ROOM 4096	/* the longest struct tried */
+#define ROOM 4096	/* size of the longest struct tried */
 
 FIXTURE(call) {
 	int fd;
-	uint8_t *page;		/* what is registered */
-	uint8_t *arg;		/* ROOM bytes that end where nothing is mapped */
-	uint32_t made;		/* the object that the last call made, or 0 */
+	uint8_t *page;		/* memory to register */
+	uint8_t *arg;		/* ROOM bytes in front of an unmapped page */
+	uint32_t made;		/* id of the object that the last call made, or 0 */
 };
 
-/* One ioctl: its struct's length and where in it the tests put things. */
+/* One ioctl: the size of its struct, and the offsets that the tests use. */
 FIXTURE_VARIANT(call) {
 	unsigned long cmd;
 	size_t size;
-	size_t first;		/* of its first published version, 0 if it is the same */
+	size_t first;		/* of the first published version, 0 if it is the same */
 	size_t reserved;	/* offset of a reserved field, 0 for none */
 	size_t made;		/* offset of the id of a new object, 0 for none */
 	size_t id;		/* offset of an id to look up, 0 for none */
 	uint32_t flags;		/* known flags */
-	bool of_queue;		/* the id has to be a queue's */
+	bool of_queue;		/* the id must be that of a queue */
 };
 
 FIXTURE_VARIANT_ADD(call, info) {
@@ -116,10 +116,12 @@ FIXTURE_SETUP(call)
 
 	if (variant->cmd == LACCEL_IOC_KICK && !accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "the device has doorbell pages");
+
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	self->page = accel_pages(PAGE);
 	ASSERT_NE(NULL, self->page);
+
 	ASSERT_NE(MAP_FAILED, room);
 	ASSERT_EQ(0, munmap(room + ROOM, PAGE));
 	self->arg = room;
@@ -130,7 +132,7 @@ FIXTURE_TEARDOWN(call)
 	close(self->fd);
 }
 
-/* Destroy what a call has made, so that the next one may make it again. */
+/* Destroy the object that a call has made, so that the next one may make it again. */
 static void forget(FIXTURE_DATA(call) *self)
 {
 	if (self->made)
@@ -147,11 +149,12 @@ static uint32_t make_object(FIXTURE_DATA(call) *self, bool queue)
 		accel_create(self->fd, 1, 1, -1, &info);
 		return info.id;
 	}
+
 	accel_register(self->fd, self->page, PAGE, 0, &id);
 	return id;
 }
 
-/* The inputs of a call that works, around outputs of nothing but @prefill. */
+/* Fill in the inputs of a call that works, and its outputs with @prefill. */
 static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *variant, void *p,
 		    int prefill)
 {
@@ -204,7 +207,7 @@ static int issue(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *variant,
 	return ret;
 }
 
-/* A valid call at @p whose size field says @size, with 0 between. */
+/* Make a valid call at @p with @size in its size field, and outputs of 0. */
 static int issue_sized(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *variant, void *p,
 		       uint32_t size)
 {
@@ -246,13 +249,14 @@ TEST_F(call, long_nonzero_tail)
 		memset(self->arg, 0, ROOM);
 		self->arg[variant->size] = 1;
 		EXPECT_EQ(-E2BIG, issue_sized(self, variant, self->arg, sizes[i]));
+
 		self->arg[variant->size] = 0;
 		self->arg[sizes[i] - 1] = 0x80;
 		EXPECT_EQ(-E2BIG, issue_sized(self, variant, self->arg, sizes[i]));
 	}
 }
 
-/* A size that reaches beyond what is mapped, up to all ones. */
+/* Try sizes that reach beyond the mapped memory, up to all ones. */
 TEST_F(call, size_beyond_memory)
 {
 	const uint32_t sizes[] = { ROOM + 1, 0x7fffffff, 0x80000000, 0xffffffff };
@@ -277,6 +281,7 @@ TEST_F(call, at_page_end)
 	void *last = self->arg + ROOM - variant->size;
 
 	EXPECT_EQ(0, issue_sized(self, variant, last, variant->size));
+
 	memmove((uint8_t *)last + 8, last, variant->size - 8);
 	EXPECT_EQ(-EFAULT, accel_ioctl(self->fd, variant->cmd, (uint8_t *)last + 8));
 }
@@ -287,7 +292,7 @@ TEST_F(call, unaligned)
 		EXPECT_EQ(0, issue_sized(self, variant, self->arg + shift, variant->size));
 }
 
-/* B33: every byte is what was put in or what the kernel has to say. */
+/* B33: every byte of a struct is an input or is written by the kernel. */
 TEST_F(call, outputs_written)
 {
 	uint8_t *other = self->arg + ROOM / 2;
@@ -295,12 +300,15 @@ TEST_F(call, outputs_written)
 	fill_in(self, variant, self->arg, 0xaa);
 	self->arg[variant->size] = 0xaa;
 	ASSERT_EQ(0, issue(self, variant, self->arg));
+
 	fill_in(self, variant, other, 0x55);
 	ASSERT_EQ(0, issue(self, variant, other));
+
 	for (size_t i = 0; i < variant->size; i++) {
 		EXPECT_FALSE(self->arg[i] == 0xaa && other[i] == 0x55)
 			TH_LOG("byte %zu is not written", i);
 	}
+
 	EXPECT_EQ(0xaa, self->arg[variant->size]);
 	if (variant->reserved)
 		EXPECT_EQ(0, get32(self->arg + variant->reserved));
@@ -313,6 +321,7 @@ TEST_F(call, nothing_written_on_error)
 	fill_in(self, variant, self->arg, 0xaa);
 	put32(self->arg + 4, 1u << 31);
 	memcpy(before, self->arg, variant->size);
+
 	EXPECT_EQ(-EOPNOTSUPP, issue(self, variant, self->arg));
 	EXPECT_EQ(0, memcmp(before, self->arg, variant->size));
 }
@@ -328,17 +337,19 @@ TEST_F(call, flag_bits)
 	}
 }
 
-/* B35's shape: what cannot be told to the caller must not exist. */
+/* B35: a call leaves no object behind if its result cannot be written to the caller. */
 TEST_F(call, result_cannot_be_written)
 {
 	struct laccel_limits before, after;
 
 	fill_in(self, variant, self->arg, 0);
 	ASSERT_EQ(0, accel_limits(self->fd, &before));
+
 	ASSERT_EQ(0, mprotect(self->arg, ROOM, PROT_READ));
 	if (variant->cmd != LACCEL_IOC_DESTROY && variant->cmd != LACCEL_IOC_KICK &&
 	    variant->cmd != LACCEL_IOC_PREFETCH)
 		EXPECT_EQ(-EFAULT, accel_ioctl(self->fd, variant->cmd, self->arg));
+
 	ASSERT_EQ(0, accel_limits(self->fd, &after));
 	EXPECT_EQ(before.queues, after.queues);
 	EXPECT_EQ(before.memories, after.memories);
@@ -371,7 +382,7 @@ TEST_F(file, unknown_ioctl)
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, LACCEL_IOC_INFO | 1ul << 31, arg));
 }
 
-/* Each field that has to be zero, in a call that is right otherwise. */
+/* Set each bit of each field that must be zero, in a call that is valid otherwise. */
 TEST_F(file, reserved_bits)
 {
 	struct laccel_mem_register reg = { .size = sizeof(reg), .length = PAGE,
@@ -399,7 +410,7 @@ TEST_F(file, reserved_bits)
 	}
 }
 
-/* B43: ids that nobody has, or has any more. */
+/* B43: ids that were never given, or belong to no object any more. */
 TEST_F(file, bad_ids)
 {
 	const uint32_t bad[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff };
@@ -409,6 +420,7 @@ TEST_F(file, bad_ids)
 	ASSERT_EQ(0, accel_create(self->fd, 1, 1, -1, &info));
 	ASSERT_EQ(1, info.id);
 	ASSERT_EQ(0, accel_destroy(self->fd, info.id));
+
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		status.id = bad[i];
 		EXPECT_EQ(-ENOENT, accel_ioctl(self->fd, LACCEL_IOC_QUEUE_STATUS, &status));
@@ -433,8 +445,10 @@ TEST_F(file, ids_are_of_one_file)
 
 	ASSERT_GE(other, 0);
 	ASSERT_EQ(0, accel_create(self->fd, 1, 1, -1, &info));
+
 	EXPECT_EQ(-ENOENT, accel_destroy(other, info.id));
 	EXPECT_EQ(0, accel_destroy(self->fd, info.id));
+
 	close(other);
 }
 
@@ -448,6 +462,7 @@ TEST_F(file, ring_lengths)
 		EXPECT_EQ(-EINVAL, accel_create(self->fd, bad[i], 4, -1, &info));
 		EXPECT_EQ(-EINVAL, accel_create(self->fd, 4, bad[i], -1, &info));
 	}
+
 	ASSERT_EQ(0, accel_limits(self->fd, &limits));
 	EXPECT_EQ(0, limits.queues);
 }
@@ -460,10 +475,11 @@ TEST_F(file, bad_eventfd)
 	EXPECT_EQ(-EBADF, accel_create(self->fd, 4, 4, 9999, &info));
 	EXPECT_EQ(-EINVAL, accel_create(self->fd, 4, 4, null, &info));
 	EXPECT_EQ(-EINVAL, accel_create(self->fd, 4, 4, self->fd, &info));
+
 	close(null);
 }
 
-/* A call for who has no doorbell page, and only for the doorbell's registers. */
+/* KICK works only without a doorbell page, and only for the doorbell's registers. */
 TEST_F(file, kick)
 {
 	struct laccel_queue_create create;
@@ -475,11 +491,13 @@ TEST_F(file, kick)
 		  accel_ioctl(self->fd, LACCEL_IOC_KICK, &kick));
 	if (create.doorbell_offset)
 		return;
+
 	for (uint32_t offset = 1; offset < 64; offset++) {
 		kick.offset = offset;
 		EXPECT_EQ(offset == offsetof(struct laccel_doorbell, arm) ? 0 : -EINVAL,
 			  accel_ioctl(self->fd, LACCEL_IOC_KICK, &kick));
 	}
+
 	kick.offset = 0;
 	kick.id = create.id + 1;
 	EXPECT_EQ(-ENOENT, accel_ioctl(self->fd, LACCEL_IOC_KICK, &kick));
@@ -495,17 +513,19 @@ TEST_F(file, info)
 	EXPECT_NE(0, info.modes & 1u << info.mode);
 	for (uint32_t i = 0; i < LACCEL_MODES; i++)
 		EXPECT_EQ(info.modes >> i & 1, info.reasons[i] == LACCEL_REASON_NONE);
+
 	EXPECT_GE(info.max_queues, 64);
 	EXPECT_EQ(4096, info.max_entries);
 	EXPECT_EQ(1ull << 30, info.max_length);
 	EXPECT_EQ(info.mode == LACCEL_MODE_MEDIATED ? 47 : 48, info.va_bits);
+
 	ASSERT_EQ(0, accel_create(self->fd, 1, 1, -1, &create));
 	EXPECT_EQ(sizeof(struct laccel_sqe), create.sqe_size);
 	EXPECT_EQ(sizeof(struct laccel_cqe), create.cqe_size);
 	EXPECT_EQ(info.mode != LACCEL_MODE_MEDIATED, create.doorbell_offset != 0);
 }
 
-/* There is no read(), no write(); the file answers what it has. */
+/* The file supports neither read() nor write(), nor ftruncate(). */
 TEST_F(file, no_other_operations)
 {
 	char byte = 0;
@@ -514,6 +534,7 @@ TEST_F(file, no_other_operations)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, write(self->fd, &byte, 1));
 	EXPECT_EQ(EINVAL, errno);
+
 	EXPECT_EQ(-1, ftruncate(self->fd, 0));
 }
 

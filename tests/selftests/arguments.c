@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls whose argument is in a page that userfaultfd holds back: nobody waits for them
- * (F8), and the right to make them is looked at when they can go on (F19).
+ * Calls whose argument is in a page that userfaultfd holds back: no other call waits for them
+ * (F8), and the permission to make them is checked when they continue (F19).
  */
 #include <errno.h>
 #include <linux/userfaultfd.h>
@@ -14,7 +14,7 @@
 #include "accel.h"
 #include "kselftest_harness.h"
 
-/* Any call, its struct in a page of its own. */
+/* An ioctl in a thread, with its struct in a page of its own. */
 struct call {
 	int fd;
 	int uffd;
@@ -32,7 +32,7 @@ static void *make_call(void *data)
 	return NULL;
 }
 
-/* Begin the call; true if it waits for its page now. */
+/* Begin the call; return whether it waits for its page now. */
 static bool begin_call(struct call *call)
 {
 	struct uffd_msg msg;
@@ -64,14 +64,14 @@ static int bring_page(const struct call *call, const void *page)
 	return ioctl(call->uffd, UFFDIO_COPY, &copy);
 }
 
-/* A file that is nobody's yet. */
+/* Open a file without an owner for the call. */
 static int open_for_call(struct call *call, unsigned long cmd)
 {
 	*call = (struct call){ .fd = accel_open_unbound(), .cmd = cmd, .arg = accel_pages(PAGE) };
 	return call->fd;
 }
 
-/* What others ask of the file, and of its process, meanwhile. */
+/* Calls of another thread to the same file meanwhile. */
 struct others {
 	int fd;
 	bool done;
@@ -89,11 +89,12 @@ static void *go_on(void *data)
 	others->ret = accel_limits(others->fd, &limits) | accel_queue_init(&q, others->fd, 4);
 	if (!others->ret)
 		others->ret = accel_command(&q, accel_nop(1)) | accel_queue_exit(&q);
+
 	__atomic_store_n(&others->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
-/* What makes the call a good one: enough of zeros, but for these. */
+/* Fill in a valid struct for the call: zeros, except for the fields below. */
 static void prepare(const struct call *call, uint32_t id, void *page)
 {
 	struct laccel_queue_create *create = page;
@@ -123,6 +124,7 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 
 	if (call->cmd != LACCEL_IOC_QUEUE_CREATE)
 		return;
+
 	create->sq_entries = 4;
 	create->cq_entries = 4;
 	create->eventfd = -1;
@@ -155,7 +157,7 @@ FIXTURE_TEARDOWN(answer)
 	close(self->call.fd);
 }
 
-/* It waits, and no one for it. */
+/* The call waits for its page, and no other call waits for it. */
 TEST_F(answer, waits_alone)
 {
 	struct call *call = &self->call;
@@ -164,6 +166,7 @@ TEST_F(answer, waits_alone)
 
 	ASSERT_LE(0, accel_bind(call->fd));
 	ASSERT_EQ(0, accel_queue_init(&q, call->fd, 4));
+
 	prepare(call, q.info.id, call->arg);
 	call->uffd = accel_watch(call->arg, PAGE, UFFDIO_REGISTER_MODE_WP);
 	ASSERT_LE(0, call->uffd);
@@ -172,16 +175,19 @@ TEST_F(answer, waits_alone)
 
 	ASSERT_EQ(0, pthread_create(&others.thread, NULL, go_on, &others));
 	EXPECT_TRUE(accel_until(__atomic_load_n(&others.done, __ATOMIC_ACQUIRE)));
+
 	ASSERT_EQ(0, hold_writes(call, false));
 	pthread_join(others.thread, NULL);
+
 	EXPECT_EQ(0, others.ret);
 	EXPECT_EQ(0, end_call(call));
+
 	accel_queue_exit(&q);
 }
 
 /*
- * A second holder of a file that is nobody's yet: in a child, which makes the call and
- * says so; its argument comes when the file is ours.
+ * Make the call as a second holder of a file without an owner: in a child, which reports when
+ * it waits; its argument arrives once the file belongs to the parent.
  */
 static int call_as_second(struct call *call, const void *page, int waits, int go)
 {
@@ -191,6 +197,7 @@ static int call_as_second(struct call *call, const void *page, int waits, int go
 	if (call->uffd < 0 || !begin_call(call) || write(waits, "w", 1) != 1 ||
 	    read(go, &c, 1) != 1 || bring_page(call, page))
 		return 255;
+
 	return -end_call(call);
 }
 
@@ -218,8 +225,9 @@ FIXTURE_SETUP(second_holder)
 	if (geteuid())
 		SKIP(return, "not root");
 	ASSERT_LE(0, open_for_call(&self->call, variant->cmd));
+
 	self->page = accel_pages(PAGE);
-	/* The first id that a file gives. */
+	/* Use 1, the first id that a file gives. */
 	prepare(&self->call, 1, self->page);
 }
 
@@ -238,8 +246,8 @@ TEST_F(second_holder, is_refused)
 
 	if (call->cmd == LACCEL_IOC_KICK && !accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "the device has doorbell pages");
-	ASSERT_EQ(0, pipe(waits) | pipe(go));
 
+	ASSERT_EQ(0, pipe(waits) | pipe(go));
 	child = fork();
 	if (!child)
 		_exit(call_as_second(call, self->page, waits[1], go[0]));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whose account it is on when the device touches memory first: that of the program's
- * memory cgroup, as if the processor had (F20, C15).
+ * Memory that the device touches first is charged to the program's memory cgroup, as if the CPU
+ * had touched it (F20, C15).
  */
 #include <fcntl.h>
 #include <libgen.h>
@@ -19,7 +19,7 @@
 #define GROUP		ROOT "lite-accel/"
 #define SEGMENTS	256ul		/* of 2 MiB, with a page table each */
 
-/* In the group from now on; a child, as a process is charged where it was when it began. */
+/* Enter the group.  Called in a child, as a process is charged to the group in which it began. */
 static bool enter_group(void)
 {
 	char pid[16];
@@ -33,7 +33,7 @@ static uint64_t charged(const char *what)
 	return accel_number_in(GROUP "memory.stat", what);
 }
 
-/* Small changes are counted every two seconds only. */
+/* Wait until the charge reaches @bytes: small changes are counted every two seconds only. */
 static bool becomes(const char *what, uint64_t bytes)
 {
 	return accel_until(charged(what) >= bytes);
@@ -63,7 +63,10 @@ static int open_queue(struct accel_queue *q)
 	return fd < 0 ? fd : accel_queue_init(q, fd, 4);
 }
 
-/* A byte in each segment: a page, its page table, and in MIRROR the device's table. */
+/*
+ * Touch a byte in each segment: charges a page, its page table, and in MIRROR the device's
+ * table.
+ */
 static int touch_segments(void)
 {
 	uint64_t tables = accel_lacks(ACCEL_TABLES) ? 1 : 2, before;
@@ -74,12 +77,15 @@ static int touch_segments(void)
 	madvise(p, SEGMENTS * HUGE, MADV_NOHUGEPAGE);
 	if (!enter_group() || open_queue(&q))
 		return 2;
+
 	before = charged("kernel ");
 	if (before == UINT64_MAX)
 		return 4;
+
 	for (size_t i = 0; i < SEGMENTS; i++)
 		if (accel_command(&q, accel_write(p + i * HUGE, 1, 8)) != LACCEL_OK)
 			return 3;
+
 	return !becomes("kernel ", before + tables * SEGMENTS * PAGE);
 }
 
@@ -90,11 +96,12 @@ TEST_F(cgroup, page_tables)
 	self->child = fork();
 	if (!self->child)
 		_exit(touch_segments());
+
 	ASSERT_EQ(self->child, waitpid(self->child, &status, 0));
 	EXPECT_EQ(0, status);
 }
 
-/* A file that nobody has read yet: one of our neighbours. */
+/* Read a file that is not in the page cache yet: a neighbour of this program. */
 static int read_file(void)
 {
 	char path[256] = "";
@@ -107,17 +114,22 @@ static int read_file(void)
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
 		return 2;
 	strcat(dirname(path), "/fuzz");
+
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &stat) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
 		return 3;
 	p = mmap(NULL, stat.st_size, PROT_READ, MAP_SHARED, fd, 0);
+
 	if (!enter_group() || open_queue(&q))
 		return 4;
+
 	before = charged("file ");
 	if (before == UINT64_MAX)
 		return 6;
+
 	if (accel_command(&q, accel_read(p, stat.st_size)) != LACCEL_OK)
 		return 5;
+
 	return !becomes("file ", before + stat.st_size / PAGE * PAGE);
 }
 
@@ -128,6 +140,7 @@ TEST_F(cgroup, file)
 	self->child = fork();
 	if (!self->child)
 		_exit(read_file());
+
 	ASSERT_EQ(self->child, waitpid(self->child, &status, 0));
 	EXPECT_EQ(0, status);
 }

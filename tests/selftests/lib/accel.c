@@ -18,7 +18,7 @@
 
 #define SLOW_BYTES (32 * PAGE)
 
-/* LITE_ACCEL_DEVICE names the device under test, else it is the first there is. */
+/* Return LITE_ACCEL_DEVICE, or the first device that exists. */
 const char *accel_path(void)
 {
 	static __thread char path[64] = "/dev/accel-0";
@@ -27,15 +27,17 @@ const char *accel_path(void)
 
 	if (name && *name)
 		return name;
-	/* Looked up anew each time: the device may have come back under another name. */
+
+	/* Look it up each time: a replugged device may have another name. */
 	if (!glob("/dev/accel-*", 0, NULL, &found)) {
 		snprintf(path, sizeof(path), "%s", found.gl_pathv[0]);
 		globfree(&found);
 	}
+
 	return path;
 }
 
-/* LITE_ACCEL_MODE names the mode under test, else it is the kernel's choice. */
+/* Return the mode of LITE_ACCEL_MODE, or AUTO. */
 static uint32_t wanted_mode(void)
 {
 	static const char *const names[] = { "auto", "sva", "mirror", "pinned", "mediated" };
@@ -44,10 +46,11 @@ static uint32_t wanted_mode(void)
 	for (uint32_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(name, names[i]))
 			return i;
+
 	return LACCEL_MODE_AUTO;
 }
 
-/* Whose it is, and in what mode, is left open. */
+/* Open the device without binding the file to an owner and a mode. */
 int accel_open_unbound(void)
 {
 	int fd = open(accel_path(), O_RDWR | O_CLOEXEC);
@@ -63,27 +66,32 @@ int accel_bind_mode(int fd, uint32_t mode)
 	return ret ? ret : (int)arg.mode;
 }
 
-/* In the mode under test; the mode that it is, or a negative errno. */
+/* Bind to the mode under test; return the resulting mode, or a negative errno. */
 int accel_bind(int fd)
 {
 	return accel_bind_mode(fd, wanted_mode());
 }
 
-/* Ours, in the mode under test. */
+/* Open the device and bind the file to the mode under test. */
 int accel_open(void)
 {
 	int fd = accel_open_unbound(), ret;
 
 	if (fd < 0)
 		return fd;
+
 	ret = accel_bind(fd);
 	if (ret >= 0)
 		return fd;
+
 	close(fd);
 	return ret;
 }
 
-/* QEMU's edu moves 4 KiB in and out in 0.2 s.  A device that is gone is what it was. */
+/*
+ * QEMU's edu needs 0.2 s to move 4 KiB in and out.  Keep the last answer for a device that is
+ * gone.
+ */
 static bool is_slow(void)
 {
 	char path[160], driver[160] = "";
@@ -92,6 +100,7 @@ static bool is_slow(void)
 	accel_sysfs(path, sizeof(path), "device/driver");
 	if (readlink(path, driver, sizeof(driver) - 1) > 0)
 		slow = strstr(driver, "lite_accel_edu");
+
 	return slow;
 }
 
@@ -110,12 +119,13 @@ static const char *lacks_command(uint64_t commands, unsigned int needs)
 	for (unsigned int i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++)
 		if (needs & ACCEL_COMMAND(i) && !(commands >> i & 1))
 			return lacks[i];
+
 	return NULL;
 }
 
 /*
- * What the device of accel_path() can do, as it said when it was first asked: it is asked
- * often, and in the midst of what is measured or fails.
+ * Return the INFO of the device at accel_path(), cached from the first query: tests call this
+ * often, also during measurements and while calls fail.
  */
 static const struct laccel_info *what_device(void)
 {
@@ -132,10 +142,11 @@ static const struct laccel_info *what_device(void)
 		}
 		close(fd);
 	}
+
 	return &info;
 }
 
-/* The first of @needs (enum accel_need) that the device does not have, or NULL. */
+/* Return which of @needs (enum accel_need) the device lacks first, or NULL. */
 const char *accel_lacks(unsigned int needs)
 {
 	const struct laccel_info *info = what_device();
@@ -147,12 +158,14 @@ const char *accel_lacks(unsigned int needs)
 
 	if (needs & ACCEL_DOORBELL && mode == LACCEL_MODE_MEDIATED)
 		return "the device has no doorbell pages";
+
 	if (needs & ACCEL_CONFINED && there && mode != LACCEL_MODE_PINNED)
 		return "the device reaches memory that is not registered";
 	if (needs & ACCEL_MMU && mode == LACCEL_MODE_MEDIATED)
 		return "the kernel executes the device's commands";
 	if (needs & ACCEL_TABLES && (mode == LACCEL_MODE_MEDIATED || mode == LACCEL_MODE_SVA))
 		return "the core has no page tables for the device";
+
 	if (needs & ACCEL_REFILLS && mode == LACCEL_MODE_SVA)
 		return "the processor fills the same page tables";
 	if (needs & ACCEL_PINS && (mode == LACCEL_MODE_MIRROR || mode == LACCEL_MODE_SVA))
@@ -167,13 +180,18 @@ const char *accel_lacks(unsigned int needs)
 	return NULL;
 }
 
-/* How much of that a device can move while a test waits. */
+/* Limit @bytes to what the device can move while a test waits. */
 size_t accel_capped(size_t bytes)
 {
-	return bytes > SLOW_BYTES && is_slow() ? SLOW_BYTES : bytes;
+	if (bytes > SLOW_BYTES && is_slow())
+		return SLOW_BYTES;
+	return bytes;
 }
 
-/* How often to try what is left to chance: in "make test", and in "make stress". */
+/*
+ * Return how often to repeat a random trial: @ordinary times in "make test", @stress in "make
+ * stress".
+ */
 unsigned int accel_times(unsigned int ordinary, unsigned int stress)
 {
 	const char *text = getenv("LITE_ACCEL_STRESS");
@@ -207,7 +225,7 @@ int accel_destroy(int fd, uint32_t id)
 	return accel_ioctl(fd, LACCEL_IOC_DESTROY, &arg);
 }
 
-/* @id may be NULL; it is set after -EEXIST too. */
+/* @id may be NULL; it is set after -EEXIST as well. */
 int accel_register(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id)
 {
 	struct laccel_mem_register arg = {
@@ -220,13 +238,15 @@ int accel_register(int fd, const void *addr, size_t length, uint32_t flags, uint
 	return ret;
 }
 
-/* Let the device reach memory if it does not do so anyway; then @id is 0. */
+/* Register memory if the device needs that to reach it, else set @id to 0. */
 int accel_reach(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id)
 {
 	if (!accel_lacks(ACCEL_PINS))
 		return accel_register(fd, addr, length, flags, id);
+
 	if (id)
 		*id = 0;
+
 	return 0;
 }
 
@@ -260,23 +280,26 @@ bool accel_state_in_cq(const struct laccel_queue_create *info)
 	return info->state_offset - info->cq_offset < info->cq_bytes;
 }
 
-/* Map what q->info describes. */
+/* Map the rings, the state and the doorbell that q->info describes. */
 int accel_queue_map(struct accel_queue *q)
 {
 	const struct laccel_queue_create *info = &q->info;
 
 	q->sq = map_region(q, info->sq_offset, info->sq_bytes, PROT_READ | PROT_WRITE);
 	q->cq = map_region(q, info->cq_offset, info->cq_bytes, PROT_READ);
+
 	if (accel_state_in_cq(info))
 		q->state = (void *)q->cq + (info->state_offset - info->cq_offset);
 	else
 		q->state = map_region(q, info->state_offset, PAGE, PROT_READ);
+
 	if (info->doorbell_offset)
 		q->doorbell = map_region(q, info->doorbell_offset, PAGE, PROT_READ | PROT_WRITE);
+
 	return q->sq && q->cq && q->state && (q->doorbell || !info->doorbell_offset) ? 0 : -errno;
 }
 
-/* A queue of q->fd; @eventfd may be -1. */
+/* Create and map a queue of q->fd; @eventfd may be -1. */
 int accel_queue_create(struct accel_queue *q, uint32_t sq, uint32_t cq, int eventfd)
 {
 	int ret;
@@ -286,10 +309,13 @@ int accel_queue_create(struct accel_queue *q, uint32_t sq, uint32_t cq, int even
 		.cq_entries = cq, .eventfd = eventfd,
 	};
 	ret = accel_ioctl(q->fd, LACCEL_IOC_QUEUE_CREATE, &q->info);
-	return ret ? ret : accel_queue_map(q);
+	if (ret)
+		return ret;
+
+	return accel_queue_map(q);
 }
 
-/* A queue whose SQ and CQ have @entries each and that has no eventfd. */
+/* Create a queue with @entries in the SQ and in the CQ, without an eventfd. */
 int accel_queue_init(struct accel_queue *q, int fd, uint32_t entries)
 {
 	*q = (struct accel_queue){ .fd = fd };
@@ -325,7 +351,7 @@ uint32_t accel_state(const struct accel_queue *q)
 	return __atomic_load_n(&q->state->state, __ATOMIC_ACQUIRE);
 }
 
-/* Write one SQE at the tail; accel_ring() shows it to the device. */
+/* Write one SQE at the tail; accel_ring() makes it visible to the device. */
 void accel_push(struct accel_queue *q, const struct laccel_sqe *sqe)
 {
 	q->sq[q->tail++ & (q->info.sq_entries - 1)] = *sqe;
@@ -351,14 +377,17 @@ static uint64_t positions(uint32_t tail, uint32_t head)
 	return (uint64_t)head << 32 | tail;
 }
 
-/* Ring, and lend the kernel our time. */
+/* Ring the doorbell and lend the kernel the caller's time. */
 int accel_kick_inline(const struct accel_queue *q)
 {
 	return kick(q, offsetof(struct laccel_doorbell, ring), positions(q->tail, q->head),
 		    LACCEL_KICK_INLINE);
 }
 
-/* Release: the device, woken by this store, must find the SQEs written before. */
+/*
+ * Store the doorbell.  Release: the device, woken by this store, must find the SQEs written
+ * before.
+ */
 void accel_store(struct accel_queue *q, uint32_t tail, uint32_t head)
 {
 	uint64_t value = positions(tail, head);
@@ -371,13 +400,14 @@ void accel_store(struct accel_queue *q, uint32_t tail, uint32_t head)
 
 bool accel_lends = true;
 
-/* Half of the time, and not always the same half: a seed repeats what one thread does. */
+/* Lend in a random half of the cases; a seed repeats the choices of one thread. */
 static bool lends(const struct accel_queue *q)
 {
 	static __thread uint64_t chances;
 
 	if (q->doorbell || !accel_lends)
 		return false;
+
 	if (!chances)
 		chances = host_random();
 	return host_next(&chances) % 2;
@@ -399,7 +429,7 @@ void accel_arm(struct accel_queue *q, uint32_t position)
 		accel_kick(q, offsetof(struct laccel_doorbell, arm), position);
 }
 
-/* Take one completion if there is a new one; the device learns at the next ring. */
+/* Take one completion if there is a new one; the next ring reports the new CQ head. */
 bool accel_poll(struct accel_queue *q, struct laccel_cqe *cqe)
 {
 	uint32_t entries = q->info.cq_entries;
@@ -409,6 +439,7 @@ bool accel_poll(struct accel_queue *q, struct laccel_cqe *cqe)
 	/* Acquire: the device wrote the rest of the entry before the phase. */
 	if (__atomic_load_n(&slot->phase, __ATOMIC_ACQUIRE) != expected)
 		return false;
+
 	*cqe = *slot;
 	q->head++;
 	return true;
@@ -425,16 +456,18 @@ int accel_wait(struct accel_queue *q, struct laccel_cqe *cqe)
 			accel_late("no completion");
 			return -ETIME;
 		}
+
 		if (spins == 150)
 			slow = is_slow();
-		/* An emulated device runs the better for a CPU that is idle. */
+		/* An idle CPU leaves an emulated device more time. */
 		if (spins > 100)
 			usleep(slow ? 20 + waited * 1000 / 8 : 20);
 	}
+
 	return 0;
 }
 
-/* One command alone on its queue, to its end. */
+/* Submit one command to an idle queue and wait until it completes. */
 int accel_run(struct accel_queue *q, const struct laccel_sqe *sqe, struct laccel_cqe *cqe)
 {
 	accel_push(q, sqe);
@@ -442,7 +475,7 @@ int accel_run(struct accel_queue *q, const struct laccel_sqe *sqe, struct laccel
 	return accel_wait(q, cqe);
 }
 
-/* The same where only the status counts; negative if there was none. */
+/* Run one command; return its status, or a negative errno. */
 int accel_command(struct accel_queue *q, struct laccel_sqe sqe)
 {
 	struct laccel_cqe cqe;
@@ -452,8 +485,8 @@ int accel_command(struct accel_queue *q, struct laccel_sqe sqe)
 }
 
 /*
- * The device writes a pattern: by FILL, or without it by COPY from memory of ours that
- * stays until the process ends, as the command may run as long.
+ * Return a command that writes a pattern: FILL, or without it COPY from private memory.  That
+ * memory stays until the process ends, as the command may run as long.
  */
 struct laccel_sqe accel_write(void *dst, uint64_t pattern, uint32_t length)
 {
@@ -461,13 +494,15 @@ struct laccel_sqe accel_write(void *dst, uint64_t pattern, uint32_t length)
 
 	if (!accel_lacks(ACCEL_FILL))
 		return accel_fill(dst, pattern, length);
+
 	src = accel_pages(length);
 	for (uint32_t i = 0; i < length; i++)
 		src[i] = pattern >> i % 8 * 8;
+
 	return accel_copy(dst, src, length);
 }
 
-/* The device reads, by CRC32C, or without it by COPY. */
+/* Return a command that reads: CRC32C, or without it COPY. */
 struct laccel_sqe accel_read(const void *src, uint32_t length)
 {
 	if (!accel_lacks(ACCEL_CRC32C))
@@ -482,23 +517,27 @@ static bool read_file(const char *path, char *text, size_t length)
 
 	if (fd >= 0)
 		close(fd);
+
 	text[got > 0 ? got : 0] = 0;
 	return got > 0;
 }
 
-/* The directory of the device, or what is below it, in sysfs. */
+/* Build the sysfs path of the device, or of an entry @below it. */
 void accel_sysfs(char *path, size_t room, const char *below)
 {
 	snprintf(path, room, "/sys/class/lite_accel/%s/%s", strrchr(accel_path(), '/') + 1, below);
 }
 
-/* A number that sysfs has of the device; all ones if it cannot be read. */
+/* Return a number from the device's sysfs directory; all ones if it cannot be read. */
 uint64_t accel_attribute(const char *below)
 {
 	char path[160], text[32];
 
 	accel_sysfs(path, sizeof(path), below);
-	return read_file(path, text, sizeof(text)) ? strtoull(text, NULL, 0) : UINT64_MAX;
+	if (!read_file(path, text, sizeof(text)))
+		return UINT64_MAX;
+
+	return strtoull(text, NULL, 0);
 }
 
 uint64_t accel_counter(const char *name)
@@ -509,7 +548,7 @@ uint64_t accel_counter(const char *name)
 	return accel_attribute(below);
 }
 
-/* The number behind a word of a file; all ones if there is none. */
+/* Return the number after a word of a file; all ones if there is none. */
 uint64_t accel_number_in(const char *path, const char *word)
 {
 	char text[4096];
@@ -518,16 +557,19 @@ uint64_t accel_number_in(const char *path, const char *word)
 	if (!read_file(path, text, sizeof(text)))
 		return UINT64_MAX;
 	line = strstr(text, word);
-	return line ? strtoull(line + strlen(word), NULL, 10) : UINT64_MAX;
+	if (!line)
+		return UINT64_MAX;
+
+	return strtoull(line + strlen(word), NULL, 10);
 }
 
-/* What the kernel says this process has pinned, in KiB. */
+/* Return how much memory the kernel reports as pinned by this process, in KiB. */
 uint64_t accel_pinned_kb(void)
 {
 	return accel_number_in("/proc/self/status", "VmPin:");
 }
 
-/* What it says has been pinned through this descriptor. */
+/* Return how much memory fdinfo reports as pinned through this descriptor, in KiB. */
 uint64_t accel_fd_pinned_kb(int fd)
 {
 	char path[64];
@@ -551,14 +593,14 @@ static const char *read_vmstat(void)
 	return text;
 }
 
-/* Pages that NUMA balancing has marked, to see which node's CPUs use them. */
+/* Return how many pages NUMA balancing has marked, to see which node's CPUs use them. */
 uint64_t accel_numa_updates(void)
 {
 	return vmstat(read_vmstat(), "numa_pte_updates ");
 }
 
 /*
- * Pages pinned in the whole system, or -1 for who may not ask: the counters
+ * Return the number of pages pinned in the whole system, or -1 without permission: the counters
  * are exact only after a refresh, which needs root.
  */
 long accel_pins(void)
@@ -569,8 +611,10 @@ long accel_pins(void)
 
 	if (fd >= 0)
 		close(fd);
-	return fresh ? vmstat(text, "nr_foll_pin_acquired ") -
-		       vmstat(text, "nr_foll_pin_released ") : -1;
+	if (!fresh)
+		return -1;
+
+	return vmstat(text, "nr_foll_pin_acquired ") - vmstat(text, "nr_foll_pin_released ");
 }
 
 uint64_t accel_ms(void)
@@ -582,8 +626,8 @@ uint64_t accel_ms(void)
 }
 
 /*
- * Says that the test has waited long enough for @what.  If nothing was wrong before, the
- * harness runs the suite once more with nothing beside it, and only that counts.
+ * Report that the test has waited long enough for @what.  If nothing was wrong before, the
+ * harness runs the suite again with nothing beside it, and only that run counts.
  */
 void accel_late(const char *what)
 {
@@ -597,15 +641,15 @@ static bool pins_are(long pins)
 	return now == pins || now < 0;
 }
 
-/* Whether the pages pinned come to be @pins, or cannot be asked for. */
+/* Wait until @pins pages are pinned; true as well if that cannot be read. */
 bool accel_pins_become(long pins)
 {
 	return accel_until(pins_are(pins));
 }
 
 /*
- * Have userfaultfd tell of what is missing, or written, by UFFDIO_REGISTER_MODE_...;
- * returns its descriptor, or -1.
+ * Register memory with userfaultfd for missing or written pages (UFFDIO_REGISTER_MODE_...).
+ * Return its descriptor, or -1.
  */
 int accel_watch(const void *p, size_t length, uint64_t mode)
 {
@@ -617,11 +661,12 @@ int accel_watch(const void *p, size_t length, uint64_t mode)
 		return -1;
 	if (!ioctl(fd, UFFDIO_API, &api) && !ioctl(fd, UFFDIO_REGISTER, &reg))
 		return fd;
+
 	close(fd);
 	return -1;
 }
 
-/* The frame of a page, by an open /proc/self/pagemap; 0 if the page is not there. */
+/* Return the frame of a page from an open /proc/self/pagemap; 0 if the page is not present. */
 uint64_t accel_frame(int pagemap, uint64_t addr)
 {
 	uint64_t entry = 0;
@@ -629,21 +674,23 @@ uint64_t accel_frame(int pagemap, uint64_t addr)
 	if (pread(pagemap, &entry, sizeof(entry), addr / PAGE * 8) != sizeof(entry) ||
 	    !(entry >> 63))
 		return 0;
+
 	return entry & ((1ull << 55) - 1);
 }
 
-/* Private memory in small pages, or NULL. */
+/* Map private memory in small pages; NULL if that fails. */
 void *accel_pages(size_t length)
 {
 	void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
+
 	madvise(p, length, MADV_NOHUGEPAGE);
 	return p;
 }
 
-/* Memory aligned for, and if the kernel has them made of, 2 MiB pages. */
+/* Map memory aligned to 2 MiB, in huge pages if the kernel has them. */
 void *accel_huge_pages(size_t length)
 {
 	char *p = mmap(NULL, length + HUGE, PROT_READ | PROT_WRITE,
@@ -652,28 +699,36 @@ void *accel_huge_pages(size_t length)
 
 	if (p == MAP_FAILED)
 		return NULL;
+
 	munmap(p, aligned - p);
 	munmap(aligned + length, HUGE - (aligned - p));
+
 	madvise(aligned, length, MADV_HUGEPAGE);
 	memset(aligned, 0, length);
+
 	return aligned;
 }
 
-/* Memory aligned for 2 MiB pages; @memfd is for SHARED memory and at least as long. */
+/* Map memory aligned to 2 MiB; @memfd is for SHARED memory and at least as long. */
 void *accel_backed_by(enum backing kind, int memfd, size_t length)
 {
+	int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
 	void *p = accel_huge_pages(length);
 
 	if (kind == BIG)
 		return p;
-	p = mmap(p, length, PROT_READ | PROT_WRITE,
-		 MAP_FIXED | (kind == SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS),
-		 kind == SHARED ? memfd : -1, 0);
+
+	if (kind == SHARED)
+		flags = MAP_FIXED | MAP_SHARED;
+	else
+		memfd = -1;
+	p = mmap(p, length, PROT_READ | PROT_WRITE, flags, memfd, 0);
 	madvise(p, length, MADV_NOHUGEPAGE);
+
 	return p;
 }
 
-/* Whether an eventfd has been signalled; takes the signal. */
+/* Return whether an eventfd has been signalled, and take the signal. */
 bool accel_readable(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
@@ -682,38 +737,41 @@ bool accel_readable(int fd)
 	return poll(&pfd, 1, 0) == 1 && read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
-/* Waits until there is something to read. */
+/* Wait until there is something to read. */
 bool accel_await_input(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
 	if (poll(&pfd, 1, ACCEL_WAIT_MS) == 1)
 		return true;
+
 	accel_late("no signal");
 	return false;
 }
 
-/* Waits until an eventfd is signalled; takes the signal. */
+/* Wait until an eventfd is signalled, and take the signal. */
 bool accel_signalled(int fd)
 {
 	return accel_await_input(fd) && accel_readable(fd);
 }
 
-/* Whether memory consists of one byte's value. */
+/* Return whether all bytes of memory have one value. */
 bool accel_is_all(const uint8_t *p, size_t length, uint8_t value)
 {
 	return !length || (p[0] == value && !memcmp(p, p + 1, length - 1));
 }
 
-/* Whether nothing changes there over a while. */
+/* Return whether memory does not change for 50 ms. */
 bool accel_is_quiet(const uint8_t *p, size_t length)
 {
 	uint8_t *before = malloc(length);
 	bool quiet;
 
 	memcpy(before, p, length);
+
 	usleep(50000);
 	quiet = !memcmp(before, p, length);
+
 	free(before);
 	return quiet;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device as the tests reach it: ioctls, mappings and rings with nothing
- * between.  Deliberately not the library, so that a test of the kernel or of
- * the device cannot fail, or pass, because of the library.
+ * Direct access to the device for the tests: ioctls, mappings and rings without a layer
+ * between.  Deliberately not the library, so that a test of the kernel or of the device cannot
+ * fail, or pass, because of the library.
  *
  * Functions that return int return 0 or a negative errno.
  */
@@ -19,19 +19,19 @@
 #define HUGE		(2ul << 20)
 #define ACCEL_WAIT_MS	20000	/* longer than anything here takes under TCG */
 
-/* The need of a command, by its opcode; NOP and COPY are what every device has. */
+/* The need for a command, by its opcode; every device has NOP and COPY. */
 #define ACCEL_COMMAND(opcode)	(0x10000u << (opcode))
 
-/* What not every device has.  A test that needs it is skipped without. */
+/* Features that not every device has.  A test that needs one is skipped without it. */
 enum accel_need {
 	ACCEL_DOORBELL = 1,	/* a doorbell page for each queue */
-	ACCEL_CONFINED = 2,	/* memory that is not registered is out of reach */
-	ACCEL_MODEL = 4,	/* ours: it counts, and can be set and broken from here */
-	ACCEL_SPEED = 16,	/* some MiB/s at least; edu has 20 KiB/s */
-	ACCEL_MMU = 32,		/* it translates by itself, and reports faults */
-	ACCEL_PINS = 64,	/* what accel_reach() registers */
-	ACCEL_TABLES = 128,	/* page tables by the core, in which registered rights count */
-	ACCEL_REFILLS = 256,	/* faults, whoever has touched the memory before */
+	ACCEL_CONFINED = 2,	/* unregistered memory is out of reach */
+	ACCEL_MODEL = 4,	/* our QEMU model: it has counters, knobs and failures to inject */
+	ACCEL_SPEED = 16,	/* at least some MiB/s; edu has 20 KiB/s */
+	ACCEL_MMU = 32,		/* the device translates addresses and reports faults */
+	ACCEL_PINS = 64,	/* accel_reach() has to register */
+	ACCEL_TABLES = 128,	/* the core's page tables, which enforce registered rights */
+	ACCEL_REFILLS = 256,	/* faults even where the CPU has touched the memory */
 	ACCEL_FAULTS = 512,	/* faults instead of registrations */
 	ACCEL_FILL = ACCEL_COMMAND(LACCEL_OP_FILL),
 	ACCEL_COMPARE = ACCEL_COMMAND(LACCEL_OP_COMPARE),
@@ -40,7 +40,7 @@ enum accel_need {
 	ACCEL_DUALCAST = ACCEL_COMMAND(LACCEL_OP_DUALCAST),
 };
 
-/* Skips a test on devices that do not have it. */
+/* Skip a test on devices that lack a feature. */
 #define NEEDS(what) do {						\
 	const char *lack_ = accel_lacks(what);				\
 									\
@@ -49,8 +49,8 @@ enum accel_need {
 } while (0)
 
 /*
- * Waits until @condition holds, which is false if it did not in ACCEL_WAIT_MS.  The host
- * may be too busy: see accel_late().
+ * Wait until @condition holds; false if it does not within ACCEL_WAIT_MS.  The host may be too
+ * busy: see accel_late().
  */
 #define accel_until(condition) ({					\
 	uint64_t end_ = accel_ms() + ACCEL_WAIT_MS;			\
@@ -63,10 +63,10 @@ enum accel_need {
 	holds_;								\
 })
 
-/* What memory is made of: private small pages, large pages, or those of a file. */
+/* Kinds of memory: private small pages, huge pages, or pages of a file. */
 enum backing { SMALL, BIG, SHARED };
 
-/* A queue with its mappings, and the positions of its one user. */
+/* A queue with its mappings and the positions of its only user. */
 struct accel_queue {
 	int fd;
 	struct laccel_queue_create info;
@@ -79,8 +79,8 @@ struct accel_queue {
 };
 
 /*
- * Without a doorbell page accel_ring() lends its caller's time (LACCEL_KICK_INLINE) in half
- * of the cases.  False in tests of what only a worker, or only an inline KICK, does.
+ * Without a doorbell page accel_ring() lends its caller's time (LACCEL_KICK_INLINE) in half of
+ * the cases.  Set to false in tests of what only a worker, or only an inline KICK, does.
  */
 extern bool accel_lends;
 
@@ -146,7 +146,7 @@ bool accel_signalled(int fd);
 bool accel_is_all(const uint8_t *p, size_t length, uint8_t value);
 bool accel_is_quiet(const uint8_t *p, size_t length);
 
-/* Commands, by value: what the uapi header calls their operands. */
+/* Constructors of commands; the uapi header names the operands. */
 static inline uint64_t accel_va(const void *p)
 {
 	return (uintptr_t)p;

@@ -16,14 +16,17 @@
 #include <unistd.h>
 
 /*
- * userfaultfd: the page is thrown away, and missed by the device.
+ * userfaultfd: the page is discarded, and the device faults on it.
  */
 static const char *no_userfaultfd(void)
 {
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 
+	if (fd < 0 && errno == EPERM)
+		return "not allowed userfaultfd()";
 	if (fd < 0)
-		return errno == EPERM ? "not allowed userfaultfd()" : "no CONFIG_USERFAULTFD";
+		return "no CONFIG_USERFAULTFD";
+
 	close(fd);
 	return NULL;
 }
@@ -58,7 +61,7 @@ const struct blocker userfaultfd_blocker = {
 };
 
 /*
- * FUSE: a file whose page 0 is served and whose page 1 is not.
+ * FUSE: the server answers reads of page 0 of a file, and none of page 1.
  */
 static const char *no_fuse(void)
 {
@@ -79,8 +82,9 @@ static void fuse_answer(int fuse, uint64_t unique, const void *data, size_t leng
 
 	*head = (struct fuse_out_header){ .len = sizeof(*head) + length, .unique = unique };
 	memcpy(head + 1, data, length);
+
 	if (write(fuse, reply, head->len) < 0)
-		errno = 0;	/* the request was given up */
+		errno = 0;	/* the request was aborted */
 }
 
 static struct fuse_attr fuse_file(void)
@@ -89,7 +93,7 @@ static struct fuse_attr fuse_file(void)
 				   .nlink = 1, .blksize = PAGE };
 }
 
-/* Returns false where the request is one for page 1, which is not answered. */
+/* Answer a request; return false for a read of page 1, which gets no answer. */
 static bool fuse_serve(int fuse, const struct fuse_in_header *in)
 {
 	const struct fuse_read_in *read_in = (void *)(in + 1);
@@ -120,7 +124,7 @@ static bool fuse_serve(int fuse, const struct fuse_in_header *in)
 	}
 }
 
-/* Serves until page 1 is asked for; a thread of the waiter's. */
+/* Serve until page 1 is requested; a thread of the waiter. */
 static void *fuse_server(void *arg)
 {
 	static char request[FUSE_MIN_READ_BUFFER + PAGE];
@@ -129,6 +133,7 @@ static void *fuse_server(void *arg)
 	while (read(w->server, request, sizeof(request)) > 0)
 		if (!fuse_serve(w->server, (void *)request))
 			return w;
+
 	return NULL;
 }
 
@@ -140,9 +145,10 @@ static uint8_t *map_fuse_page(struct waiter *w, const char *path, int n)
 	struct stat stat;
 	uint8_t *p;
 
-	fstat(file, &stat);	/* until then its length is not known */
+	fstat(file, &stat);	/* fetches the length of the file */
 	p = mmap(w->memory + PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, n * PAGE);
 	close(file);
+
 	return p;
 }
 
@@ -157,6 +163,7 @@ static bool prepare_fuse(struct waiter *w)
 	w->server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	snprintf(options, sizeof(options), "fd=%d,rootmode=100644,user_id=0,group_id=0", w->server);
 	close(place);
+
 	return w->server >= 0 && !unshare(CLONE_NEWNS) &&
 	       !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
 	       !mount("lite-accel", FUSE_PATH, "fuse", 0, options) &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pages that are missing until somebody else brings them, for the suite userfaultfd.
+ * Pages that stay missing until another party supplies them, for the suite userfaultfd.
  */
 #ifndef BLOCKED_H
 #define BLOCKED_H
@@ -9,7 +9,7 @@
 
 #include "accel.h"
 
-#define BLOCKED_PAGES	4	/* pages, of which page 1 is missing */
+#define BLOCKED_PAGES	4	/* pages; page 1 is the missing one */
 
 /* A process with a command that waits for a page. */
 struct waiter {
@@ -19,16 +19,16 @@ struct waiter {
 	uint8_t *memory;
 	uint32_t probe_id;
 	uint32_t memory_id;
-	int server;		/* the page comes, or fails, when it is closed */
-	int final_status;	/* what becomes of the command then */
+	int server;		/* closing it supplies the page, or fails the request */
+	int final_status;	/* the command's status after that */
 };
 
-/* What keeps a page from being there. */
+/* A mechanism that keeps a page from being present. */
 struct blocker {
 	const char *(*missing)(void);
-	bool (*prepare)(struct waiter *w);		/* memory that can be registered */
-	bool (*remove_page)(struct waiter *w);	/* from now on page 1 is not there */
-	bool (*await_request)(struct waiter *w);	/* waits until it has been asked for */
+	bool (*prepare)(struct waiter *w);		/* maps memory that can be registered */
+	bool (*remove_page)(struct waiter *w);	/* removes page 1 */
+	bool (*await_request)(struct waiter *w);	/* waits until page 1 is requested */
 	int final_status;				/* see struct waiter */
 };
 

@@ -9,17 +9,17 @@
 
 #include "accel.h"
 
-/* Long enough for a device that goes on to be seen doing it. */
+/* Long enough for a device that goes on writing to be noticed. */
 #define WATCH_US	(accel_lacks(ACCEL_SPEED) ? 900000 : 100000)
 #define FILLS		32
 #define FILL_BYTES	accel_capped(1u << 20)
 
-/* A queue, and memory that another mapping of ours stays on to watch. */
+/* A queue, and memory that stays visible through a second mapping. */
 struct trial {
 	struct accel_queue q;
 	uint8_t *target;
 	uint8_t *watch;
-	uint8_t *seen;		/* there, the last time */
+	uint8_t *seen;		/* contents at the last look */
 	uint32_t id;
 	size_t bytes;
 };
@@ -38,12 +38,14 @@ static void open_trial(struct trial *s, size_t bytes, uint32_t flags)
 	s->bytes = bytes;
 	s->seen = memset(malloc(bytes), 0, bytes);
 	s->watch = MAP_FAILED;
+
 	if (fd >= 0 && !ftruncate(memfd, bytes)) {
 		s->watch = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
 				memfd, 0);
 		s->target = mmap(NULL, bytes, flags ? PROT_READ | PROT_WRITE : PROT_READ,
 				 MAP_SHARED, memfd, 0);
 	}
+
 	close(memfd);
 	if (s->watch == MAP_FAILED || s->target == MAP_FAILED ||
 	    accel_queue_init(&s->q, fd, 64) ||
@@ -61,10 +63,11 @@ static bool close_trial(struct trial *s, bool safe)
 	munmap(s->target, s->bytes);
 	munmap(s->watch, s->bytes);
 	free(s->seen);
+
 	return safe;
 }
 
-/* FILLs of the whole target, one after the other, each with its own byte. */
+/* Start FILLs of the whole target, one after the other, each with its own byte. */
 static void start_fills(struct trial *s)
 {
 	for (int i = 1; i <= FILLS; i++) {
@@ -74,14 +77,16 @@ static void start_fills(struct trial *s)
 		sqe.user_data = i;
 		accel_push(&s->q, &sqe);
 	}
+
 	accel_ring(&s->q);
+
 	while (!__atomic_load_n(s->watch, __ATOMIC_RELAXED))
 		usleep(10);
 }
 
 /*
- * Nothing of the target changes over a while.  Otherwise wait for the end of
- * it: a device that is broken on purpose must not run on into the next check.
+ * Return whether the target does not change for a while.  Otherwise wait until the writes end: a
+ * device that is broken on purpose must not run on into the next check.
  */
 static bool is_quiet(struct trial *s)
 {
@@ -92,6 +97,7 @@ static bool is_quiet(struct trial *s)
 		memcpy(s->seen, s->watch, s->bytes);
 		usleep(WATCH_US);
 	} while (memcmp(s->seen, s->watch, s->bytes));
+
 	return !changes;
 }
 
@@ -129,12 +135,13 @@ static bool fills_end(struct trial *s)
 	for (int i = 0; i < FILLS; i++)
 		if (accel_wait(&s->q, &cqe))
 			return false;
+
 	return true;
 }
 
 /*
- * Take something away in the middle of the fills and watch.  Once more if they
- * were over before: then nothing was tried.
+ * Take something away in the middle of the fills and watch.  Try again if the fills had ended
+ * before, as that proves nothing.
  */
 static bool quiet_after(enum loss loss)
 {
@@ -147,20 +154,24 @@ static bool quiet_after(enum loss loss)
 		start_fills(&s);
 		take_away(&s, loss);
 		last = __atomic_load_n(s.watch, __ATOMIC_RELAXED);
+
 		/*
-		 * Without device page tables a slice is finished, unless its queue is: of this
-		 * fill, or the first of the next one.
+		 * Without device page tables the slice under way is finished, unless its queue
+		 * is destroyed: one of this fill, or the first of the next one.
 		 */
 		if (slices && !fills_end(&s))
 			return close_trial(&s, broken("a command did not end"));
+
 		quiet = is_quiet(&s) && (!slices || s.seen[0] <= last + 1);
 		tried = s.seen[s.bytes - 1] != FILLS;
 		close_trial(&s, quiet);
+
 		if (!quiet)
 			return broken("the device wrote to memory it had lost");
 		if (tried)
 			return true;
 	}
+
 	accel_late("taking memory from fills under way");
 	return broken("every fill ended before it could be cut short");
 }
@@ -185,7 +196,7 @@ bool check_stop(void)
 	return quiet_after(STOP);
 }
 
-/* By mprotect() first: the table stays, with an entry that is not valid. */
+/* mprotect() first: the table stays, with an entry that is not valid. */
 bool check_lost_memory(void)
 {
 	struct laccel_sqe read;
@@ -195,12 +206,16 @@ bool check_lost_memory(void)
 	open_trial(&s, PAGE, 0);
 	read = accel_read(s.target, 64);
 	with = accel_command(&s.q, read);
+
 	mprotect(s.target, PAGE, PROT_NONE);
 	without = accel_command(&s.q, read);
+
 	accel_destroy(s.q.fd, s.id);
 	unregistered = accel_command(&s.q, read);
+
 	if (with != LACCEL_OK || without != LACCEL_PAGE_FAULT || unregistered != LACCEL_PAGE_FAULT)
 		return close_trial(&s, broken("memory could be read after it was lost"));
+
 	return close_trial(&s, true);
 }
 
@@ -210,13 +225,15 @@ bool check_read_only(void)
 	int status;
 
 	open_trial(&s, PAGE, 0);
+
 	status = accel_command(&s.q, accel_write(s.target, ~0ull, 64));
 	if (status != LACCEL_PAGE_FAULT || s.watch[0] || s.watch[63])
 		return close_trial(&s, broken("memory to be read only was written"));
+
 	return close_trial(&s, true);
 }
 
-/* Of a long command and a short one behind it: which one ends first? */
+/* Submit a long command and a fenced short one; the long one has to end first. */
 bool check_fence(void)
 {
 	struct laccel_sqe slow, quick = accel_nop(2);
@@ -227,13 +244,16 @@ bool check_fence(void)
 	slow = accel_write(s.target, 1, FILL_BYTES);
 	slow.user_data = 1;
 	quick.flags = LACCEL_SQE_FENCE;
+
 	accel_push(&s.q, &slow);
 	accel_push(&s.q, &quick);
 	accel_ring(&s.q);
+
 	if (accel_wait(&s.q, &cqe[0]) || accel_wait(&s.q, &cqe[1]))
 		return close_trial(&s, broken("a command did not end"));
 	if (cqe[0].user_data != 1 || cqe[1].user_data != 2)
 		return close_trial(&s, broken("a fenced command ended before an earlier one"));
+
 	return close_trial(&s, true);
 }
 
@@ -247,17 +267,22 @@ static bool complete_in(unsigned int ms)
 	for (int i = 0; i < 64; i++)
 		accel_push(&s.q, &(struct laccel_sqe){ .user_data = i });
 	accel_ring(&s.q);
+
 	end = accel_ms() + ms;
 	while (~seen && accel_ms() < end)
 		if (accel_poll(&s.q, &cqe))
 			seen |= 1ull << cqe.user_data;
-	return close_trial(&s, !~seen || broken("a command did not end"));
+
+	if (~seen)
+		broken("a command did not end");
+	return close_trial(&s, !~seen);
 }
 
 bool check_completions(void)
 {
 	if (complete_in(ACCEL_WAIT_MS))
 		return true;
+
 	accel_late("no completion");
 	return false;
 }
@@ -267,13 +292,14 @@ bool check_completions_5s(void)
 	return complete_in(5000);
 }
 
-/* CQEs that are in the ring, be they taken or not. */
+/* Consume all CQEs in the ring; return the total number so far. */
 static uint32_t count_completions(struct accel_queue *q)
 {
 	struct laccel_cqe cqe;
 
 	while (accel_poll(q, &cqe))
 		;
+
 	return q->head;
 }
 
@@ -284,12 +310,16 @@ bool check_final_completions(void)
 
 	open_trial(&s, FILL_BYTES, LACCEL_MEM_WRITE);
 	start_fills(&s);
+
 	accel_destroy(s.q.fd, s.q.info.id);
 	at_once = count_completions(&s.q);
+
 	usleep(WATCH_US);
 	later = count_completions(&s.q);
+
 	if (!at_once || at_once != later)
 		return close_trial(&s, broken("completions came after the queue was destroyed"));
+
 	return close_trial(&s, true);
 }
 
@@ -298,8 +328,10 @@ bool check_data(void)
 	struct trial s;
 
 	open_trial(&s, PAGE, LACCEL_MEM_WRITE);
+
 	if (accel_command(&s.q, accel_write(s.target, ~0ull, PAGE)) || s.watch[0] != 0xff ||
 	    s.watch[PAGE - 1] != 0xff)
 		return close_trial(&s, broken("the device did not write"));
+
 	return close_trial(&s, true);
 }

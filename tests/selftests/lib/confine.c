@@ -11,10 +11,7 @@
 
 #define NOBODY	65534
 
-/*
- * Trapping rather than killing keeps the kernel's log clean; nobody here
- * handles the signal.
- */
+/* Trap instead of killing, to keep the kernel's log clean; no program here handles the signal. */
 static int filter(unsigned int nr, unsigned int if_it, unsigned int if_not)
 {
 	struct sock_filter code[] = {
@@ -28,6 +25,7 @@ static int filter(unsigned int nr, unsigned int if_it, unsigned int if_not)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		return -errno;
+
 	return 0;
 }
 
@@ -47,5 +45,8 @@ int confine_user(size_t memlock)
 
 	if (setrlimit(RLIMIT_MEMLOCK, &limit))
 		return -errno;
-	return geteuid() || !setresuid(NOBODY, NOBODY, NOBODY) ? 0 : -errno;
+	if (!geteuid() && setresuid(NOBODY, NOBODY, NOBODY))
+		return -errno;
+
+	return 0;
 }

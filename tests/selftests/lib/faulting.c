@@ -13,9 +13,11 @@ int open_faulting(struct faulting *f)
 	ret = accel_info(f->fd, &info);
 	if (!ret)
 		ret = accel_queue_init(&f->q, f->fd, 64);
+
 	f->sva = info.mode == LACCEL_MODE_SVA;
 	f->memory = accel_backed_by(SMALL, -1, HUGE);
 	f->faults = accel_counter("faults");
+
 	return ret;
 }
 
@@ -45,7 +47,9 @@ int resident(uint8_t *segment)
 
 	if (mincore(segment, HUGE, there))
 		return -1;
+
 	for (int i = 0; i < PAGES; i++)
 		count += there[i] & 1;
+
 	return count;
 }

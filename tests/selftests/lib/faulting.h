@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A file whose device faults, in SVA or MIRROR, and what it has met.
+ * An open file whose device reports faults, in SVA or MIRROR, and its fault count.
  */
 #ifndef FAULTING_H
 #define FAULTING_H
 
 #include "accel.h"
 
-#define PAGES		512	/* of a segment */
+#define PAGES		512	/* pages of a segment */
 
 struct faulting {
 	int fd;
@@ -20,11 +20,11 @@ struct faulting {
 int open_faulting(struct faulting *f);
 void close_faulting(struct faulting *f);
 
-/* Faults since it was asked last. */
+/* Return the number of faults since the last call. */
 uint64_t new_faults(struct faulting *f);
-/* The status of a FILL. */
+/* Run a FILL and return its status. */
 int fill(struct faulting *f, uint8_t *p, uint8_t value, size_t length);
-/* How many pages of a segment are there; -1: that is not known. */
+/* Return how many pages of a segment are resident, or -1 if that is unknown. */
 int resident(uint8_t *segment);
 
 #endif /* FAULTING_H */

@@ -22,7 +22,10 @@ void read_usage(struct usage *u)
 	};
 }
 
-/* Others may have pinned a page for a moment when @want was read, but none since. */
+/*
+ * Other processes may have had a page pinned for a moment when @want was read, but have pinned
+ * none since.
+ */
 static bool is_as(const struct usage *is, const struct usage *want)
 {
 	return is->files == want->files && is->queues == want->queues &&
@@ -36,19 +39,21 @@ static void print_usage(const char *name, const struct usage *u)
 	       name, u->files, u->queues, u->memories, u->module, u->pinned_kb, u->pins);
 }
 
-/* What is undone by a worker may take a moment. */
+/* Wait until the usage equals @want: a worker may take a moment to release things. */
 bool usage_becomes(const struct usage *want)
 {
 	struct usage is;
 
 	if (accel_until((read_usage(&is), is_as(&is, want))))
 		return true;
+
 	print_usage("should be", want);
 	print_usage("is", &is);
+
 	return false;
 }
 
-/* Whether the device reaches a page in the way that it should, and finds the data. */
+/* Return whether the device reaches a page as it should, and finds the data. */
 static bool reaches(struct file_state *s, struct accel_queue *q, uint8_t *probe, uint8_t *page,
 		    bool readable)
 {
@@ -59,18 +64,20 @@ static bool reaches(struct file_state *s, struct accel_queue *q, uint8_t *probe,
 		writable = true;
 	readable |= !!accel_lacks(ACCEL_CONFINED);
 	writable &= readable;
+
 	host_randomize(page, PAGE);
 	status = accel_command(q, accel_copy(probe, page, PAGE));
 	if (status != (readable ? LACCEL_OK : LACCEL_PAGE_FAULT) ||
 	    readable != !memcmp(probe, page, PAGE))
 		return false;
+
 	host_randomize(probe, PAGE);
 	status = accel_command(q, accel_copy(page, probe, PAGE));
 	return status == (writable ? LACCEL_OK : LACCEL_PAGE_FAULT) &&
 	       writable == !memcmp(probe, page, PAGE);
 }
 
-/* Whether a page is registered, or not, as it should be: nothing can overlap it. */
+/* Return whether a page is registered, or not, as it should be: no registration can overlap it. */
 static bool is_registered(struct file_state *s, uint8_t *page, bool registered, bool mapped)
 {
 	uint32_t id;
@@ -78,10 +85,18 @@ static bool is_registered(struct file_state *s, uint8_t *page, bool registered, 
 
 	if (registered)
 		return ret == -EEXIST && id == s->id;
-	return mapped ? !ret && !accel_destroy(s->fd, id) : ret == -EFAULT;
+	if (!mapped)
+		return ret == -EFAULT;
+
+	return !ret && !accel_destroy(s->fd, id);
 }
 
-/* The ends of the memory, its middle, and what is beside it. */
+static bool faults(struct accel_queue *q, uint8_t *probe, uint8_t *page)
+{
+	return accel_command(q, accel_copy(probe, page, PAGE)) == LACCEL_PAGE_FAULT;
+}
+
+/* Check both ends of the memory, its middle, and the pages beside it. */
 static bool memory_is_right(struct file_state *s, struct accel_queue *q, uint8_t *probe)
 {
 	const int n = s->pages, places[] = { -1, 0, n / 2, n - 1, n };
@@ -93,14 +108,16 @@ static bool memory_is_right(struct file_state *s, struct accel_queue *q, uint8_t
 
 		if (!is_registered(s, page, registered, mapped))
 			return false;
-		if (mapped ? !reaches(s, q, probe, page, registered) :
-		    accel_command(q, accel_copy(probe, page, PAGE)) != LACCEL_PAGE_FAULT)
+		if (mapped && !reaches(s, q, probe, page, registered))
+			return false;
+		if (!mapped && !faults(q, probe, page))
 			return false;
 	}
+
 	return true;
 }
 
-/* No other ids than those known lead to a queue. */
+/* Check that only the known ids belong to a queue. */
 static bool ids_are_right(struct file_state *s, const struct accel_queue *known)
 {
 	for (uint32_t id = 0; id < 16; id++) {
@@ -110,6 +127,7 @@ static bool ids_are_right(struct file_state *s, const struct accel_queue *known)
 		if (accel_ioctl(s->fd, LACCEL_IOC_QUEUE_STATUS, &status) != (there ? 0 : -ENOENT))
 			return false;
 	}
+
 	return true;
 }
 
@@ -119,10 +137,13 @@ static bool queue_works(struct file_state *s)
 
 	if (!s->has_queue)
 		return !mapped || accel_state(&s->q) == LACCEL_STATE_STOPPED;
+
 	works = (mapped || !accel_queue_map(&s->q)) &&
 		accel_command(&s->q, accel_nop(1)) == LACCEL_OK;
+
 	if (!mapped)
 		accel_queue_unmap(&s->q);
+
 	return works;
 }
 
@@ -146,20 +167,24 @@ const char *wrong_with(struct file_state *s)
 	if (s->fd < 0)
 		return NULL;
 	if (accel_bind(s->fd) < 0)
-		return "it cannot be bound to its mode";
+		return "the file cannot be bound to its mode";
 	if (!numbers_are_right(s))
 		return "LIMITS and fdinfo";
+
 	if (accel_queue_init(&q, s->fd, 4) ||
 	    accel_register(s->fd, probe, PAGE, LACCEL_MEM_WRITE, &id))
-		return "no queue or no memory can be had to look with";
+		return "the queue or the memory of this check cannot be created";
+
 	if (!ids_are_right(s, &q))
 		wrong = "ids";
 	else if (s->pages && !memory_is_right(s, &q, probe))
-		wrong = "the memory that is registered, or that the device reaches";
+		wrong = "registrations, or the memory that the device reaches";
 	else if (!queue_works(s))
 		wrong = "the queue";
+
 	if (accel_queue_exit(&q) || accel_destroy(s->fd, id))
-		wrong = "what was had to look with cannot be destroyed";
+		wrong = "the queue or the memory of this check cannot be destroyed";
 	munmap(probe, PAGE);
+
 	return wrong;
 }

@@ -20,10 +20,11 @@ uint32_t host_crc32c(const void *data, size_t length, uint32_t crc)
 		for (int bit = 0; bit < 8; bit++)
 			crc = crc >> 1 ^ (crc & 1 ? CRC32C_POLYNOMIAL : 0);
 	}
+
 	return ~crc;
 }
 
-/* FIPS 180-4: the fractions of the cube roots of the first 64 primes ... */
+/* FIPS 180-4: fractions of the cube roots of the first 64 primes. */
 static const uint32_t sha256_k[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
 	0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
@@ -47,6 +48,7 @@ static void sha256_schedule(uint32_t w[64], const uint8_t *block)
 	for (int t = 0; t < 16; t++)
 		w[t] = (uint32_t)block[4 * t] << 24 | block[4 * t + 1] << 16 |
 		       block[4 * t + 2] << 8 | block[4 * t + 3];
+
 	for (int t = 16; t < 64; t++) {
 		uint32_t s0 = rotate(w[t - 15], 7) ^ rotate(w[t - 15], 18) ^ w[t - 15] >> 3;
 		uint32_t s1 = rotate(w[t - 2], 17) ^ rotate(w[t - 2], 19) ^ w[t - 2] >> 10;
@@ -72,6 +74,7 @@ static void sha256_block(uint32_t h[8], const uint8_t *block)
 		v[4] += t1;
 		v[0] = t1 + s0 + majority;
 	}
+
 	for (int i = 0; i < 8; i++)
 		h[i] += v[i];
 }
@@ -84,7 +87,7 @@ static void store_big_endian(uint8_t *to, uint64_t value, int bytes)
 
 void host_sha256(const void *data, size_t length, uint8_t digest[32])
 {
-	/* ... and of the square roots of the first 8. */
+	/* Fractions of the square roots of the first 8 primes. */
 	uint32_t h[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 			  0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
 	size_t whole = length & ~(size_t)63, rest = length & 63;
@@ -93,11 +96,13 @@ void host_sha256(const void *data, size_t length, uint8_t digest[32])
 
 	for (size_t i = 0; i < whole; i += 64)
 		sha256_block(h, (const uint8_t *)data + i);
+
 	memcpy(tail, (const uint8_t *)data + whole, rest);
 	tail[rest] = 0x80;
 	store_big_endian(tail + tail_bytes - 8, (uint64_t)length * 8, 8);
 	for (size_t i = 0; i < tail_bytes; i += 64)
 		sha256_block(h, tail + i);
+
 	for (int i = 0; i < 8; i++)
 		store_big_endian(digest + 4 * i, h[i], 4);
 }
@@ -109,10 +114,11 @@ static uint64_t first_seed(void)
 
 	printf("# LITE_ACCEL_SEED=%llu\n", (unsigned long long)seed);
 	fflush(stdout);
+
 	return seed;
 }
 
-/* SplitMix64: any seed is a good one. */
+/* SplitMix64; any seed is good. */
 uint64_t host_next(uint64_t *state)
 {
 	uint64_t z = __atomic_add_fetch(state, 0x9e3779b97f4a7c15, __ATOMIC_RELAXED);

@@ -31,7 +31,7 @@ static const struct setting of_all[] = {
 	{ NULL, "require-end", "0xffffffffffffffff" },
 };
 
-/* Those that may wait fail as well, and single pages. */
+/* Let allocations that may wait fail as well, and single pages. */
 static const struct setting of_some[] = {
 	{ "failslab", "ignore-gfp-wait", "N" },
 	{ "failslab", "cache-filter", "N" },
@@ -62,12 +62,14 @@ const char *inject_missing(void)
 		return "not root";
 	if (access(NTH, W_OK))
 		return "no " NTH " (a kernel without CONFIG_FAULT_INJECTION)";
+
 	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
 		attribute_path(path, kinds[i], "require-start");
 		snprintf(what, sizeof(what), "no %s", path);
 		if (access(path, W_OK))
 			return what;
 	}
+
 	return NULL;
 }
 
@@ -80,8 +82,10 @@ int inject_init(void)
 
 		ret = set(kinds[i % ARRAY_SIZE(kinds)], s->attribute, s->value);
 	}
+
 	for (int i = 0; !ret && i < ARRAY_SIZE(of_some); i++)
 		ret = set(of_some[i].kind, of_some[i].attribute, of_some[i].value);
+
 	return ret;
 }
 
@@ -100,8 +104,8 @@ void inject_nth(unsigned int nth)
 }
 
 /*
- * Reading and writing the number are the next two places that can fail: where
- * one does, the call before has not met its failure, and nothing else will.
+ * Read and write the number: these two system calls are the next places that can fail.  If one
+ * of them does, the call before has not reached its failure, and no later one will.
  */
 bool inject_end(void)
 {
@@ -110,18 +114,19 @@ bool inject_end(void)
 
 	if (pwrite(nth_fd, "0", 1, 0) != 1)
 		fired = false;
+
 	close(nth_fd);
 	return fired;
 }
 
-/* The core's functions. */
+/* Symbols of the core, from /proc/kallsyms. */
 static struct {
 	unsigned long long addr;
 	char name[64];
 } functions[2048];
 static int nfunctions;
 
-/* Before the harness forks: the debug kernel takes seconds to list its symbols. */
+/* Run before the harness forks: the debug kernel takes seconds to list its symbols. */
 static __attribute__((constructor)) void read_functions(void)
 {
 	FILE *symbols = fopen("/proc/kallsyms", "re");
@@ -136,21 +141,24 @@ static __attribute__((constructor)) void read_functions(void)
 		    !strcmp(module, "lite_accel"))
 			functions[nfunctions++].addr = addr;
 	}
+
 	if (symbols)
 		fclose(symbols);
 }
 
-/* Where a function of the core begins, and the next one does. */
+/* Find the start of a function of the core, and the start of the next one. */
 static int find_function(const char *name, unsigned long long range[2])
 {
 	range[0] = 0;
 	range[1] = ~0ull;
+
 	for (int i = 0; i < nfunctions; i++)
 		if (!strcmp(functions[i].name, name))
 			range[0] = functions[i].addr;
 	for (int i = 0; i < nfunctions; i++)
 		if (functions[i].addr > range[0] && functions[i].addr < range[1])
 			range[1] = functions[i].addr;
+
 	return range[0] ? 0 : -ENOENT;
 }
 
@@ -162,12 +170,16 @@ int inject_within(const char *function)
 
 	snprintf(start, sizeof(start), "%#llx", range[0]);
 	snprintf(end, sizeof(end), "%#llx", range[1]);
-	for (int i = 0; !ret && i < ARRAY_SIZE(kinds); i++)
-		ret = set(kinds[i], "require-start", start) ?: set(kinds[i], "require-end", end);
+	for (int i = 0; !ret && i < ARRAY_SIZE(kinds); i++) {
+		ret = set(kinds[i], "require-start", start);
+		if (!ret)
+			ret = set(kinds[i], "require-end", end);
+	}
+
 	return ret;
 }
 
-/* How many inject_some() has ordered of each kind. */
+/* Number of failures of each kind that inject_some() has ordered. */
 static unsigned int ordered;
 
 int inject_some(unsigned int percent, unsigned int times)
@@ -178,8 +190,13 @@ int inject_some(unsigned int percent, unsigned int times)
 	ordered = times;
 	snprintf(probability, sizeof(probability), "%u", percent);
 	snprintf(limit, sizeof(limit), "%u", times);
-	for (int i = 0; !ret && i < 2; i++)
-		ret = set(kinds[i], "times", limit) ?: set(kinds[i], "probability", probability);
+
+	for (int i = 0; !ret && i < 2; i++) {
+		ret = set(kinds[i], "times", limit);
+		if (!ret)
+			ret = set(kinds[i], "probability", probability);
+	}
+
 	return ret;
 }
 
@@ -193,5 +210,6 @@ bool inject_never(void)
 		attribute_path(path, kinds[i], "times");
 		fired = fired || accel_number_in(path, "") < ordered;
 	}
+
 	return fired;
 }

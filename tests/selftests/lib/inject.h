@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Failures to order, of kernels built with fault injection: allocations, and
- * copies to and from user space.  Functions that return int return 0 or a
- * negative errno.
+ * Fault injection, in kernels built with it: allocations, and copies to and from user space.
+ * Functions that return int return 0 or a negative errno.
  */
 #ifndef INJECT_H
 #define INJECT_H
 
 #include <stdbool.h>
 
-/* What is missing for it, or NULL. */
+/* Return what fault injection lacks on this machine, or NULL. */
 const char *inject_missing(void);
-/* Everything may fail, and nothing does until it is told to. */
+/* Make all places eligible to fail; none fails until a function below orders it. */
 int inject_init(void);
 
-/* Only what a function of the core does, or has done for it; until inject_init(). */
+/* Restrict failures to a function of the core and its callees, until inject_init(). */
 int inject_within(const char *function);
 
-/* The nth place where this thread's system calls can fail from here on does. */
+/* Make the nth place fail at which this thread's system calls can fail from now on. */
 void inject_nth(unsigned int nth);
-/* No more of that; whether that place had been reached. */
+/* End inject_nth(); return whether its place was reached. */
 bool inject_end(void);
 
-/* So many allocations of each kind fail, with this probability, in any thread. */
+/* Make up to @times allocations of each kind fail, with this probability, in any thread. */
 int inject_some(unsigned int percent, unsigned int times);
-/* No more of that; whether any has failed. */
+/* End inject_some(); return whether any allocation failed. */
 bool inject_never(void);
 
 #endif /* INJECT_H */

@@ -15,11 +15,16 @@ const char *ksm_on(void)
 		return "not root";
 	if (access(KSM "run", F_OK))
 		return "no CONFIG_KSM";
-	/* Else it leaves alone for a while what it could not merge; not in every kernel. */
+
+	/*
+	 * Disable smart_scan, which skips pages that could not be merged; not every kernel has
+	 * it.
+	 */
 	vm_write(KSM "smart_scan", "0");
 	if (vm_write(KSM "pages_to_scan", "4096") || vm_write(KSM "sleep_millisecs", "1") ||
 	    vm_write(KSM "run", "1"))
 		return "KSM does not start";
+
 	return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel samepage merging: of what is MADV_MERGEABLE.
+ * Kernel samepage merging of MADV_MERGEABLE memory.
  */
 #ifndef KSM_H
 #define KSM_H
@@ -8,16 +8,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Scans that end before pages alike are merged: of the first only the rest may be new. */
+/*
+ * Scans that end before equal pages are merged: the first may have seen only a part of new
+ * memory.
+ */
 #define KSM_SCANS	3
 
-/* Begins to merge at once; returns what is missing for it, or NULL. */
+/* Start merging at once; return what KSM lacks on this machine, or NULL. */
 const char *ksm_on(void);
-/* No page stays merged. */
+/* Stop merging, and unmerge all pages. */
 void ksm_off(void);
-/* How often it has looked at all there is. */
+/* Return the number of full scans. */
 uint64_t ksm_scans(void);
-/* Have these two of the process's pages been merged? */
+/* Return whether these two pages of the process have been merged. */
 bool ksm_are_one(const void *p, const void *q);
 
 #endif /* KSM_H */

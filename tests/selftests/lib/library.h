@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the suites of liblite-accel have in common. */
+/* Helpers that the suites of liblite-accel share. */
 #ifndef LIBRARY_H
 #define LIBRARY_H
 
@@ -14,10 +14,11 @@ static inline bool error_says(const char *words)
 
 	if (!says)
 		printf("# \"%s\" does not say \"%s\"\n", laccel_last_error(), words);
+
 	return says;
 }
 
-/* Exit status of a child that runs @body, or minus the signal that ended it. */
+/* Return the exit status of a child that runs @body, or minus the signal that ended it. */
 static inline int run_child(int (*body)(void))
 {
 	pid_t child = fork();
@@ -25,9 +26,13 @@ static inline int run_child(int (*body)(void))
 
 	if (!child)
 		_exit(body());
+
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return -1000;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+
+	if (WIFSIGNALED(status))
+		return -WTERMSIG(status);
+	return WEXITSTATUS(status);
 }
 
 #endif /* LIBRARY_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can happen to a page while the device is at work on it.
+ * Changes of a page while the device works on it.
  */
 #include "race.h"
 
@@ -16,7 +16,7 @@
 
 #define CANARY 0xc5
 
-/* Memory mapped anew gets, more often than not, the page that was just freed. */
+/* Check for writes to freed memory: a new mapping usually gets the page that was just freed. */
 static bool canary_lives(struct race *r)
 {
 	uint8_t *canary = r->side;
@@ -26,6 +26,7 @@ static bool canary_lives(struct race *r)
 	usleep(50);
 	lives = accel_is_all(canary, PAGE, CANARY);
 	madvise(canary, PAGE, MADV_DONTNEED);
+
 	return lives || wrong(r, "freed memory was written");
 }
 
@@ -40,7 +41,7 @@ bool change_unmap(struct race *r, int n)
 	return !munmap(address(r, n), PAGE) && canary_lives(r) && map_fresh(r, n);
 }
 
-/* The file has two pages for each that is registered. */
+/* Map the other one of the two pages that the file has for each registered page. */
 bool change_exchange(struct race *r, int n)
 {
 	uint32_t generation = r->page[n].begun;
@@ -51,17 +52,18 @@ bool change_exchange(struct race *r, int n)
 		    at) == address(r, n);
 }
 
-/* Does nobody write to a page that the device has lost? */
+/* Return whether nothing writes to a page that the device has lost. */
 static bool stays(const struct race *r, const uint8_t *page)
 {
 	uint8_t before[PAGE];
 
 	memcpy(before, page, PAGE);
 	usleep(50);
+
 	return !memcmp(before, page, PAGE) || r->finishes;
 }
 
-/* At the other address it is nobody's but the CPU's. */
+/* Move the page away and back: only the CPU may reach it at the other address. */
 bool change_move(struct race *r, int n)
 {
 	uint8_t *page = address(r, n), *other = r->side + PAGE;
@@ -69,9 +71,12 @@ bool change_move(struct race *r, int n)
 
 	if (mremap(page, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, other) != other)
 		return false;
+
 	quiet = stays(r, other);
+
 	if (mremap(other, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page) != page)
 		return false;
+
 	return quiet || wrong(r, "memory that had moved away was written");
 }
 
@@ -83,6 +88,7 @@ bool change_protect(struct race *r, int n)
 		return false;
 	if (!stays(r, page))
 		return wrong(r, "memory that was read-only was written");
+
 	return !mprotect(page, PAGE, PROT_NONE) && !mprotect(page, PAGE, PROT_READ | PROT_WRITE);
 }
 
@@ -103,10 +109,11 @@ static uint64_t sum_of_halves(struct race *r)
 	for (int n = 0; n < PAGES; n++)
 		for (size_t i = PAGE / 2; i < PAGE; i += 512)
 			sum = sum * 31 + *(volatile uint64_t *)(address(r, n) + i);
+
 	return sum;
 }
 
-/* A child's memory stays what it was, while the parent and the device write on. */
+/* Return whether the child's memory changes while the parent and the device write. */
 static int child_sees_change(struct race *r)
 {
 	uint64_t sum = sum_of_halves(r);
@@ -124,19 +131,21 @@ bool change_fork_and_write(struct race *r, int n)
 		return false;
 	if (!child)
 		_exit(child_sees_change(r));
+
 	renew(r, n);
 	if (waitpid(child, &status, 0) != child)
 		return false;
+
 	return !status || wrong(r, "a child's memory was written (%#x)", status);
 }
 
-/* Between the pages, where there is nothing. */
+/* Return the address of the unused memory after a page. */
 static uint8_t *gap(struct race *r, int n)
 {
 	return address(r, n) + PAGE;
 }
 
-/* The device keeps off, so that what is dropped is not pinned again at once. */
+/* Hold off the device, so that dropped memory is not pinned again at once. */
 static void keep_off(struct race *r)
 {
 	__atomic_store_n(&r->hold, true, __ATOMIC_RELAXED);
@@ -149,7 +158,7 @@ static void go_on(struct race *r)
 	__atomic_store_n(&r->hold, false, __ATOMIC_RELAXED);
 }
 
-/* What was dropped is unpinned by a worker. */
+/* Wait until a worker has unpinned the dropped memory. */
 static bool is_unpinned(const struct race *r)
 {
 	return accel_until(accel_pins() <= r->pins);
@@ -172,8 +181,10 @@ bool change_split(struct race *r, int n)
 	}
 	if (!dropped)
 		return false;
+
 	if (r->renewals & 1)
 		return !madvise(gap(r, n), PAGE, MADV_DONTNEED);
+
 	return !mprotect(gap(r, n), PAGE, PROT_READ) &&
 	       !mprotect(gap(r, n), PAGE, PROT_READ | PROT_WRITE);
 }
@@ -185,11 +196,12 @@ bool change_collapse(struct race *r, int n)
 	keep_off(r);
 	dropped = drop_by_gap(r, n);
 	go_on(r);
+
 	r->special += dropped && !madvise(r->memory, HUGE, MADV_TO_HUGE);
 	return dropped;
 }
 
-/* The chunk is dropped, though nothing happens to any registered page. */
+/* Drop the chunk without a change of any registered page. */
 static bool drop(struct race *r)
 {
 	return !madvise(r->memory, PAGE, MADV_DONTDUMP) &&
@@ -198,7 +210,9 @@ static bool drop(struct race *r)
 
 const char *need_nodes(void)
 {
-	return access("/sys/devices/system/node/node1", F_OK) ? "one NUMA node only" : NULL;
+	if (access("/sys/devices/system/node/node1", F_OK))
+		return "one NUMA node only";
+	return NULL;
 }
 
 bool change_migrate(struct race *r, int n)
@@ -210,10 +224,12 @@ bool change_migrate(struct race *r, int n)
 	keep_off(r);
 	dropped = drop(r);
 	go_on(r);
+
 	if (!dropped ||
 	    syscall(SYS_move_pages, 0, 1ul, &page, &node, &status, 2 /* MPOL_MF_MOVE */) < 0)
 		return false;
-	r->special += status == node;	/* if it was not in use */
+
+	r->special += status == node;	/* false if the page was in use */
 	return true;
 }
 
@@ -230,8 +246,10 @@ bool change_swap_out(struct race *r, int n)
 	keep_off(r);
 	dropped = drop(r);
 	go_on(r);
+
 	if (!dropped || !change_page_out(r, n) || mincore(address(r, n), PAGE, &resident))
 		return false;
+
 	r->special += !(resident & 1);
 	return true;
 }
@@ -242,11 +260,12 @@ static bool be_merged(struct race *r, const uint8_t *page)
 
 	if (!accel_until(ksm_are_one(r->side, page) || ksm_scans() >= scans + KSM_SCANS))
 		return false;
+
 	r->special += ksm_are_one(r->side, page);
 	return true;
 }
 
-/* The page and one outside become one, which each of them gets its own copy of. */
+/* Merge the page with one outside; a write gives each of them its own copy. */
 bool change_merge(struct race *r, int n)
 {
 	uint8_t *alike = r->side, before[PAGE];
@@ -254,15 +273,19 @@ bool change_merge(struct race *r, int n)
 
 	if (madvise(r->memory, HUGE, MADV_MERGEABLE) || madvise(alike, PAGE, MADV_MERGEABLE))
 		return false;
+
 	keep_off(r);
 	memcpy(alike, address(r, n), PAGE);
 	memcpy(before, alike, PAGE);
 	looked = drop(r) && be_merged(r, address(r, n));
 	go_on(r);
+
 	if (!looked)
 		return false;
-	/* The device may go on to write where the page was. */
+
+	/* Give the device time to write to the old place of the page. */
 	usleep(500);
 	lives = !memcmp(before, alike, PAGE);
+
 	return lives || wrong(r, "a page that was merged with one of the device's was written");
 }

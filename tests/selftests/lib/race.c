@@ -2,12 +2,12 @@
 /*
  * The oracle of a race.
  *
- * A page's first half says which page it is and how often it has been renewed.
- * Who renews it counts before and after: what the device reads is at least as
- * new as the last renewal done when its command was submitted, at most as new
- * as the last begun when the command had ended, or zero while a new page is
- * still empty.  The second half belongs to the device: what it has written the
- * CPU must find there, unless the page was taken away meanwhile.
+ * A page's first half holds its number and how often it has been renewed.  The renewing thread
+ * counts before and after: data that the device reads is at least as new as the last renewal
+ * done when its command was submitted, at most as new as the last renewal begun when the
+ * command had ended, or zero while a new page is still empty.  The second half belongs to the
+ * device: the CPU must find there what the device has written, unless the page was taken away
+ * meanwhile.
  */
 #include "race.h"
 
@@ -33,7 +33,9 @@ bool wrong(struct race *r, const char *format, ...)
 	if (!r->why[0])
 		vsnprintf(r->why, sizeof(r->why), format, args);
 	va_end(args);
+
 	__atomic_store_n(&r->over, true, __ATOMIC_RELAXED);
+
 	return false;
 }
 
@@ -51,20 +53,21 @@ void renew(struct race *r, int n)
 }
 
 /*
- * The CPU that feeds the device, and looks at what it did.
+ * The CPU that feeds the device, and checks the results.
  */
 static bool undisturbed(struct race *r, int n, uint32_t since)
 {
 	return __atomic_load_n(&r->page[n].begun, __ATOMIC_ACQUIRE) == since;
 }
 
-/* PAGE_FAULT needs an excuse. */
+/* Accept PAGE_FAULT only if the change explains it. */
 static bool acceptable(struct race *r, int n, uint32_t since, int status)
 {
 	bool excused = r->change->flags & LOSES && !undisturbed(r, n, since);
 
-	return (status == LACCEL_PAGE_FAULT && excused) ||
-	       wrong(r, "page %d: status %d%s", n, status,
+	if (status == LACCEL_PAGE_FAULT && excused)
+		return true;
+	return wrong(r, "page %d: status %d%s", n, status,
 		     undisturbed(r, n, since) ? ", undisturbed" : "");
 }
 
@@ -81,6 +84,7 @@ static bool words_are_current(struct race *r, int n, uint32_t since)
 		return wrong(r, "page %d: read %#llx, generation %u to %u", n,
 			     (unsigned long long)word[i], since, until);
 	}
+
 	return true;
 }
 
@@ -105,19 +109,26 @@ bool read_by_sha256(struct race *r, int n)
 	memset(state, 0, sizeof(*state));
 	since = __atomic_load_n(&r->page[n].done, __ATOMIC_ACQUIRE);
 	status = accel_command(&r->q, accel_sha256(state, address(r, n), HASHED, true));
+
 	if (status != LACCEL_OK)
 		return acceptable(r, n, since, status);
-	/* Of a page that changes meanwhile, any mixture may be hashed. */
+
+	/* Accept any digest of a page that changes meanwhile: any mixture may be hashed. */
 	if (!undisturbed(r, n, since))
 		return true;
+
 	for (size_t i = 0; i < HASHED / 8; i++)
 		same[i] = value(n, since);
 	host_sha256(same, HASHED, digest);
+
 	return !memcmp(digest, state->hash, 32) ||
 	       wrong(r, "page %d: digest is not of generation %u", n, since);
 }
 
-/* What the device has written is there, as far as what was there before would be, too. */
+/*
+ * Return whether the device's last write is there, where a write before the change would
+ * survive.
+ */
 static bool finds_stamp(struct race *r, int n)
 {
 	const volatile uint64_t *half = (uint64_t *)(address(r, n) + PAGE / 2);
@@ -127,6 +138,7 @@ static bool finds_stamp(struct race *r, int n)
 	if (page->stamp && (r->change->flags & KEEPS || undisturbed(r, n, page->since)))
 		for (size_t i = 0; i < WORDS; i++)
 			found = found && half[i] == page->stamp;
+
 	return found || wrong(r, "page %d: what the device wrote is not there", n);
 }
 
@@ -137,7 +149,7 @@ static bool write_by_copy(struct race *r, int n)
 	bool found;
 	int status;
 
-	/* Of the last time; much may have happened since. */
+	/* Check the last stamp; the page may have changed since. */
 	pthread_mutex_lock(&page->lock);
 	found = finds_stamp(r, n);
 	page->since = __atomic_load_n(&page->done, __ATOMIC_ACQUIRE);
@@ -149,9 +161,11 @@ static bool write_by_copy(struct race *r, int n)
 	r->stamp++;
 	for (size_t i = 0; i < WORDS; i++)
 		source[i] = r->stamp;
+
 	pthread_mutex_lock(&r->device);
 	status = accel_command(&r->q, accel_copy(address(r, n) + PAGE / 2, source, PAGE / 2));
 	pthread_mutex_unlock(&r->device);
+
 	if (status != LACCEL_OK)
 		return acceptable(r, n, page->since, status);
 
@@ -159,10 +173,11 @@ static bool write_by_copy(struct race *r, int n)
 	page->stamp = r->stamp;
 	found = finds_stamp(r, n);
 	pthread_mutex_unlock(&page->lock);
+
 	return found;
 }
 
-/* A thread. */
+/* A thread: let the device read and write random pages until the race is over. */
 static void *feed(void *arg)
 {
 	struct race *r = arg;
@@ -175,41 +190,47 @@ static void *feed(void *arg)
 			sched_yield();
 			continue;
 		}
+
 		pthread_mutex_lock(&r->device);
 		right = r->read(r, n);
 		pthread_mutex_unlock(&r->device);
 		if (right)
 			write_by_copy(r, n);
+
 		__atomic_fetch_add(&r->commands, 2, __ATOMIC_RELAXED);
 	}
+
 	return NULL;
 }
 
 /*
- * The CPU that renews.
+ * The CPU that renews the pages.
  */
 static bool renew_one(struct race *r)
 {
-	int n = rand() % PAGES;	/* host_below() is the other thread's */
+	int n = rand() % PAGES;	/* host_below() belongs to the other thread */
 	struct page *page = &r->page[n];
 	uint32_t next = page->begun + 1;
 	bool fine;
 
 	pthread_mutex_lock(&page->lock);
 	__atomic_store_n(&page->begun, next, __ATOMIC_SEQ_CST);
+
 	errno = 0;
 	fine = r->change->act(r, n) || wrong(r, "page %d: %s", n, strerror(errno));
 	if (fine) {
 		renew(r, n);
 		fine = finds_stamp(r, n);
 	}
+
 	__atomic_store_n(&page->done, next, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&page->lock);
+
 	r->renewals++;
 	return fine;
 }
 
-/* What the change is tested for must happen before long. */
+/* Return whether the tested effect of the change has occurred; fail if it takes too long. */
 static bool was_special(struct race *r)
 {
 	if (r->special || !(r->change->flags & COUNTS))
@@ -222,7 +243,7 @@ uint64_t turns_of_race(struct race *r)
 	return r->renewals + __atomic_load_n(&r->commands, __ATOMIC_RELAXED);
 }
 
-/* So many turns of the two loops together, and a tenth of them of each? */
+/* Return whether the two loops have done @turns together, and each of them a tenth of that. */
 static bool was_race(struct race *r, uint64_t turns)
 {
 	uint64_t all = turns_of_race(r);
@@ -231,7 +252,7 @@ static bool was_race(struct race *r, uint64_t turns)
 	       was_special(r);
 }
 
-/* So many turns, at least; r->why tells what was wrong. */
+/* Run at least @turns turns; r->why describes the first error. */
 void run_race(struct race *r, uint64_t turns)
 {
 	pthread_t feeder;
@@ -260,24 +281,30 @@ int open_race(struct race *r, const struct page_change *change)
 	r->memfd = memfd_create("race", MFD_CLOEXEC);
 	if (ftruncate(r->memfd, HUGE))
 		return -errno;
+
 	r->memory = accel_backed_by(change->kind, r->memfd, HUGE);
 	r->step = change->kind == BIG ? HUGE / PAGES : PAGE;
 	r->twin = mmap(NULL, 2 * PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0);
+
 	r->side = accel_pages(2 * PAGE);
 	r->probe = accel_pages(2 * PAGE);
 	pthread_mutex_init(&r->device, NULL);
+
 	for (int n = 0; n < PAGES; n++) {
 		pthread_mutex_init(&r->page[n].lock, NULL);
 		r->page[n].begun = 1;
 		r->page[n].done = 1;
 		renew(r, n);
 	}
+
 	ret = accel_queue_init(&r->q, r->fd, 16);
 	if (!ret)
 		ret = accel_reach(r->fd, r->probe, 2 * PAGE, LACCEL_MEM_WRITE, NULL);
 	r->pins = accel_pins();
-	return ret ? ret : accel_reach(r->fd, r->memory, PAGES * r->step, LACCEL_MEM_WRITE,
-					  NULL);
+	if (!ret)
+		ret = accel_reach(r->fd, r->memory, PAGES * r->step, LACCEL_MEM_WRITE, NULL);
+
+	return ret;
 }
 
 void close_race(struct race *r)

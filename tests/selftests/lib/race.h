@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A race between a CPU that changes memory and a device at work on it, which
- * another CPU feeds: race.c beside this runs it, page_changes.c changes the memory.
- * The suite race demands that nothing wrong is seen, the suite oracle that it would be.
+ * A race between a CPU that changes memory and a device that works on it, fed by another CPU:
+ * race.c beside this runs it, page_changes.c changes the memory.  The suite race requires that
+ * no error is seen, the suite oracle that errors would be seen.
  */
 #ifndef RACE_H
 #define RACE_H
@@ -13,23 +13,23 @@
 
 #define PAGES	64
 
-/* Turns of a race: oracle.c tells in which one of them it notices what may go wrong. */
+/* Turns of a race; oracle.c measures in which turn it notices an error. */
 #define RACE_TURNS		300
 #define RACE_STRESS_TURNS	10000
 
-#define WORDS	(PAGE / 2 / sizeof(uint64_t))	/* half a page */
+#define WORDS	(PAGE / 2 / sizeof(uint64_t))	/* in half a page */
 
 struct page {
-	pthread_mutex_t lock;	/* held while it is renewed: the CPU must not look */
+	pthread_mutex_t lock;	/* held while the page is renewed: the CPU must not look */
 	uint32_t begun;
 	uint32_t done;
-	uint64_t stamp;		/* last written there by the device, or 0; the feeder's, locked */
-	uint32_t since;		/* and when */
+	uint64_t stamp;		/* last written by the device, or 0; the feeder's, under lock */
+	uint32_t since;		/* @done before that write */
 };
 
 struct race;
 
-/* The device reads page @n, and what it reads is right. */
+/* Let the device read page @n; return whether the result is right. */
 typedef bool read_fn(struct race *r, int n);
 
 struct race {
@@ -38,36 +38,36 @@ struct race {
 	struct page page[PAGES];
 	uint8_t *memory;	/* a chunk of its own */
 	size_t step;		/* from one page to the next */
-	uint8_t *twin;		/* SHARED memory once more, and as much behind it */
-	int memfd;		/* of these */
+	uint8_t *twin;		/* a second mapping of SHARED memory, and as much behind it */
+	int memfd;		/* file of @memory and @twin */
 	uint8_t *side;		/* unregistered pages */
-	uint8_t *probe;		/* registered: what the device has read, and is to write */
+	uint8_t *probe;		/* registered: data read by the device, and to be written */
 	int fd;
 	struct accel_queue q;
 	uint64_t stamp;		/* last written by the device */
 	uint64_t commands;
 	uint64_t renewals;
 	uint64_t special;	/* counted by the change itself */
-	bool finishes;		/* the slice under way, as there are no device page tables */
-	bool hold;		/* no commands for a moment ... */
-	pthread_mutex_t device;	/* ... held by whom there may be one */
-	long pins;		/* in the whole system, without those of memory */
+	bool finishes;		/* the slice under way is finished: no device page tables */
+	bool hold;		/* the feeder pauses ... */
+	pthread_mutex_t device;	/* ... held while a command runs */
+	long pins;		/* pins in the whole system, without those of @memory */
 	bool over;
-	char why[160];		/* what was wrong first */
+	char why[160];		/* description of the first error */
 };
 
 #define LOSES	0x1	/* PAGE_FAULT may be seen during the change */
-#define KEEPS	0x2	/* what is in the page stays */
-#define DROPS	0x4	/* refills are to be seen */
-#define COUNTS	0x8	/* special things are to be seen */
+#define KEEPS	0x2	/* the page's contents stay */
+#define DROPS	0x4	/* the change must cause refills */
+#define COUNTS	0x8	/* the change must count special events */
 
-/* What is done to a page.  @act is true if all went well; the lock is held. */
+/* A change of a page.  @act returns whether all went well; the page's lock is held. */
 struct page_change {
 	enum backing kind;
 	unsigned int flags;
 	bool (*act)(struct race *r, int n);
-	const char *(*prepare)(void);	/* returns what it lacks, NULL: nothing */
-	void (*undo)(void);		/* what was prepared */
+	const char *(*prepare)(void);	/* returns what the machine lacks, or NULL */
+	void (*undo)(void);		/* undoes @prepare */
 };
 
 static inline uint8_t *address(const struct race *r, int n)
@@ -75,7 +75,7 @@ static inline uint8_t *address(const struct race *r, int n)
 	return r->memory + n * r->step;
 }
 
-/* What page @n is filled with. */
+/* Return the word that page @n is filled with. */
 static inline uint64_t value(int n, uint32_t generation)
 {
 	return 0x5aull << 56 | (uint64_t)n << 32 | generation;
@@ -91,7 +91,7 @@ bool wrong(struct race *r, const char *format, ...) __attribute__((format(printf
 void fill(uint8_t *page, int n, uint32_t generation);
 void renew(struct race *r, int n);
 
-/* page_changes.c: each changes page @n and is true if all went well. */
+/* page_changes.c: each changes page @n and returns whether all went well. */
 bool change_unmap(struct race *r, int n);
 bool change_exchange(struct race *r, int n);
 bool change_move(struct race *r, int n);

@@ -16,15 +16,20 @@ int open_region(struct region *r, enum backing kind, size_t registered, uint32_t
 	r->memfd = memfd_create("region", MFD_CLOEXEC);
 	if (ftruncate(r->memfd, 2 * HUGE))
 		return -errno;
+
 	r->child = 0;
 	r->probe = accel_pages(PAGE);
 	r->memory = accel_backed_by(kind, r->memfd, 2 * HUGE);
 	for (size_t i = 0; i < 2 * HUGE / PAGE; i++)
 		memset(r->memory + i * PAGE, byte_of(i), PAGE);
+
 	ret = accel_queue_init(&r->q, r->fd, 64);
 	if (!ret)
 		ret = accel_reach(r->fd, r->probe, PAGE, LACCEL_MEM_WRITE, NULL);
-	return ret ? ret : accel_reach(r->fd, r->memory, registered, flags, &r->id);
+	if (!ret)
+		ret = accel_reach(r->fd, r->memory, registered, flags, &r->id);
+
+	return ret;
 }
 
 void close_region(struct region *r)
@@ -33,12 +38,13 @@ void close_region(struct region *r)
 		kill(r->child, SIGKILL);
 		waitpid(r->child, NULL, 0);
 	}
+
 	accel_queue_exit(&r->q);
 	close(r->fd);
 	close(r->memfd);
 }
 
-/* What the device finds in a page; the CPU does not touch it. */
+/* Return whether the device finds @value in a whole page; the CPU does not touch it. */
 bool device_finds(struct region *r, const uint8_t *p, uint8_t value)
 {
 	memset(r->probe, ~value, PAGE);
@@ -46,7 +52,7 @@ bool device_finds(struct region *r, const uint8_t *p, uint8_t value)
 	       accel_is_all(r->probe, PAGE, value);
 }
 
-/* Whether the CPU sees in a page what the device writes there; undoes it. */
+/* Return whether the CPU sees in a page what the device writes there; undo the write. */
 bool device_writes(struct region *r, uint8_t *p)
 {
 	uint8_t before[64], value = ~p[0];
@@ -56,6 +62,7 @@ bool device_writes(struct region *r, uint8_t *p)
 	seen = !accel_command(&r->q, accel_write(p, value * 0x0101010101010101, 64)) &&
 	       accel_is_all(p, 64, value);
 	memcpy(p, before, sizeof(before));
+
 	return seen;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Registered memory, and how the device and the CPU look at it: for the suites
- * invalidate, remap and fail_nth_device.
+ * Registered memory, and access to it by the device and the CPU: for the suites invalidate,
+ * remap and fail_nth_device.
  */
 #ifndef REGION_H
 #define REGION_H
@@ -15,17 +15,17 @@
 
 struct region;
 
-/* Changes it; true if that was possible. */
+/* Change a region; return whether that was possible. */
 typedef bool change_fn(struct region *r);
 
-/* Two chunks of memory, and how the device reaches the beginning of it. */
+/* Two chunks of memory, of which the device reaches the beginning. */
 struct region {
 	int fd;
 	struct accel_queue q;
-	uint8_t *probe;		/* a registered page to look through */
+	uint8_t *probe;		/* registered page into which the device copies data to check */
 	uint8_t *memory;
 	uint32_t id;
-	int memfd;		/* of SHARED memory */
+	int memfd;		/* file of SHARED memory */
 	pid_t child;
 };
 
@@ -36,13 +36,13 @@ bool device_finds(struct region *r, const uint8_t *p, uint8_t value);
 bool device_writes(struct region *r, uint8_t *p);
 int status_of(struct region *r, const uint8_t *p);
 
-/* Page n is filled with this. */
+/* Return the byte that fills page @page. */
 static inline uint8_t byte_of(int page)
 {
 	return page + 1;
 }
 
-/* The page that is CHANGED, and what is often done to it. */
+/* The page that is CHANGED, and frequent changes of it. */
 static inline uint8_t *changed_page(const struct region *r)
 {
 	return r->memory + CHANGED * PAGE;

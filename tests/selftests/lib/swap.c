@@ -21,6 +21,7 @@ static bool make_swap(void)
 
 	memcpy((char *)header + PAGE - 10, "SWAPSPACE2", 10);
 	written = write(fd, header, PAGE) == PAGE;
+
 	close(fd);
 	return written && !swapon(SWAP, 0);
 }
@@ -33,6 +34,7 @@ const char *swap_on(void)
 		return "no CONFIG_ZRAM";
 	if (vm_write("/sys/block/zram0/disksize", "64M") || !make_swap())
 		return "no swap on zram";
+
 	return NULL;
 }
 

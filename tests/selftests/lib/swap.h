@@ -5,7 +5,7 @@
 #ifndef SWAP_H
 #define SWAP_H
 
-/* Returns what is missing for it, or NULL. */
+/* Enable swap; return what it lacks on this machine, or NULL. */
 const char *swap_on(void);
 void swap_off(void);
 

@@ -9,10 +9,12 @@ unsigned int registrations(struct laccel_device *dev)
 {
 	struct laccel_limits limits;
 
-	return laccel_get_limits(dev, &limits) ? 0 : limits.memories;
+	if (laccel_get_limits(dev, &limits))
+		return 0;
+	return limits.memories;
 }
 
-/* At both ends and somewhere between. */
+/* Check both ends and a random part between. */
 bool reads(struct laccel_device *dev, const uint8_t *p, size_t n)
 {
 	size_t from = host_below(n), to = n - from < 100 ? n : from + 100;
@@ -27,6 +29,7 @@ bool reads(struct laccel_device *dev, const uint8_t *p, size_t n)
 		    crc != host_crc32c(p + parts[i][0], length, 0))
 			return false;
 	}
+
 	return true;
 }
 
@@ -36,6 +39,7 @@ bool writes(struct laccel_device *dev, uint8_t *p, size_t n)
 
 	if (laccel_fill(dev, p, value, n & -8))
 		return false;
+
 	memcpy(&last, p + (n & -8) - 8, 8);
 	return last == value && !memcmp(p, &value, 8);
 }

@@ -22,37 +22,45 @@ bool vm_present(void)
 	return !access(PORT, R_OK | W_OK);
 }
 
-/* One line to the host, one line back. */
+/* Send one line to the host, and read one line back. */
 static int exchange(int port, const char *request, char *line, size_t room)
 {
 	size_t used = 0;
 
 	if (dprintf(port, "%s\n", request) < 0)
 		return -EIO;
+
 	while (used < room - 1 && read(port, line + used, 1) == 1 && line[used] != '\n')
 		used++;
+
 	line[used] = 0;
 	return used ? 0 : -EIO;
 }
 
-/* @answer gets the value, or why there is none. */
+/* Send a request to the host; @answer gets the value, or the reason of a failure. */
 int vm_ask(const char *request, char *answer, size_t room)
 {
 	int lock = open(LOCK, O_RDONLY | O_CLOEXEC);
 	int port, ret = -errno;
-	char line[256];
+	char line[256], *space;
 
 	if (lock < 0)
 		return ret;
+
 	flock(lock, LOCK_EX);	/* the port can be open only once */
 	port = open(PORT, O_RDWR | O_CLOEXEC);
-	ret = port < 0 ? -errno : exchange(port, request, line, sizeof(line));
-	if (port >= 0)
+	if (port < 0) {
+		ret = -errno;
+	} else {
+		ret = exchange(port, request, line, sizeof(line));
 		close(port);
+	}
 	close(lock);
 	if (ret)
 		return ret;
-	snprintf(answer, room, "%s", strchr(line, ' ') ? strchr(line, ' ') + 1 : "");
+
+	space = strchr(line, ' ');
+	snprintf(answer, room, "%s", space ? space + 1 : "");
 	return strncmp(line, "ok", 2) ? -EPROTO : 0;
 }
 
@@ -83,13 +91,13 @@ int vm_switch(const char *property, bool on)
 	return ask(request);
 }
 
-/* QEMU's monitor answers. */
+/* Return 0 if QEMU's monitor answers. */
 int vm_ask_monitor(void)
 {
 	return ask("query-status");
 }
 
-/* Returns when the guest has let the device go. */
+/* Unplug the device; return once the guest has released it. */
 int vm_unplug(void)
 {
 	return ask("device_del accel0");
@@ -104,34 +112,44 @@ static bool can_be_opened(void)
 	return fd >= 0;
 }
 
-/* Waits for the node.  Nothing here plays udev, so it gets its group from us. */
+/* Wait for the node, and set its group, as no udev runs here. */
 int vm_await_node(void)
 {
 	const char *gid = getenv("LITE_ACCEL_GID");
 
 	if (!accel_until(can_be_opened()))
 		return -ETIME;
-	return gid ? chown(accel_path(), 0, atoi(gid)) : 0;
+	if (!gid)
+		return 0;
+
+	return chown(accel_path(), 0, atoi(gid));
 }
 
 int vm_plug(void)
 {
 	int ret = ask("device_add lite-accel,id=accel0,bus=rp0");
 
-	return ret ? ret : vm_await_node();
+	if (!ret)
+		ret = vm_await_node();
+	return ret;
 }
 
 int vm_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int ret = fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	int ret = 0;
 
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return -errno;
+
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+
 	return ret;
 }
 
-/* Where a link of the device's in sysfs leads. */
+/* Get the last component of the target of a link in the device's sysfs directory. */
 static int name_behind(const char *link, char *name, size_t room)
 {
 	char target[256] = "", path[160];
@@ -139,17 +157,21 @@ static int name_behind(const char *link, char *name, size_t room)
 	accel_sysfs(path, sizeof(path), link);
 	if (readlink(path, target, sizeof(target) - 1) < 0)
 		return -errno;
+
 	snprintf(name, room, "%s", strrchr(target, '/') + 1);
 	return 0;
 }
 
 /*
- * In sysfs, the driver of the device found last; empty if it is on no bus: such a device
- * comes and goes with its module.
+ * The sysfs directory of the driver of the device found last; empty if the device is on no bus:
+ * such a device comes and goes with its module.
  */
 static char driver[PATH_MAX];
 
-/* Works only while the device has its driver. */
+/*
+ * Find the device's name on its bus, or its module's; works only while the device has its
+ * driver.
+ */
 int vm_find(char *bdf, size_t room)
 {
 	char path[160];
@@ -157,6 +179,7 @@ int vm_find(char *bdf, size_t room)
 	accel_sysfs(path, sizeof(path), "device/driver");
 	if (realpath(path, driver))
 		return name_behind("device", bdf, room);
+
 	driver[0] = 0;
 	return name_behind("device/module", bdf, room);
 }
@@ -169,38 +192,44 @@ static int tell_driver(const char *attribute, const char *bdf)
 	return vm_write(path, bdf);
 }
 
-/* Of the device found last, to which that bdf belongs. */
+/* Unbind the driver of the device found last, or unload its module. */
 int vm_unbind(const char *bdf)
 {
-	return driver[0] ? tell_driver("unbind", bdf) : vm_unload(bdf);
+	if (driver[0])
+		return tell_driver("unbind", bdf);
+	return vm_unload(bdf);
 }
 
-/* Its driver comes back; the node may take a moment. */
+/* Bind the driver again, or load the module; the node may take a moment. */
 int vm_attach(const char *bdf)
 {
 	char path[128];
 
 	if (driver[0])
 		return tell_driver("bind", bdf);
+
 	snprintf(path, sizeof(path), "devices/%s", bdf);
 	return vm_load(path);
 }
 
-/* The module of the device's driver; works only while it has one. */
+/* Get the name of the module of the device's driver; works only while it has one. */
 int vm_module(char *name, size_t room)
 {
-	return name_behind("device/driver/module", name, room) ?
-	       name_behind("device/module", name, room) : 0;
+	if (!name_behind("device/driver/module", name, room))
+		return 0;
+	return name_behind("device/module", name, room);
 }
 
 int vm_bind(const char *bdf)
 {
 	int ret = vm_attach(bdf);
 
-	return ret ? ret : vm_await_node();
+	if (!ret)
+		ret = vm_await_node();
+	return ret;
 }
 
-/* A module of ours, by the path that it has below drivers/ or tests/. */
+/* Load a module of this project by its path below drivers/ or tests/. */
 int vm_load(const char *module)
 {
 	return vm_load_with(module, "");
@@ -217,17 +246,20 @@ int vm_load_with(const char *module, const char *parameters)
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
 		return -errno;
 	strstr(path, "/tests/selftests/")[0] = 0;
+
 	for (int i = 0; i < 2 && fd < 0; i++) {
 		snprintf(file, sizeof(file), "%s/modules/%s/%s/%s.ko", path,
 			 kernel ? kernel : "stock", trees[i], module);
 		fd = open(file, O_RDONLY | O_CLOEXEC);
 	}
+
 	ret = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
 	close(fd);
+
 	return ret;
 }
 
-/* One of the kernel's own, with those it needs. */
+/* Load a module of the kernel, with those it needs. */
 int vm_modprobe(const char *module)
 {
 	const char *root = getenv("LITE_ACCEL_KERNEL_ROOT");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The line to the host, by which a test unplugs the device or breaks it on
- * purpose; tests/vm/control has the requests.  Functions that return int
- * return 0 or a negative errno.
+ * The control line to the host, through which a test unplugs the device or breaks it on
+ * purpose; tests/vm/control lists the requests.  Functions that return int return 0 or a
+ * negative errno.
  */
 #ifndef VM_H
 #define VM_H
@@ -20,7 +20,7 @@ int vm_unplug(void);
 int vm_plug(void);
 int vm_await_node(void);
 
-/* The device's name on its bus, or its module's, and what root can do by it. */
+/* Operations of root by the device's name on its bus, or by its module's. */
 #define VM_BDF 64
 
 int vm_write(const char *path, const char *text);
