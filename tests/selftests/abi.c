@@ -337,7 +337,7 @@ TEST_F(call, flag_bits)
 	}
 }
 
-/* B35: a call leaves no object behind if its result cannot be written to the caller. */
+/* The pattern of B35: a call leaves no object behind if its result cannot be written. */
 TEST_F(call, result_cannot_be_written)
 {
 	struct laccel_limits before, after;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program of another day: compiled with the frozen headers of tests/compat alone, it runs on
- * the modules and with the shared library that are there.  Every ioctl, the rings, the doorbell,
- * every function of the library.  What is behind a struct is the caller's: it must not change.
+ * A program of another release: compiled with the frozen headers of tests/compat alone, it runs
+ * on the current modules and with the current shared library.  It uses every ioctl, the rings,
+ * the doorbell, and every function of the library.  Memory behind a struct belongs to the
+ * caller and must not change.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,11 +26,11 @@
 
 #define PAGE		4096ul
 #define WAIT_MS		20000
-#define BEHIND		64	/* bytes behind a struct that are looked at */
+#define BEHIND		64	/* bytes checked behind a struct */
 #define WRITTEN_BEHIND	(-10000)
 #define ALL_COMMANDS	0x7f
 
-/* What the library's map had */
+/* Symbols of the library's map in that release */
 static const struct {
 	const char *name;
 	const char *version;
@@ -37,7 +38,7 @@ static const struct {
 #include "symbols.inc"
 };
 
-/* What a caller allocates, and what must stay as it is behind. */
+/* A struct as a caller allocates it, and memory behind it that must not change. */
 #define ROOMY(type) struct { type arg; uint8_t behind[BEHIND]; }
 
 static bool stays(const uint8_t *behind)
@@ -48,7 +49,7 @@ static bool stays(const uint8_t *behind)
 	return true;
 }
 
-/* An ioctl whose struct has the size that it says; 0 or a negative errno. */
+/* Make an ioctl whose struct has the size in its first field; return 0 or a negative errno. */
 static int call(int fd, unsigned long cmd, void *arg)
 {
 	uint32_t size = *(uint32_t *)arg;
@@ -58,8 +59,12 @@ static int call(int fd, unsigned long cmd, void *arg)
 	memcpy(room, arg, size);
 	memset(room + size, 0x5a, BEHIND);
 	ret = ioctl(fd, cmd, room) ? -errno : 0;
+
 	memcpy(arg, room, size);
-	return stays(room + size) ? ret : WRITTEN_BEHIND;
+	if (!stays(room + size))
+		return WRITTEN_BEHIND;
+
+	return ret;
 }
 
 static const char *device_path(void)
@@ -70,10 +75,12 @@ static const char *device_path(void)
 
 	if (name && *name)
 		return name;
+
 	if (!glob("/dev/accel-*", 0, NULL, &found)) {
 		snprintf(path, sizeof(path), "%s", found.gl_pathv[0]);
 		globfree(&found);
 	}
+
 	return path;
 }
 
@@ -85,6 +92,7 @@ static uint32_t wanted_mode(void)
 	for (uint32_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcasecmp(name, names[i]))
 			return i;
+
 	return LACCEL_MODE_AUTO;
 }
 
@@ -94,7 +102,7 @@ static uint8_t *pages(size_t count)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 }
 
-/* Tells the harness that nothing is wrong so far; accel_late() has headers of today. */
+/* Report to the harness that nothing is wrong so far; accel_late() uses the current headers. */
 static void late(const char *what)
 {
 	fprintf(stderr, "# late: %s\n", what);
@@ -107,6 +115,7 @@ static bool is_readable(int fd)
 
 	if (poll(&pfd, 1, WAIT_MS) == 1)
 		return read(fd, &count, sizeof(count)) == sizeof(count);
+
 	late("no signal");
 	return false;
 }
@@ -117,6 +126,7 @@ static int wait_for_completion(struct laccel_queue *q)
 
 	if (ret == -ETIMEDOUT)
 		late("no completion");
+
 	return ret;
 }
 
@@ -151,11 +161,13 @@ static int ring_create(struct ring *r, int fd, uint32_t sq, uint32_t cq)
 	ret = call(fd, LACCEL_IOC_QUEUE_CREATE, &r->create);
 	if (ret)
 		return ret;
+
 	r->sq = map(r, r->create.sq_offset, r->create.sq_bytes, PROT_READ | PROT_WRITE);
 	r->cq = map(r, r->create.cq_offset, r->create.cq_bytes, PROT_READ);
 	r->state = map(r, r->create.state_offset, PAGE, PROT_READ);
 	if (r->create.doorbell_offset)
 		r->doorbell = map(r, r->create.doorbell_offset, PAGE, PROT_READ | PROT_WRITE);
+
 	return r->sq && r->cq && r->state && (r->doorbell || !r->create.doorbell_offset) ? 0 : -1;
 }
 
@@ -174,6 +186,7 @@ static int ring_submit(struct ring *r)
 
 	if (!r->doorbell)
 		return kick(r, offsetof(struct laccel_doorbell, ring), value);
+
 	laccel_io_release();
 	r->doorbell->ring = value;
 	return 0;
@@ -183,6 +196,7 @@ static int ring_arm(struct ring *r)
 {
 	if (!r->doorbell)
 		return kick(r, offsetof(struct laccel_doorbell, arm), r->head);
+
 	laccel_io_release();
 	r->doorbell->arm = r->head;
 	return 0;
@@ -195,12 +209,13 @@ static bool ring_has_next(const struct ring *r)
 	return cqe->phase == !(r->head & r->create.cq_entries);
 }
 
-/* The next completion, for which it sleeps if need be. */
+/* Consume the next completion, and sleep until there is one. */
 static int ring_reap(struct ring *r, struct laccel_cqe *cqe)
 {
 	while (!ring_has_next(r))
 		if (ring_arm(r) || !is_readable(r->eventfd))
 			return -ETIME;
+
 	laccel_io_acquire();
 	*cqe = r->cq[r->head++ & (r->create.cq_entries - 1)];
 	return 0;
@@ -211,7 +226,7 @@ static void ring_push(struct ring *r, struct laccel_sqe sqe)
 	r->sq[r->tail++ & (r->create.sq_entries - 1)] = sqe;
 }
 
-/* The status of one command alone, or a negative errno. */
+/* Run one command; return its status, or a negative errno. */
 static int ring_run(struct ring *r, struct laccel_sqe sqe, struct laccel_cqe *cqe)
 {
 	int ret;
@@ -220,7 +235,10 @@ static int ring_run(struct ring *r, struct laccel_sqe sqe, struct laccel_cqe *cq
 	ret = ring_submit(r);
 	if (!ret)
 		ret = ring_reap(r, cqe);
-	return ret ? ret : cqe->status;
+	if (ret)
+		return ret;
+
+	return cqe->status;
 }
 
 FIXTURE(raw) {
@@ -235,6 +253,7 @@ FIXTURE_SETUP(raw)
 	self->fd = open(device_path(), O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, call(self->fd, LACCEL_IOC_BIND, &bind));
+
 	self->info = (struct laccel_info){ .size = sizeof(self->info) };
 	ASSERT_EQ(0, call(self->fd, LACCEL_IOC_INFO, &self->info));
 	EXPECT_EQ(self->info.mode, bind.mode);
@@ -296,6 +315,7 @@ TEST_F(raw, info_and_limits)
 	EXPECT_LE(1, self->info.max_entries);
 	EXPECT_LE(PAGE, self->info.max_length);
 	EXPECT_EQ(0, self->info.reserved);
+
 	ASSERT_EQ(0, limits(self->fd, &l));
 	EXPECT_EQ(sizeof(l), l.size);
 	EXPECT_EQ(self->info.max_queues, l.max_queues);
@@ -303,7 +323,7 @@ TEST_F(raw, info_and_limits)
 	EXPECT_EQ(LACCEL_LIMIT_NONE, l.refused);
 }
 
-/* INFO had no reasons at first, and answers who knows of none. */
+/* INFO had no reasons at first, and still accepts a struct without them. */
 TEST_F(raw, first_info)
 {
 	struct laccel_info info = { .size = offsetof(struct laccel_info, reasons) };
@@ -360,7 +380,7 @@ TEST_F(raw, ring_goes_round)
 	EXPECT_EQ(-ENOENT, status_of(&r, &status));
 }
 
-/* One call answers who has a doorbell page, the other who has none. */
+/* KICK works only without a doorbell page. */
 TEST_F(raw, kick)
 {
 	struct ring r;
@@ -377,10 +397,12 @@ TEST_F(raw, failed_queue)
 	struct ring r;
 
 	ASSERT_EQ(0, ring_create(&r, self->fd, 4, 4));
+
 	r.tail = 5;
 	ASSERT_EQ(0, ring_submit(&r));
 	ASSERT_TRUE(is_readable(r.eventfd));
 	EXPECT_EQ(LACCEL_STATE_FAILED, r.state->state);
+
 	ASSERT_EQ(0, status_of(&r, &status));
 	EXPECT_EQ(LACCEL_STATE_FAILED, status.state);
 	EXPECT_EQ(LACCEL_ERROR_SQ_TAIL, status.error);
@@ -412,7 +434,7 @@ TEST_F(raw, copy)
 	EXPECT_EQ(-ENOENT, destroy(self->fd, to));
 }
 
-/* The answers are those of the standards. */
+/* Compare with results that the standards publish. */
 TEST_F(raw, other_commands)
 {
 	static const uint8_t abc[] = { 0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea };
@@ -493,7 +515,7 @@ TEST_F(raw, statuses)
 	EXPECT_EQ(LACCEL_OK, cqe.status);
 }
 
-/* Those that INFO gives are those that every call gives. */
+/* Check on INFO the errors that every ioctl returns. */
 TEST_F(raw, general_errors)
 {
 	uint64_t longer[PAGE / 8] = { PAGE };
@@ -503,9 +525,11 @@ TEST_F(raw, general_errors)
 	EXPECT_EQ(ENOTTY, errno);
 	EXPECT_EQ(-1, ioctl(self->fd, LACCEL_IOC_INFO, NULL));
 	EXPECT_EQ(EFAULT, errno);
+
 	EXPECT_EQ(-EINVAL, call(self->fd, LACCEL_IOC_INFO, &info));
 	info = (struct laccel_info){ .size = sizeof(info), .flags = 1u << 31 };
 	EXPECT_EQ(-EOPNOTSUPP, call(self->fd, LACCEL_IOC_INFO, &info));
+
 	EXPECT_EQ(0, ioctl(self->fd, LACCEL_IOC_INFO, longer));
 	longer[PAGE / 8 - 1] = 1;
 	EXPECT_EQ(-1, ioctl(self->fd, LACCEL_IOC_INFO, longer));
@@ -520,9 +544,11 @@ TEST_F(raw, errors_of_memory)
 	EXPECT_EQ(-ENOENT, destroy(self->fd, 0x7fffffff));
 	EXPECT_EQ(-EINVAL, enroll(self->fd, p + 1, PAGE, 0, NULL));
 	EXPECT_EQ(-EOPNOTSUPP, enroll(self->fd, p, PAGE, 1u << 31, NULL));
+
 	ASSERT_EQ(0, enroll(self->fd, p, 2 * PAGE, 0, &first));
 	EXPECT_EQ(-EEXIST, enroll(self->fd, p + PAGE, 2 * PAGE, 0, &second));
 	EXPECT_EQ(first, second);
+
 	ASSERT_EQ(0, munmap(p + 3 * PAGE, PAGE));
 	EXPECT_EQ(-EFAULT, enroll(self->fd, p + 2 * PAGE, 2 * PAGE, 0, NULL));
 }
@@ -561,8 +587,10 @@ TEST_F(raw, memlock_runs_out)
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
 	if (!geteuid())
 		ASSERT_EQ(0, setresuid(65534, 65534, 65534));
+
 	ASSERT_EQ(0, enroll(self->fd, p, PAGE, 0, NULL));
 	EXPECT_EQ(-ENOMEM, enroll(self->fd, p + 2 * PAGE, 2 * PAGE, 0, NULL));
+
 	ASSERT_EQ(0, limits(self->fd, &l));
 	EXPECT_EQ(LACCEL_LIMIT_MEMLOCK, l.refused);
 	EXPECT_EQ(2 * PAGE, l.memlock);
@@ -582,6 +610,7 @@ TEST_F(raw, a_file_has_one_owner_and_mode)
 	for (bind.mode = 1; bind.mode < LACCEL_MODES; bind.mode++)
 		if (bind.mode != self->info.mode && self->info.modes >> bind.mode & 1)
 			EXPECT_EQ(-EBUSY, call(self->fd, LACCEL_IOC_BIND, &bind));
+
 	child = fork();
 	if (!child)
 		_exit(-call(self->fd, LACCEL_IOC_INFO, &self->info));
@@ -605,7 +634,7 @@ FIXTURE_TEARDOWN(library)
 	laccel_close(self->dev);
 }
 
-/* Every symbol of that day is there, in the version that programs ask for. */
+/* Every symbol of that release exists, in the version that programs ask for. */
 TEST(symbols)
 {
 	for (size_t i = 0; i < sizeof(exported) / sizeof(exported[0]); i++) {
@@ -621,9 +650,11 @@ TEST_F(library, info)
 	memset(&info, 0x5a, sizeof(info));
 	ASSERT_EQ(0, laccel_get_info(self->dev, &info.arg));
 	EXPECT_EQ(sizeof(info.arg), info.arg.size);
+
 	EXPECT_TRUE(stays(info.behind));
 	for (uint32_t mode = 1; mode < LACCEL_MODES; mode++)
 		EXPECT_EQ(info.arg.modes >> mode & 1, !laccel_explain(self->dev, mode));
+
 	EXPECT_STREQ(device_path(), laccel_path(self->dev));
 }
 
@@ -656,6 +687,7 @@ TEST_F(library, modes)
 
 	ASSERT_EQ(0, laccel_get_info(self->dev, &info));
 	EXPECT_STREQ("MIRROR", laccel_mode_str(LACCEL_MODE_MIRROR));
+
 	for (uint32_t mode = 1; mode <= LACCEL_MODE_MEDIATED; mode++) {
 		ret = laccel_open_mode(NULL, mode, &dev);
 		EXPECT_EQ(info.modes >> mode & 1 ? 0 : -EOPNOTSUPP, ret);
@@ -711,21 +743,24 @@ TEST_F(library, own_poll)
 	laccel_prep_nop(laccel_get_sqe(self->q));
 	laccel_arm(self->q);
 	laccel_submit(self->q);
+
 	ASSERT_TRUE(is_readable(laccel_queue_fd(self->q)));
 	EXPECT_TRUE(laccel_reap(self->q, &cqe));
 }
 
-/* What the inline functions call where there is no doorbell; elsewhere nothing comes of it. */
+/* Call the functions behind the inline ones; they have no effect with a doorbell. */
 TEST_F(library, kicks)
 {
 	struct laccel_cqe cqe;
 
 	laccel_prep_nop(laccel_get_sqe(self->q));
 	laccel_submit(self->q);
+
 	errno = 77;
 	laccel_kick_arm(self->q);
 	laccel_kick(self->q);
 	EXPECT_EQ(77, errno);
+
 	EXPECT_EQ(0, laccel_wait(self->q, -1));
 	EXPECT_TRUE(laccel_reap(self->q, &cqe));
 }
@@ -738,6 +773,7 @@ TEST_F(library, memory)
 
 	ASSERT_GE(id, 0);
 	EXPECT_EQ(0, laccel_prefetch(self->dev, p, 2 * PAGE, LACCEL_MEM_WRITE));
+
 	p[9] = 9;
 	laccel_prep_copy(laccel_get_sqe(self->q), p + PAGE, p, 64);
 	laccel_submit(self->q);
@@ -745,6 +781,7 @@ TEST_F(library, memory)
 	ASSERT_TRUE(laccel_reap(self->q, &cqe));
 	EXPECT_STREQ("done", laccel_status_str(cqe.status));
 	EXPECT_EQ(9, p[PAGE + 9]);
+
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, id));
 	EXPECT_EQ(-ENOENT, laccel_mem_unregister(self->dev, id));
 	EXPECT_NE(NULL, strstr(laccel_last_error(), "is not a registration"));
@@ -786,7 +823,7 @@ TEST_F(library, other_helpers)
 	EXPECT_TRUE(stays(digest + 32));
 }
 
-/* The other ways to prepare a command, whose inline functions no helper calls for us. */
+/* Prepare commands with the inline functions that no helper calls. */
 TEST_F(library, prepared_commands)
 {
 	uint8_t *p = pages(1);

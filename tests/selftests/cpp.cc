@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The library from C++: its header compiles there, inline functions and all.
+// The library from C++: its header compiles there, with all inline functions.
 #include <liblite-accel.h>
 
 #include <cstdio>
@@ -40,15 +40,19 @@ static bool fast_path(laccel_device *dev)
 	if (laccel_queue_create(dev, 4, 4, &q) ||
 	    laccel_mem_register(dev, data.data(), data.size(), LACCEL_MEM_WRITE) < 0)
 		return false;
+
 	sqe = laccel_get_sqe(q);
 	laccel_prep_fill(sqe, data.data(), 0, 512);
+
 	sqe = laccel_get_sqe(q);
 	laccel_prep_dualcast(sqe, to, data.data(), 512);
 	sqe->flags |= LACCEL_SQE_LINK;
+
 	laccel_submit(q);
 	for (int i = 0; i < 2; i++)
 		if (laccel_wait(q, -1) || !laccel_reap(q, &cqe) || cqe.status != LACCEL_OK)
 			return false;
+
 	return data[1024] == 0 && data[2048 + 511] == 0 && data[2048 + 512] == 'y' &&
 	       !laccel_queue_destroy(q);
 }
@@ -66,6 +70,7 @@ int main()
 		result(3, true, "fast path # SKIP the device has no DUALCAST");
 	else
 		result(3, dev && fast_path(dev), "fast path");
+
 	laccel_close(dev);
 	return failures != 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What an administrator can see: fdinfo of an open device, and tracepoints. */
+/* Diagnostics for administrators: fdinfo of an open device, and tracepoints. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ FIXTURE_TEARDOWN(diagnostics)
 	close(self->fd);
 }
 
-/* Where fdinfo's line of that name has this value. */
+/* Return whether the line @name of fdinfo has this value. */
 static bool shows(int fd, const char *name, const char *value)
 {
 	char path[64], line[128], found[128] = "no line", expected[128];
@@ -38,12 +38,15 @@ static bool shows(int fd, const char *name, const char *value)
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	snprintf(expected, sizeof(expected), "%s:\t%s\n", name, value);
+
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file))
 		if (!strncmp(line, expected, strlen(name) + 1))
 			strcpy(found, line);
+
 	if (file)
 		fclose(file);
+
 	if (strcmp(found, expected))
 		printf("# expected %s# found %s\n", expected, found);
 	return !strcmp(found, expected);
@@ -66,19 +69,23 @@ TEST_F(diagnostics, fdinfo)
 	EXPECT_TRUE(shows(self->fd, "laccel-device", strrchr(accel_path(), '/') + 1));
 	ASSERT_EQ(0, accel_info(self->fd, &info));
 	EXPECT_TRUE(shows(self->fd, "laccel-mode", names[info.mode]));
+
 	EXPECT_TRUE(shows_use(self->fd, "0", "0", "0 kB"));
+
 	ASSERT_EQ(0, accel_create(self->fd, 8, 8, -1, &queue));
 	ASSERT_EQ(0, accel_register(self->fd, p, 3 * PAGE, 0, &id[0]));
 	ASSERT_EQ(0, accel_register(self->fd, p + 4 * PAGE, PAGE, LACCEL_MEM_WRITE, &id[1]));
 	EXPECT_TRUE(shows_use(self->fd, "1", "2", "16 kB"));
+
 	ASSERT_EQ(0, accel_destroy(self->fd, id[0]));
 	EXPECT_TRUE(shows_use(self->fd, "1", "1", "4 kB"));
+
 	ASSERT_EQ(0, accel_destroy(self->fd, id[1]));
 	ASSERT_EQ(0, accel_destroy(self->fd, queue.id));
 	EXPECT_TRUE(shows_use(self->fd, "0", "0", "0 kB"));
 }
 
-/* Each open file shows its own. */
+/* Each open file shows its own resources. */
 TEST_F(diagnostics, fdinfo_of_two)
 {
 	uint8_t *p = accel_pages(PAGE);
@@ -87,12 +94,14 @@ TEST_F(diagnostics, fdinfo_of_two)
 
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, accel_register(other, p, PAGE, 0, &id));
+
 	EXPECT_TRUE(shows_use(other, "0", "1", "4 kB"));
 	EXPECT_TRUE(shows_use(self->fd, "0", "0", "0 kB"));
+
 	close(other);
 }
 
-/* From the trace, the line of an event with these words. */
+/* Return whether the trace has a line of @event with @words. */
 static bool traced(const char *event, const char *words)
 {
 	FILE *file = fopen(TRACING "trace", "re");
@@ -101,6 +110,7 @@ static bool traced(const char *event, const char *words)
 
 	while (file && fgets(line, sizeof(line), file))
 		found |= strstr(line, event) && strstr(line, words);
+
 	if (file)
 		fclose(file);
 	return found;
@@ -108,9 +118,15 @@ static bool traced(const char *event, const char *words)
 
 static int start_tracing(void)
 {
+	int ret;
+
 	if (access(TRACING "trace", F_OK) && mount("tracefs", TRACING, "tracefs", 0, NULL))
 		return -errno;
-	return vm_write(TRACING "trace", "\n") ?: vm_write(EVENTS "enable", "1");
+
+	ret = vm_write(TRACING "trace", "\n");
+	if (!ret)
+		ret = vm_write(EVENTS "enable", "1");
+	return ret;
 }
 
 static void use_queue_and_memory(int fd, uint8_t *p)
@@ -122,7 +138,9 @@ static void use_queue_and_memory(int fd, uint8_t *p)
 
 	accel_register(fd, p, 2 * PAGE, 0, &id);
 	accel_queue_init(&q, fd, 4);
+
 	accel_run(&q, &sqe, &cqe);
+
 	accel_queue_exit(&q);
 	accel_destroy(fd, id);
 }
@@ -134,12 +152,16 @@ TEST_F(diagnostics, tracepoints)
 
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, start_tracing());
+
 	snprintf(range, sizeof(range), "%#lx-%#lx", (long)p, (long)p + 2 * PAGE - 1);
 	snprintf(fault, sizeof(fault), "addr=%#lx", (long)p);
+
 	EXPECT_FALSE(traced("laccel_register", range));
 	use_queue_and_memory(self->fd, p);
 	ASSERT_EQ(0, vm_write(EVENTS "enable", "0"));
+
 	EXPECT_TRUE(traced("laccel_ioctl", "cmd=5 ret=0"));
 	EXPECT_TRUE(traced("laccel_register", range));
 	EXPECT_TRUE(traced("laccel_queue", "state=1"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Doorbells: values that make no sense (R8, B30), the blame for them, and who is
- * left alone.
+ * Doorbells: invalid values (R8, B30), the errors they cause, and the queues they do not
+ * affect.
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,7 +15,7 @@
 #include "accel.h"
 #include "kselftest_harness.h"
 
-#define RUN	5u	/* commands that ran before the mistake */
+#define RUN	5u	/* commands that ran before the invalid value */
 #define SQ	16u
 #define CQ	8u
 
@@ -30,7 +30,7 @@ FIXTURE(mistake) {
 	int fd;
 	int other_fd;
 	int event;
-	struct accel_queue q;		/* makes the mistake */
+	struct accel_queue q;		/* gets the invalid value */
 	struct accel_queue same_file;	/* neighbours */
 	struct accel_queue other_file;
 };
@@ -90,10 +90,12 @@ FIXTURE_SETUP(mistake)
 	self->event = eventfd(0, EFD_NONBLOCK);
 	ASSERT_GE(self->fd, 0);
 	ASSERT_GE(self->other_fd, 0);
+
 	self->q = (struct accel_queue){ .fd = self->fd };
 	ASSERT_EQ(0, accel_queue_create(&self->q, SQ, CQ, self->event));
 	ASSERT_EQ(0, accel_queue_init(&self->same_file, self->fd, SQ));
 	ASSERT_EQ(0, accel_queue_init(&self->other_file, self->other_fd, SQ));
+
 	for (uint32_t i = 0; i < RUN; i++)
 		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(i)));
 	accel_ring(&self->q);
@@ -117,6 +119,7 @@ static void store(const struct accel_queue *q, uint32_t offset, uint32_t bytes, 
 		accel_kick(q, offset, value);
 		return;
 	}
+
 	switch (bytes) {
 	case 1:
 		*(volatile uint8_t *)p = value;
@@ -140,10 +143,13 @@ TEST_F(mistake, fails_this_queue_alone)
 
 	if (variant->error == LACCEL_ERROR_ACCESS && accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "%s", accel_lacks(ACCEL_DOORBELL));
+
 	store(&self->q, variant->offset, variant->bytes, variant->value);
 	ASSERT_TRUE(accel_signalled(self->event));
+
 	EXPECT_EQ(LACCEL_STATE_FAILED, accel_state(&self->q));
 	EXPECT_TRUE(has_error(self->fd));
+
 	ASSERT_EQ(0, accel_status(&self->q, &status));
 	EXPECT_EQ(LACCEL_STATE_FAILED, status.state);
 	EXPECT_EQ(variant->error, status.error);
@@ -152,11 +158,13 @@ TEST_F(mistake, fails_this_queue_alone)
 	EXPECT_EQ(variant->value, status.value);
 	if (variant->error == LACCEL_ERROR_SQ_TAIL)
 		EXPECT_EQ(RUN, status.entry);
+
 	/* A failed queue takes no more commands ... */
 	accel_push(&self->q, &(struct laccel_sqe){ .user_data = 99 });
 	accel_ring(&self->q);
 	usleep(5000);
 	EXPECT_FALSE(accel_poll(&self->q, &cqe));
+
 	/* ... the others do. */
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->same_file, accel_nop(0)));
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->other_file, accel_nop(0)));
@@ -183,40 +191,46 @@ FIXTURE_TEARDOWN(doorbell)
 TEST_F(doorbell, reads_are_zero)
 {
 	NEEDS(ACCEL_DOORBELL);
+
 	accel_command(&self->q, accel_nop(0));
 	accel_arm(&self->q, 1);
+
 	EXPECT_EQ(0, __atomic_load_n(&self->q.doorbell->ring, __ATOMIC_RELAXED));
 	EXPECT_EQ(0, __atomic_load_n(&self->q.doorbell->arm, __ATOMIC_RELAXED));
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 }
 
-/* The same value again is no mistake: it is what an idle program might store. */
+/* The same value again is no error: an idle program may store it. */
 TEST_F(doorbell, nothing_new)
 {
 	for (int i = 0; i < 100; i++)
 		accel_ring(&self->q);
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+
 	for (int i = 0; i < 100; i++)
 		accel_ring(&self->q);
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 }
 
-/* A failed queue makes room, and the file's error ends with it. */
+/* Destroying a failed queue frees its resources, and clears the file's error. */
 TEST_F(doorbell, error_ends_with_the_queue)
 {
 	struct accel_queue bad;
 
 	ASSERT_EQ(0, accel_queue_init(&bad, self->fd, 4));
+
 	accel_store(&bad, 77, 0);
 	while (accel_state(&bad) == LACCEL_STATE_RUNNING)
 		usleep(100);
 	EXPECT_TRUE(has_error(self->fd));
+
 	EXPECT_EQ(0, accel_queue_exit(&bad));
 	EXPECT_FALSE(has_error(self->fd));
+
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 }
 
-/* Signalling the eventfd takes its time from here on. */
+/* Watch the eventfd by many epolls, so that signalling it takes time from now on. */
 static bool watch_by_many(int event)
 {
 	struct epoll_event in = { .events = EPOLLIN };
@@ -224,6 +238,7 @@ static bool watch_by_many(int event)
 	for (int i = 0; i < 64; i++)
 		if (epoll_ctl(epoll_create1(EPOLL_CLOEXEC), EPOLL_CTL_ADD, event, &in))
 			return false;
+
 	return true;
 }
 
@@ -236,7 +251,7 @@ static bool stay_on_cpu(int cpu)
 	return !sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
-/* Whoever sees a queue failed sees that the file has an error, whichever CPU tells it. */
+/* A queue is seen as failed only when the file has an error, whichever CPU reports it. */
 TEST_F_TIMEOUT(doorbell, error_is_there_with_the_state, 120)
 {
 	int event = eventfd(0, EFD_NONBLOCK);
@@ -247,10 +262,12 @@ TEST_F_TIMEOUT(doorbell, error_is_there_with_the_state, 120)
 
 		ASSERT_TRUE(stay_on_cpu(i % sysconf(_SC_NPROCESSORS_ONLN)));
 		ASSERT_EQ(0, accel_queue_create(&bad, 4, 4, event));
+
 		accel_store(&bad, 77, 0);
 		while (accel_state(&bad) == LACCEL_STATE_RUNNING)
 			;
 		ASSERT_TRUE(has_error(self->fd));
+
 		ASSERT_EQ(0, accel_queue_exit(&bad));
 		ASSERT_FALSE(has_error(self->fd));
 	}
@@ -266,19 +283,23 @@ static void *ring_wildly(void *arg)
 	return NULL;
 }
 
-/* R8: a doorbell storm from threads of one queue delays the others, no more. */
+/* R8: a doorbell storm from threads of one queue only delays the other queues. */
 TEST_F(doorbell, storm)
 {
 	struct accel_queue loud;
 	pthread_t threads[4];
 
 	ASSERT_EQ(0, accel_queue_init(&loud, self->fd, 4));
+
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, ring_wildly, &loud));
+
 	for (int i = 0; i < 200; i++)
 		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(i)));
+
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
+
 	EXPECT_EQ(LACCEL_OK, accel_command(&loud, accel_nop(0)));
 	EXPECT_EQ(0, accel_queue_exit(&loud));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * QEMU's edu by drivers/devices/edu.c: what the device can do is right, and what it
- * cannot is not announced.  It needs 0.2 s of virtual time for 4 KiB; run it under
- * icount, which skips them.
+ * QEMU's edu with drivers/devices/edu.c: its commands give correct results, and it announces no
+ * others.  It needs 0.2 s of virtual time for 4 KiB; run it under icount, which skips that
+ * time.
  */
 #include <errno.h>
 #include <string.h>
@@ -30,11 +30,14 @@ FIXTURE_SETUP(edu)
 	accel_sysfs(path, sizeof(path), "device/driver");
 	if (readlink(path, driver, sizeof(driver) - 1) < 0 || !strstr(driver, "lite_accel_edu"))
 		SKIP(return, "the device is not an edu");
+
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
+
 	self->memory = accel_pages(LENGTH);
 	self->model = accel_pages(LENGTH);
+
 	host_randomize(self->memory, LENGTH);
 	memcpy(self->model, self->memory, LENGTH);
 }
@@ -60,15 +63,17 @@ TEST_F_TIMEOUT(edu, copy, 120)
 	EXPECT_TRUE(moves(self, 4 * PAGE, 4 * PAGE + 100, 3 * PAGE));
 	EXPECT_TRUE(moves(self, 4 * PAGE + 100, 4 * PAGE, 3 * PAGE));
 	EXPECT_TRUE(moves(self, 7, 8, 1));
+
 	for (int i = 0; i < 10; i++)
 		EXPECT_TRUE(moves(self, host_below(LENGTH / 2), host_below(LENGTH / 2),
 				  host_below(LENGTH / 2)));
 }
 
-/* Registered memory is taken as it is pinned. */
+/* Registered memory is used as it is pinned. */
 TEST_F_TIMEOUT(edu, copy_registered, 120)
 {
 	ASSERT_EQ(0, accel_register(self->fd, self->memory, LENGTH, LACCEL_MEM_WRITE, NULL));
+
 	for (int i = 0; i < 5; i++)
 		EXPECT_TRUE(moves(self, host_below(LENGTH / 2), host_below(LENGTH / 2),
 				  host_below(LENGTH / 2)));
@@ -80,10 +85,13 @@ TEST_F(edu, copy_of_what_is_not_there)
 	struct laccel_cqe cqe;
 
 	ASSERT_EQ(0, munmap(self->memory + 8 * PAGE, PAGE));
+
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(2 * PAGE, cqe.result);
 	EXPECT_EQ(accel_va(self->memory + 8 * PAGE), cqe.fault_addr);
+
 	EXPECT_EQ(0, memcmp(self->memory, self->model + 6 * PAGE, 2 * PAGE));
 	EXPECT_EQ(0, memcmp(self->memory + 2 * PAGE, self->model + 2 * PAGE, 4 * PAGE));
 }
@@ -93,7 +101,7 @@ static struct laccel_sqe factorial(uint64_t n)
 	return (struct laccel_sqe){ .opcode = FACTORIAL, .arg0 = n };
 }
 
-/* The vendor's first command. */
+/* Test the first vendor command. */
 TEST_F(edu, factorial)
 {
 	struct laccel_sqe sqe;
@@ -107,11 +115,14 @@ TEST_F(edu, factorial)
 		EXPECT_EQ(LACCEL_OK, cqe.status);
 		EXPECT_EQ(product, cqe.result);
 	}
+
 	EXPECT_EQ(LACCEL_BAD_FIELD, accel_command(&self->q, factorial(13)));
 	EXPECT_EQ(LACCEL_BAD_FIELD, accel_command(&self->q, factorial(~0ull)));
+
 	sqe = factorial(3);
 	sqe.length = 1;
 	EXPECT_EQ(LACCEL_BAD_FIELD, accel_command(&self->q, sqe));
+
 	sqe = factorial(3);
 	sqe.src = accel_va(self->memory);
 	EXPECT_EQ(LACCEL_BAD_FIELD, accel_command(&self->q, sqe));
@@ -124,17 +135,20 @@ TEST_F(edu, what_it_cannot)
 	ASSERT_EQ(0, accel_info(self->fd, &info));
 	EXPECT_EQ(1ull << LACCEL_OP_NOP | 1ull << LACCEL_OP_COPY | 1ull << FACTORIAL,
 		  info.commands);
+
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	EXPECT_EQ(LACCEL_BAD_OPCODE, accel_command(&self->q, accel_fill(self->memory, 0, 8)));
 	EXPECT_EQ(LACCEL_BAD_OPCODE, accel_command(&self->q, accel_crc32c(self->memory, 8, 0)));
+
 	for (int opcode = LACCEL_OP_DUALCAST + 1; opcode < 256; opcode++)
 		if (opcode != FACTORIAL)
 			EXPECT_EQ(LACCEL_BAD_OPCODE,
 				  accel_command(&self->q, (struct laccel_sqe){ .opcode = opcode }));
+
 	EXPECT_EQ(0, memcmp(self->memory, self->model, LENGTH));
 }
 
-/* Beside it there is QEMU's pci-testdev, which is nobody's. */
+/* QEMU's pci-testdev beside the edu stays without a driver. */
 TEST_F(edu, pci_testdev_is_left_alone)
 {
 	char path[] = "/sys/bus/pci/devices/0000:02:00.0/device", id[16] = "";
@@ -143,6 +157,7 @@ TEST_F(edu, pci_testdev_is_left_alone)
 	if (!file || !fgets(id, sizeof(id), file) || strcmp(id, "0x0005\n"))
 		SKIP(return, "no pci-testdev in the second slot");
 	fclose(file);
+
 	strcpy(strrchr(path, '/'), "/driver");
 	EXPECT_EQ(-1, access(path, F_OK));
 	EXPECT_EQ(ENOENT, errno);

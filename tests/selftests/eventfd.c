@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Eventfds and interrupts: who is woken when, that no wake-up is lost, and signals to
- * eventfds and of queues that go meanwhile (B39).
+ * Eventfds and interrupts: when they are signalled, that no wake-up is lost, and signals to
+ * eventfds and of queues that go away meanwhile (B39).
  */
 #include <pthread.h>
 #include <sys/epoll.h>
@@ -11,9 +11,9 @@
 #include "kselftest_harness.h"
 #include "vm.h"
 
-#define MODERATION_NS	20000	/* of our device's driver */
+#define MODERATION_NS	20000	/* of the driver of our device */
 #define ARMS	500
-#define EPOLLS	300	/* each watches so many copies of an eventfd's descriptor */
+#define EPOLLS	300	/* also the number of copies of the descriptor that each watches */
 #define COMMANDS	300u
 
 FIXTURE(eventfd) {
@@ -26,6 +26,7 @@ FIXTURE_SETUP(eventfd)
 {
 	self->fd = accel_open();
 	self->event = eventfd(0, EFD_NONBLOCK);
+
 	self->q = (struct accel_queue){ .fd = self->fd };
 	ASSERT_EQ(0, accel_queue_create(&self->q, 16, 8, self->event));
 }
@@ -45,7 +46,7 @@ TEST_F(eventfd, no_signal_unless_armed)
 	EXPECT_FALSE(accel_readable(self->event));
 }
 
-/* The interrupt is for a completion that is newer than the position. */
+/* The interrupt is for a completion newer than the armed position. */
 TEST_F(eventfd, armed_before_completion)
 {
 	uint64_t interrupts = accel_counter("interrupts");
@@ -53,43 +54,56 @@ TEST_F(eventfd, armed_before_completion)
 	accel_arm(&self->q, 0);
 	usleep(20000);
 	EXPECT_FALSE(accel_readable(self->event));
+
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	EXPECT_TRUE(accel_signalled(self->event));
 	if (!accel_lacks(ACCEL_MODEL))
 		EXPECT_EQ(interrupts + 1, accel_counter("interrupts"));
 }
 
-/* How many interrupts ARMS cause that fire at once; in their time @most are allowed. */
+/* Count the interrupts of ARMS arms that fire at once; moderation allows @most in that time. */
 static uint64_t arm_without_end(struct accel_queue *q, uint64_t *most)
 {
 	uint64_t interrupts = accel_counter("interrupts"), begin = accel_ms();
 
 	for (int i = 0; i < ARMS; i++)
 		accel_arm(q, 0);
+
 	interrupts = accel_counter("interrupts") - interrupts;
 	*most = (accel_ms() - begin + 1) * 1000000 / MODERATION_NS + 1;
+
 	return interrupts;
 }
 
-/* F9: interrupts, which are on others' time, keep a distance; the last one comes. */
+/*
+ * F9: interrupts, which take time from others, keep a minimum distance; the last one is
+ * delivered.
+ */
 TEST_F(eventfd, arms_without_end)
 {
 	uint64_t interrupts, most;
 
 	NEEDS(ACCEL_MODEL);
+
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
-	/* Arms that a slow host has kept further apart than interrupts have to be say nothing. */
+
+	/*
+	 * Repeat if a slow host has kept the arms further apart than that distance: this proves
+	 * nothing.
+	 */
 	do {
 		interrupts = arm_without_end(&self->q, &most);
 		EXPECT_GE(most, interrupts);
 	} while (most >= ARMS);
+
 	accel_signalled(self->event);
 	accel_arm(&self->q, 0);
 	EXPECT_TRUE(accel_signalled(self->event));
 
-	/* The switch is root's. */
+	/* The switch needs root. */
 	if (geteuid())
 		return;
+
 	ASSERT_EQ(0, vm_switch("ignore-moderation", true));
 	EXPECT_EQ(ARMS, arm_without_end(&self->q, &most));
 	ASSERT_EQ(0, vm_switch("ignore-moderation", false));
@@ -102,6 +116,7 @@ static bool watch(int event)
 
 	for (int i = 0; i < EPOLLS; i++)
 		epolls[i] = epoll_create1(EPOLL_CLOEXEC);
+
 	for (int copies = 0; copies < EPOLLS; copies++) {
 		int copy = dup(event);
 
@@ -109,6 +124,7 @@ static bool watch(int event)
 			if (epoll_ctl(epolls[i], EPOLL_CTL_ADD, copy, &in))
 				return false;
 	}
+
 	return true;
 }
 
@@ -117,7 +133,7 @@ struct signaller {
 	bool end;
 };
 
-/* Whatever is armed for an old position is signalled at once. */
+/* Arm for an old position, which signals at once, in a loop. */
 static void *signal_on(void *arg)
 {
 	struct signaller *s = arg;
@@ -128,8 +144,8 @@ static void *signal_on(void *arg)
 }
 
 /*
- * F9: each signal has 90,000 waiters; while they are woken the core executes others' commands.
- * What interrupts may signal is a test in tests/kunit.
+ * F9: each signal wakes 90,000 waiters; meanwhile the core executes commands of others.  A test
+ * in tests/kunit covers what interrupts may signal.
  */
 TEST_F_TIMEOUT(eventfd, waiters_hold_up_nobody, 120)
 {
@@ -140,34 +156,45 @@ TEST_F_TIMEOUT(eventfd, waiters_hold_up_nobody, 120)
 
 	if (!accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "the device has doorbell pages");
+
 	ASSERT_EQ(0, accel_queue_create(&other, 16, 16, -1));
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+
 	ASSERT_TRUE(watch(self->event));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, signal_on, &s));
 	ASSERT_TRUE(accel_signalled(self->event));
+
 	for (unsigned int i = 0; i < COMMANDS; i++)
 		ASSERT_EQ(LACCEL_OK, accel_command(&other, accel_nop(0)));
+
 	__atomic_store_n(&s.end, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
+
 	if (read(self->event, &signals, sizeof(signals)) < 0)
 		signals = 0;
 	EXPECT_GE(COMMANDS / 5, signals);
 }
 
-/* An interrupt that was put off is not that of an arm that came after. */
+/* A deferred interrupt does not count for a later arm. */
 TEST_F(eventfd, armed_while_put_off)
 {
 	uint64_t interrupts = accel_counter("interrupts");
 
 	NEEDS(ACCEL_MODEL);
+
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
+
 	for (int i = 0; i < 100; i++) {
-		/* Now the first is not too early; the second is, unless the host is slow. */
+		/*
+		 * Wait so that the first arm is not too early; the second is, unless the host
+		 * is slow.
+		 */
 		usleep(MODERATION_NS / 1000);
 		accel_arm(&self->q, self->q.head - 1);
 		accel_arm(&self->q, self->q.head - 1);
 		accel_arm(&self->q, self->q.head);
 		ASSERT_TRUE(accel_until(accel_counter("interrupts") == interrupts + 2));
+
 		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(i)));
 		ASSERT_TRUE(accel_until(accel_counter("interrupts") == interrupts + 3));
 		interrupts += 3;
@@ -179,6 +206,7 @@ TEST_F(eventfd, armed_after_completion)
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	accel_arm(&self->q, 0);
 	EXPECT_TRUE(accel_signalled(self->event));
+
 	accel_arm(&self->q, 1);
 	usleep(20000);
 	EXPECT_FALSE(accel_readable(self->event));
@@ -187,6 +215,7 @@ TEST_F(eventfd, armed_after_completion)
 TEST_F(eventfd, armed_for_once)
 {
 	accel_arm(&self->q, 0);
+
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 	ASSERT_TRUE(accel_signalled(self->event));
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
@@ -194,7 +223,7 @@ TEST_F(eventfd, armed_for_once)
 	EXPECT_FALSE(accel_readable(self->event));
 }
 
-/* Sleep, wake, sleep: no wake-up is ever lost. */
+/* Sleep and wake again and again: no wake-up is lost. */
 TEST_F(eventfd, thousand_sleeps)
 {
 	struct laccel_cqe cqe;
@@ -203,13 +232,14 @@ TEST_F(eventfd, thousand_sleeps)
 		accel_push(&self->q, &(struct laccel_sqe){ .user_data = i });
 		accel_ring(&self->q);
 		accel_arm(&self->q, self->q.head);
+
 		ASSERT_TRUE(accel_signalled(self->event));
 		ASSERT_TRUE(accel_poll(&self->q, &cqe));
 		ASSERT_EQ(i, cqe.user_data);
 	}
 }
 
-/* B39: the eventfd's descriptor goes first, interrupts keep coming. */
+/* B39: the eventfd's descriptor is closed first, and interrupts keep coming. */
 TEST_F(eventfd, closed)
 {
 	close(self->event);
@@ -220,16 +250,18 @@ TEST_F(eventfd, closed)
 	}
 }
 
-/* B39: queues with an armed completion come and go while they are signalled. */
+/* B39: queues with an armed completion are destroyed while they are signalled. */
 TEST_F(eventfd, of_destroyed_queue)
 {
 	for (int i = 0; i < 200; i++) {
 		struct accel_queue q = { .fd = self->fd };
 
 		ASSERT_EQ(0, accel_queue_create(&q, 4, 4, self->event));
+
 		accel_push(&q, &(struct laccel_sqe){ 0 });
 		accel_arm(&q, 0);
 		accel_ring(&q);
+
 		ASSERT_EQ(0, accel_queue_exit(&q));
 	}
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whatever a call allocates, or copies from and to the program, fails once, one
- * place after the other until there is none left.  The call then says what is
- * allowed to it, has changed nothing, and works when it is made again (R1, R2).
+ * Every allocation of a call, and every copy from and to the program, fails once, one place
+ * after the other until there is none left.  The call then returns an allowed error, has
+ * changed nothing, and works when it is made again (R1, R2).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +14,10 @@
 #include "inject.h"
 #include "kselftest_harness.h"
 
-#define CAP	600		/* places of one call */
+#define CAP	600		/* limit of places in one call */
 
 /*
- * The calls.  A second one, after a failure, finds the file as the first did.
+ * The calls.  A second call, after a failure, finds the file in the state of the first.
  */
 static int call_open(struct file_state *s)
 {
@@ -97,7 +97,7 @@ static int call_destroy_memory(struct file_state *s)
 	return ret;
 }
 
-/* What has been rung is rung again. */
+/* Ring with the positions of the last ring again. */
 static int call_kick(struct file_state *s)
 {
 	return accel_kick(&s->q, offsetof(struct laccel_doorbell, ring),
@@ -121,7 +121,7 @@ static int call_fdinfo(struct file_state *s)
 	return pread(s->fdinfo, text, sizeof(text), 0) < 0 ? -errno : 0;
 }
 
-/* A page of registered memory goes, and its chunk is dropped. */
+/* Unmap a page of registered memory, which drops its chunk. */
 static int call_munmap(struct file_state *s)
 {
 	if (munmap(s->memory + s->pages / 2 * PAGE, PAGE))
@@ -141,7 +141,7 @@ static int call_close(struct file_state *s)
 }
 
 /*
- * What is there before.
+ * The state before the call.
  */
 static bool with_nothing(struct file_state *s)
 {
@@ -159,6 +159,7 @@ static bool with_file(struct file_state *s)
 
 	if (call_open(s) || accel_bind(s->fd) < 0)
 		return false;
+
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", s->fd);
 	s->fdinfo = open(path, O_RDONLY | O_CLOEXEC);
 	return s->fdinfo >= 0;
@@ -199,10 +200,10 @@ static bool with_hole(struct file_state *s)
 /* Errors that are allowed when something fails. */
 #define NOMEM	(1u << 0)
 #define FAULT	(1u << 1)
-/* The call answers, from outside file.c, where the compiler may hide it. */
+/* The call writes its result outside file.c, where the compiler may hide that place. */
 #define ANSWER	(1u << 2)
 
-/* Memory, from a start of a chunk. */
+/* Memory, relative to the start of a chunk. */
 struct layout {
 	int first;
 	int pages;
@@ -223,10 +224,10 @@ FIXTURE(call) {
 FIXTURE_VARIANT(call) {
 	bool (*prepare)(struct file_state *s);
 	int (*call)(struct file_state *s);
-	int ret;			/* when nothing fails */
+	int ret;			/* result when nothing fails */
 	unsigned int errors;
 	const struct layout *memory;
-	bool has_modes;			/* it is not in all modes what it is in PINNED */
+	bool has_modes;			/* the call differs between modes */
 };
 
 #define CALL(name, ...)	FIXTURE_VARIANT_ADD(call, name) { __VA_ARGS__ }
@@ -244,7 +245,7 @@ CALL(register_to_write, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &fe
 CALL(register_chunks, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &chunks);
 CALL(register_fresh, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &fresh);
 CALL(register_huge, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &huge);
-/* B20: what has been pinned before the end is found missing is given back. */
+/* B20: pages pinned before the end is found missing are released. */
 CALL(register_hole_at_the_end, with_hole, call_register, -EFAULT, NOMEM | FAULT, &fresh);
 CALL(register_overlap, with_memory, call_overlap, -EEXIST, NOMEM | FAULT | ANSWER, &few);
 CALL(prefetch, with_file, call_prefetch, 0, NOMEM | FAULT, &fresh, true);
@@ -253,7 +254,7 @@ CALL(destroy_memory, with_memory, call_destroy_memory, 0, FAULT, &few);
 CALL(mmap, with_queue, call_mmap, 0, NOMEM, &none);
 CALL(fdinfo, with_both, call_fdinfo, 0, NOMEM | FAULT, &few);
 CALL(munmap_registered, with_memory, call_munmap, 0, NOMEM, &few, true);
-/* There is no such place in it. */
+/* close() has no place that can fail. */
 CALL(close, with_both, call_close, 0, 0, &few, true);
 
 static bool make_memory(struct file_state *s, const struct layout *layout)
@@ -263,14 +264,18 @@ static bool make_memory(struct file_state *s, const struct layout *layout)
 	s->area = mmap(NULL, 5 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (s->area == MAP_FAILED)
 		return false;
+
 	madvise(s->area, 5 * HUGE, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+
 	s->memory = (uint8_t *)((accel_va(s->area) + 2 * HUGE - 1) & -HUGE) +
 		    layout->first * (long)PAGE;
 	s->pages = layout->pages;
 	s->flags = layout->flags;
 	s->hole = NO_HOLE;
+
 	if (layout->kind != UNTOUCHED)
 		memset(s->memory, 1, s->pages * PAGE);
+
 	return true;
 }
 
@@ -297,7 +302,10 @@ static bool is_allowed(const FIXTURE_VARIANT(call) *variant, int ret)
 	       (ret == -EFAULT && variant->errors & FAULT);
 }
 
-/* The call with a failure at the nth place; what is wrong, or NULL. */
+/*
+ * Make the call with a failure at the nth place; return a description of the first error, or
+ * NULL.
+ */
 static const char *run(struct file_state *s, const FIXTURE_VARIANT(call) *variant, int nth,
 		       bool *fired)
 {
@@ -306,6 +314,7 @@ static const char *run(struct file_state *s, const FIXTURE_VARIANT(call) *varian
 	int ret;
 
 	read_usage(&before);
+
 	inject_nth(nth);
 	ret = variant->call(s);
 	*fired = inject_end();
@@ -315,12 +324,14 @@ static const char *run(struct file_state *s, const FIXTURE_VARIANT(call) *varian
 			return strerrorname_np(-ret) ?: "the result";
 		if (!usage_becomes(&before))
 			return "something is left behind";
+
 		wrong = wrong_with(s);
 		if (wrong)
 			return wrong;
 		if (variant->call(s) != variant->ret)
 			return "the call made again";
 	}
+
 	return wrong_with(s);
 }
 
@@ -332,6 +343,7 @@ FIXTURE_SETUP(call)
 		SKIP(return, "the device has doorbell pages");
 	if (!variant->has_modes && accel_lacks(ACCEL_CONFINED))
 		SKIP(return, "as in PINNED mode");
+
 	ASSERT_EQ(0, inject_init());
 }
 
@@ -340,8 +352,8 @@ FIXTURE_TEARDOWN(call)
 }
 
 /*
- * The last place of most, which the sweep may miss: how many places there are before
- * it differs from time to time.
+ * Fail the place that writes the result, the last one of most calls.  The sweep may miss it:
+ * the number of places before it varies from time to time.
  */
 static const char *fail_to_answer(struct file_state *s, const FIXTURE_VARIANT(call) *variant)
 {
@@ -350,10 +362,14 @@ static const char *fail_to_answer(struct file_state *s, const FIXTURE_VARIANT(ca
 
 	if (!begin(s, variant) || inject_within("laccel_respond"))
 		return "the setup";
+
 	wrong = run(s, variant, 1, &fired);
 	inject_init();
 	end(s);
-	return wrong ?: fired ? NULL : "no such place";
+	if (!wrong && !fired)
+		wrong = "no such place";
+
+	return wrong;
 }
 
 TEST_F_TIMEOUT(call, fails_at_every_place, 1200)
@@ -373,7 +389,7 @@ TEST_F_TIMEOUT(call, fails_at_every_place, 1200)
 			TH_LOG("failure %d: %s", n, wrong);
 		}
 		ASSERT_TRUE(usage_becomes(&idle)) {
-			TH_LOG("failure %d: something is left behind by the file", n);
+			TH_LOG("failure %d: closing the file leaves something behind", n);
 		}
 	}
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sweeps as in fail_nth.c over what no call of a program does: the driver comes to
- * the device and leaves it, and workers pin pages (R1, B2).
+ * Sweeps like those of fail_nth.c, over work outside the calls of a program: the driver binds
+ * to the device and unbinds from it, and workers pin pages (R1, B2).
  */
 #include <errno.h>
 #include <glob.h>
@@ -14,7 +14,7 @@
 #include "region.h"
 #include "vm.h"
 
-#define CAP	600		/* places of one write to sysfs */
+#define CAP	600		/* limit of places in one write to sysfs */
 
 FIXTURE(driver) {
 	char bdf[VM_BDF];
@@ -24,9 +24,11 @@ FIXTURE_SETUP(driver)
 {
 	if (inject_missing())
 		SKIP(return, "%s", inject_missing());
-	/* No file is bound meanwhile, in whatever mode. */
+
+	/* No file is bound meanwhile, so MIRROR and SVA behave like PINNED. */
 	if (accel_lacks(ACCEL_PINS) && !accel_lacks(ACCEL_MMU))
 		SKIP(return, "as in PINNED mode");
+
 	ASSERT_EQ(0, inject_init());
 	ASSERT_EQ(0, vm_find(self->bdf, sizeof(self->bdf)));
 	ASSERT_EQ(0, vm_unbind(self->bdf));
@@ -38,7 +40,7 @@ FIXTURE_TEARDOWN(driver)
 	ASSERT_EQ(0, vm_bind(self->bdf));
 }
 
-/* A call with a failure at the nth place. */
+/* Make a call with a failure at the nth place. */
 static int call_failing(int (*call)(const char *bdf), const char *bdf, int nth, bool *fired)
 {
 	int ret;
@@ -57,6 +59,7 @@ static bool names_us(const char *path)
 
 	while (!found && fgets(line, sizeof(line), file))
 		found = strstr(line, "accel-") || strstr(line, "lite_accel");
+
 	if (file)
 		fclose(file);
 	return found;
@@ -72,14 +75,14 @@ static bool exists(const char *pattern)
 	return !ret;
 }
 
-/* Neither node nor attributes, no interrupt, no register. */
+/* Return whether there is no node, no attribute, no interrupt and no register of the driver. */
 static bool driver_is_gone(void)
 {
 	return !exists("/dev/accel-*") && !exists("/sys/class/lite_accel/*") &&
 	       !names_us("/proc/interrupts") && !names_us("/proc/iomem");
 }
 
-/* One page will do: on this kernel memory takes longer than all the rest. */
+/* Use one page only: on this kernel memory takes longer than all the rest. */
 static bool device_works(void)
 {
 	uint8_t *page = accel_pages(PAGE);
@@ -91,16 +94,18 @@ static bool device_works(void)
 		!accel_reach(fd, page, PAGE, LACCEL_MEM_WRITE, NULL) &&
 		accel_command(&q, accel_write(page, ~0ull, PAGE)) == LACCEL_OK &&
 		accel_is_all(page, PAGE, 0xff);
+
 	accel_queue_exit(&q);
 	close(fd);
 	munmap(page, PAGE);
+
 	return works;
 }
 
 /*
- * B2: a probe that fails undoes what it has done, and the next one succeeds.  Only
- * what the core does is swept: the kernel's own interrupt code goes on without the
- * entries of /proc that it could not make, and warns when it removes them.
+ * B2: a probe that fails undoes its work, and the next one succeeds.  Sweep the core's part
+ * only: the kernel's own interrupt code continues without the entries of /proc that it could
+ * not create, and warns when it removes them.
  */
 TEST_F_TIMEOUT(driver, bind_fails_at_every_place, 3000)
 {
@@ -108,6 +113,7 @@ TEST_F_TIMEOUT(driver, bind_fails_at_every_place, 3000)
 	int n, failed = 0;
 
 	ASSERT_EQ(0, inject_within("laccel_register"));
+
 	for (n = 0; n <= CAP && fired; n++) {
 		int ret = call_failing(vm_attach, self->bdf, n, &fired);
 
@@ -118,12 +124,15 @@ TEST_F_TIMEOUT(driver, bind_fails_at_every_place, 3000)
 			}
 			continue;
 		}
+
 		ASSERT_TRUE(device_works()) {
 			TH_LOG("failure %d", n);
 		}
+
 		ASSERT_EQ(0, vm_unbind(self->bdf));
 		ASSERT_TRUE(driver_is_gone());
 	}
+
 	TH_LOG("%d places, %d errors", n - 2, failed);
 	EXPECT_GT(failed, 0);
 	EXPECT_LE(n, CAP);
@@ -138,6 +147,7 @@ TEST_F_TIMEOUT(driver, unbind_fails_at_every_place, 3000)
 		int ret;
 
 		ASSERT_EQ(0, vm_bind(self->bdf));
+
 		ret = call_failing(vm_unbind, self->bdf, n, &fired);
 		if (ret) {
 			ASSERT_TRUE(n && fired && device_works()) {
@@ -145,10 +155,12 @@ TEST_F_TIMEOUT(driver, unbind_fails_at_every_place, 3000)
 			}
 			ASSERT_EQ(0, vm_unbind(self->bdf));
 		}
+
 		ASSERT_TRUE(driver_is_gone()) {
 			TH_LOG("failure %d", n);
 		}
 	}
+
 	TH_LOG("%d places", n - 2);
 	EXPECT_GT(n, 2);
 	EXPECT_LE(n, CAP);
@@ -161,8 +173,10 @@ FIXTURE(refill) {
 FIXTURE_SETUP(refill)
 {
 	NEEDS(ACCEL_SPEED);
+
 	if (inject_missing())
 		SKIP(return, "%s", inject_missing());
+
 	accel_lends = false;	/* only the worker's allocations fail */
 	ASSERT_EQ(0, inject_init());
 	ASSERT_EQ(0, inject_within(accel_lacks(ACCEL_MMU) ? "laccel_mediated_work" :
@@ -177,9 +191,9 @@ FIXTURE_TEARDOWN(refill)
 }
 
 /*
- * What fills a chunk again, or pins a slice of memory that is not registered, is a worker
- * of the kernel.  Where memory is short for long the command ends with DEVICE_ERROR, never
- * with PAGE_FAULT, and the next one goes well (F22).
+ * A worker of the kernel fills a chunk again, or pins a slice of unregistered memory.  While
+ * memory is short for long the command ends with DEVICE_ERROR, never with PAGE_FAULT, and the
+ * next one succeeds (F22).
  */
 TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 {
@@ -188,29 +202,42 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 	int fired = 0, errors = 0, times = accel_times(40, 100);
 
 	for (int i = 0; i < times; i++) {
-		int page = host_below(PAGES), status;
+		int page = host_below(PAGES), status, ret;
 		uint8_t *p = memory + page * PAGE;
 		struct laccel_sqe write = accel_write(p, 0x0101010101010101 * page, PAGE);
+		bool is_right;
 
 		ASSERT_EQ(0, madvise(p, PAGE, MADV_DONTNEED));
+
 		/*
-		 * Half of the pages are there.  In SVA the device would find what the
-		 * processor brings in.
+		 * Touch half of the pages first.  In SVA the device would find the pages that
+		 * the processor has brought in.
 		 */
 		if (i % 2 && !accel_lacks(ACCEL_REFILLS))
 			memset(p, i, PAGE);
+
 		ASSERT_EQ(0, madvise(memory + host_below(PAGES) * PAGE, PAGE, MADV_DONTNEED));
-		/* One of them, or all. */
-		ASSERT_EQ(0, i / 2 % 2 ? inject_some(10, 1) : inject_some(100, 1000));
+		/* Fail one allocation, or all. */
+		if (i / 2 % 2)
+			ret = inject_some(10, 1);
+		else
+			ret = inject_some(100, 1000);
+		ASSERT_EQ(0, ret);
 		status = accel_command(&r->q, write);
 		fired += inject_never();
+
 		ASSERT_TRUE(status == LACCEL_OK || status == LACCEL_DEVICE_ERROR);
 		errors += status == LACCEL_DEVICE_ERROR;
-		EXPECT_TRUE(status == LACCEL_OK ? accel_is_all(p, PAGE, page) :
-			    accel_is_all(p, PAGE, i) || accel_is_all(p, PAGE, 0));
+		if (status == LACCEL_OK)
+			is_right = accel_is_all(p, PAGE, page);
+		else
+			is_right = accel_is_all(p, PAGE, i) || accel_is_all(p, PAGE, 0);
+		EXPECT_TRUE(is_right);
+
 		for (int j = 0; j < PAGES; j++)
 			ASSERT_TRUE(device_writes(r, memory + j * PAGE));
 	}
+
 	TH_LOG("%d failures, %d commands failed", fired, errors);
 	EXPECT_GT(errors, 0);
 	EXPECT_GE(fired, errors);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everybody gets on: turns between queues and processes, a doorbell that
- * returns at once, and a QEMU that answers while its device works.
+ * Fairness: turns between queues and processes, a doorbell that returns at once, and a QEMU
+ * that answers while its device works.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,7 +22,7 @@
 #define TOTAL		(PROCESSES * QUEUES * SLICES)
 
 #define GIB		(1ul << 30)
-#define WINDOW		(16 * HUGE)	/* huge pages that the harness reserves */
+#define WINDOW		(16 * HUGE)	/* size of the huge pages that the harness reserves */
 
 /* SHA-256 of 1 GiB of zeros: head -c 1G /dev/zero | sha256sum */
 static const uint8_t gib_of_zeros[32] = {
@@ -39,7 +39,7 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-/* Tests that turn the device's knobs, and turn them back. */
+/* Tests that change the device's properties, and reset them. */
 FIXTURE(paced) {
 	int fd;
 	struct accel_queue q;
@@ -50,6 +50,7 @@ FIXTURE_SETUP(paced)
 	if (!vm_present())
 		SKIP(return, "no line to the host");
 	NEEDS(ACCEL_MODEL);
+
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 16));
@@ -60,14 +61,15 @@ FIXTURE_TEARDOWN(paced)
 	EXPECT_EQ(0, vm_set("latency-ns", 0));
 	EXPECT_EQ(0, vm_set("bandwidth", 0));
 	EXPECT_EQ(0, vm_switch("hang", false));
+
 	accel_queue_exit(&self->q);
 	close(self->fd);
 }
 
-/* What the parent and its children share. */
+/* Memory that the parent and its children share. */
 struct race {
-	int ready;	/* processes that are set up, then those that have rung too */
-	int go;		/* they may ring */
+	int ready;	/* processes set up, then plus those that have rung */
+	int go;		/* set to let them ring */
 	uint8_t memory[PROCESSES * QUEUES][SHARE] __attribute__((aligned(4096)));
 };
 
@@ -89,10 +91,11 @@ static int set_up_share(struct race *race, int process, struct accel_queue q[QUE
 		ret |= accel_reach(fd, share, SHARE, LACCEL_MEM_WRITE, NULL);
 		accel_push(&q[i], &sqe);
 	}
+
 	return ret;
 }
 
-/* A child: rings all its queues, then waits for all of them. */
+/* A child: ring all its queues, then wait for all of them. */
 static int run_share(struct race *race, int process)
 {
 	struct accel_queue q[QUEUES];
@@ -102,18 +105,22 @@ static int run_share(struct race *race, int process)
 		__atomic_add_fetch(&race->ready, 2 * PROCESSES, __ATOMIC_RELEASE);
 		return 1;
 	}
+
 	__atomic_add_fetch(&race->ready, 1, __ATOMIC_RELEASE);
 	await(&race->go, 1);
+
 	for (int i = 0; i < QUEUES; i++)
 		accel_ring(&q[i]);
 	__atomic_add_fetch(&race->ready, 1, __ATOMIC_RELEASE);
+
 	for (int i = 0; i < QUEUES; i++)
 		if (accel_wait(&q[i], &cqe) || cqe.status)
 			return 1;
+
 	return 0;
 }
 
-/* Slices done by each queue; returns their sum. */
+/* Count the slices done by each queue; return their sum. */
 static int look(const struct race *race, int done[PROCESSES * QUEUES])
 {
 	int sum = 0;
@@ -126,13 +133,14 @@ static int look(const struct race *race, int done[PROCESSES * QUEUES])
 				break;
 		sum += done[i];
 	}
+
 	return sum;
 }
 
 /*
- * How far the queues were apart, at least, between two looks: the device goes
- * on while we look, so what the first of them saw is a lower bound and what
- * the second saw an upper one.  -1 if we looked too late to tell.
+ * Return how far the queues were apart, at least, between two looks: the device continues
+ * meanwhile, so the first look gives a lower bound and the second one an upper bound.  Return
+ * -1 if the looks were too late to tell.
  */
 static int spread_at_half_time(const struct race *race)
 {
@@ -144,23 +152,31 @@ static int spread_at_half_time(const struct race *race)
 		first = look(race, before);
 		second = look(race, after);
 	} while (first < TOTAL / 2 && accel_ms() < end);
+	if (first < TOTAL / 2 || second > TOTAL * 3 / 4)
+		return -1;
+
 	for (int i = 0; i < PROCESSES * QUEUES; i++) {
-		most = before[i] > most ? before[i] : most;
-		least = after[i] < least ? after[i] : least;
+		if (before[i] > most)
+			most = before[i];
+		if (after[i] < least)
+			least = after[i];
 	}
-	return first < TOTAL / 2 || second > TOTAL * 3 / 4 ? -1 : most - least;
+
+	return most - least;
 }
 
-/* All queues are rung while the device hangs, so that they begin together. */
+/* Ring all queues while the device hangs, so that they begin together. */
 static void start_race(struct race *race)
 {
 	for (int i = 0; i < PROCESSES; i++)
 		if (!fork())
 			_exit(run_share(race, i));
 	await(&race->ready, PROCESSES);
+
 	vm_switch("hang", true);
 	__atomic_store_n(&race->go, 1, __ATOMIC_RELEASE);
 	await(&race->ready, 2 * PROCESSES);
+
 	vm_switch("hang", false);
 }
 
@@ -170,19 +186,23 @@ TEST_F_TIMEOUT(paced, queues_of_processes_take_turns, 60)
 
 	accel_destroy(self->fd, self->q.info.id);
 	ASSERT_EQ(0, vm_set("bandwidth", 64 << 20));
+
 	for (int try = 0; spread < 0 && try < 5; try++) {
 		struct race *race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE,
 					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 		ASSERT_NE(MAP_FAILED, race);
+
 		start_race(race);
 		spread = spread_at_half_time(race);
+
 		for (int i = 0; i < PROCESSES; i++) {
 			wait(&status);
 			failed += status != 0;
 		}
 		munmap(race, sizeof(*race));
 	}
+
 	EXPECT_EQ(0, failed);
 	if (spread < 0)
 		accel_late("a look at half time");
@@ -191,8 +211,8 @@ TEST_F_TIMEOUT(paced, queues_of_processes_take_turns, 60)
 }
 
 /*
- * With a latency of 10 ms the store comes back before the CQE is there, which never
- * comes early.  The host may take the CPU from us for longer, but not each time.
+ * With a latency of 10 ms the store returns before the CQE is written, and the CQE is never
+ * early.  The host may take the CPU from the test for longer, but not each time.
  */
 TEST_F(paced, doorbell_returns_at_once)
 {
@@ -206,39 +226,44 @@ TEST_F(paced, doorbell_returns_at_once)
 		accel_push(&self->q, &(struct laccel_sqe){ .user_data = i });
 		start = now_ns();
 		accel_ring(&self->q);
+
 		if (!accel_poll(&self->q, &cqe)) {
 			prompt++;
 			ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 		}
 		EXPECT_GE(now_ns() - start, 10000000);
 	}
+
 	if (!prompt)
 		accel_late("a look within 10 ms");
 	EXPECT_GT(prompt, 0);
 }
 
-/* A command that is late does not hold up the next: both are under way at once. */
+/* A command with latency does not delay the next: both run at once. */
 TEST_F(paced, latencies_overlap)
 {
 	struct laccel_cqe cqe;
 	uint64_t start, took;
 
 	ASSERT_EQ(0, vm_set("latency-ns", 500000000));
+
 	for (int i = 0; i < 16; i++)
 		accel_push(&self->q, &(struct laccel_sqe){ .user_data = i });
+
 	start = now_ns();
 	accel_ring(&self->q);
 	for (int i = 0; i < 16; i++)
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	took = now_ns() - start;
+
 	EXPECT_GE(took, 500000000);
-	/* A busy host may be late, too: then this is tried again. */
+	/* A busy host may cause the delay; then the suite is run again. */
 	if (took >= 16 * 500000000ull)
 		accel_late("16 commands of half a second, at once");
 	EXPECT_LT(took, 16 * 500000000ull);
 }
 
-/* A gibibyte of addresses on few pages: one file, mapped again and again. */
+/* Map a gibibyte of addresses on few pages: one file, mapped again and again. */
 static uint8_t *map_gib(void)
 {
 	int memfd = memfd_create("window", MFD_CLOEXEC | MFD_HUGETLB);
@@ -246,12 +271,14 @@ static uint8_t *map_gib(void)
 
 	if (memfd < 0 || ftruncate(memfd, WINDOW))
 		return NULL;
+
 	base = (uint8_t *)((accel_va(base) + HUGE - 1) & ~(HUGE - 1));
 	for (size_t at = 0; at < GIB; at += WINDOW)
 		if (mmap(base + at, WINDOW, PROT_READ, MAP_SHARED | MAP_FIXED, memfd, 0) ==
 		    MAP_FAILED)
 			return NULL;
 	close(memfd);
+
 	return base;
 }
 
@@ -267,6 +294,7 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 
 	if (geteuid() && !accel_lacks(ACCEL_PINS))
 		SKIP(return, "registering 1 GiB needs CAP_IPC_LOCK");
+
 	ASSERT_NE(NULL, gib);
 	ASSERT_EQ(0, accel_reach(self->fd, gib, GIB, 0, NULL));
 	ASSERT_EQ(0, accel_reach(self->fd, state, PAGE, LACCEL_MEM_WRITE, NULL));
@@ -275,7 +303,8 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 	sqe = accel_sha256(state, gib, GIB, true);
 	accel_push(&self->q, &sqe);
 	accel_ring(&self->q);
-	/* QEMU and the other queue answer as often as they are asked, before it is done. */
+
+	/* QEMU and the other queue answer every request, before the command is done. */
 	for (; nops < 10; nops++) {
 		ASSERT_EQ(0, vm_ask_monitor());
 		ASSERT_EQ(LACCEL_OK, accel_command(&other, accel_nop(0)));
@@ -283,6 +312,7 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 		if (done)
 			break;
 	}
+
 	while (!done && !accel_poll(&self->q, &cqe))
 		usleep(1000);
 
@@ -296,8 +326,8 @@ TEST_F_TIMEOUT(paced, others_get_on_during_a_gib, 120)
 }
 
 /*
- * A device that the core executes for: slices, in turn for all files.  One file has
- * BUSY queues full of commands, the other has one.
+ * A device whose commands the core executes: slices, in turn for all files.  One file has BUSY
+ * queues full of commands, the other has one.
  */
 #define BUSY		8
 #define COMMANDS	4	/* of each queue */
@@ -309,8 +339,8 @@ FIXTURE(shared) {
 	struct accel_queue busy[BUSY];
 	struct accel_queue other;
 	uint8_t *src;		/* ones, as long as a command */
-	uint8_t *dst;		/* of the busy ones */
-	uint8_t *own;		/* of the other */
+	uint8_t *dst;		/* destination of the busy queues */
+	uint8_t *own;		/* destination of the other queue */
 };
 
 FIXTURE_SETUP(shared)
@@ -319,13 +349,16 @@ FIXTURE_SETUP(shared)
 
 	if (!accel_lacks(ACCEL_MMU))
 		SKIP(return, "the device takes turns by itself");
+
 	fd = accel_open();
 	ASSERT_GE(fd, 0);
+
 	self->slice = accel_lacks(ACCEL_SPEED) ? 4032 : 1u << 20;
 	self->src = accel_pages(SLICES * self->slice);
 	self->dst = accel_pages(BUSY_SLICES * self->slice);
 	self->own = accel_pages(SLICES * self->slice);
 	memset(self->src, 1, SLICES * self->slice);
+
 	for (int i = 0; i < BUSY; i++)
 		ASSERT_EQ(0, accel_queue_init(&self->busy[i], fd, COMMANDS));
 	ASSERT_EQ(0, accel_queue_init(&self->other, accel_open(), COMMANDS));
@@ -346,6 +379,7 @@ static int slices_of_busy(FIXTURE_DATA(shared) *self)
 
 	for (int i = 1; i <= BUSY_SLICES; i++)
 		done += __atomic_load_n(&self->dst[i * self->slice - 1], __ATOMIC_RELAXED);
+
 	return done;
 }
 
@@ -359,13 +393,14 @@ static void fill_busy(FIXTURE_DATA(shared) *self)
 
 		accel_push(&self->busy[i % BUSY], &sqe);
 	}
+
 	for (int i = 0; i < BUSY; i++)
 		accel_ring(&self->busy[i]);
 }
 
 /*
- * How many slices the busy ones are given while the other waits for its own; all, if they
- * are done by then; -1 if it fails.
+ * Return how many slices the busy queues get while the other waits for its own; all, if they
+ * are done by then; -1 if a command fails.
  */
 static int slices_meanwhile(FIXTURE_DATA(shared) *self)
 {
@@ -376,27 +411,36 @@ static int slices_meanwhile(FIXTURE_DATA(shared) *self)
 	fill_busy(self);
 	while (!slices_of_busy(self))
 		usleep(100);
+
 	before = slices_of_busy(self);
+
 	for (int i = 0; i < COMMANDS; i++)
 		accel_push(&self->other, &sqe);
 	accel_ring(&self->other);
+
 	for (int i = 0; i < COMMANDS; i++)
 		if (accel_wait(&self->other, &cqe) || cqe.status != LACCEL_OK)
 			return -1;
+
 	after = slices_of_busy(self);
-	return after < BUSY_SLICES ? after - before : BUSY_SLICES;
+	if (after >= BUSY_SLICES)
+		return BUSY_SLICES;
+
+	return after - before;
 }
 
 /*
- * By turns between queues it would be BUSY times as many as one's own.  One command alone
- * would miss turns while its next slice is being pinned; and we may be late to look.
+ * Turns between queues would give the busy file BUSY times as many slices.  A single command
+ * would miss turns while its next slice is being pinned, and the test may look late.
  */
 TEST_F_TIMEOUT(shared, files_take_turns, 240)
 {
 	int meanwhile = slices_meanwhile(self);
 
 	ASSERT_LE(0, meanwhile);
+
 	EXPECT_TRUE(accel_is_all(self->own, SLICES * self->slice, 1));
+
 	if (meanwhile > 3 * OWN_SLICES)
 		accel_late("a look at the end of one's own commands");
 	EXPECT_GE(3 * OWN_SLICES, meanwhile);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Faults instead of registrations, in SVA and MIRROR: how many there are, what they
- * bring in, what they are refused; and in MIRROR, what the device page tables hold and
- * what belongs to registrations all the same (B14, B23).
+ * Faults instead of registrations, in SVA and MIRROR: how many there are, which pages they
+ * bring in, and which accesses they are refused; in MIRROR also the contents of the device page
+ * tables, and the precedence of registrations (B14, B23).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,21 +37,23 @@ FIXTURE_TEARDOWN(faults)
 	close_faulting(&self->f);
 }
 
-/* What the device has met it knows, and what it can write it can read. */
+/* The device faults once on a page; a writable page can be read without a fault. */
 TEST_F(faults, once_is_enough)
 {
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 1, 16 * PAGE));
 	EXPECT_EQ(1, new_faults(&self->f));
+
 	for (int i = 2; i < 10; i++) {
 		ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, i, 16 * PAGE));
 		ASSERT_EQ(LACCEL_OK,
 			  accel_command(&self->f.q, accel_read(self->f.memory, 16 * PAGE)));
 	}
+
 	EXPECT_EQ(0, new_faults(&self->f));
 	EXPECT_TRUE(accel_is_all(self->f.memory, 16 * PAGE, 9));
 }
 
-/* 64 KiB, 128 KiB, ...: the first segment takes six faults, the next one each. */
+/* 64 KiB, 128 KiB, ...: the first segment takes six faults, each further one takes one. */
 TEST_F(faults, faults_around_in_sequence)
 {
 	uint8_t *p = accel_backed_by(SMALL, -1, 4 * HUGE);
@@ -61,18 +63,18 @@ TEST_F(faults, faults_around_in_sequence)
 	EXPECT_TRUE(accel_is_all(p, 4 * HUGE, 1));
 }
 
-/* The same from the end to the start, as COPY goes where it overlaps. */
+/* The same from the end to the start, the direction of an overlapping COPY. */
 TEST_F(faults, faults_around_backwards)
 {
 	uint8_t *p = accel_backed_by(SMALL, -1, 2 * HUGE);
 
-	/* What is there can be written from the first time it is read. */
+	/* Populate the pages: present pages become writable with the first read. */
 	memset(p, 1, 2 * HUGE);
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_copy(p + 64, p, 2 * HUGE - 64)));
 	EXPECT_LE(new_faults(&self->f), 6 + 2);
 }
 
-/* Who goes here and there gets less and less of what he does not ask for. */
+/* Scattered faults shrink the fault-around size. */
 TEST_F(faults, faults_around_scattered)
 {
 	for (int i = 0; i < 16; i++) {
@@ -80,11 +82,12 @@ TEST_F(faults, faults_around_scattered)
 
 		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, 8));
 	}
+
 	EXPECT_EQ(16, new_faults(&self->f));
 	EXPECT_LE(resident(self->f.memory), (self->f.sva ? 3 * 16 : 16) + 8 + 4 + 2 + 12);
 }
 
-/* A leaf of 2 MiB where the process has one, and only as long. */
+/* A leaf of 2 MiB exists where the process has one, and only as long. */
 TEST_F(faults, huge_leaves)
 {
 	uint8_t *p = accel_huge_pages(2 * HUGE);
@@ -97,7 +100,7 @@ TEST_F(faults, huge_leaves)
 	EXPECT_EQ(self->f.sva ? 0 : 2, new_faults(&self->f));
 	EXPECT_GT(accel_counter("huge_translations"), huge);
 
-	/* One page is taken away: the leaf goes as a whole. */
+	/* Take one page away: the whole leaf goes. */
 	ASSERT_EQ(0, mprotect(p + 7 * PAGE, PAGE, PROT_READ));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, p + 7 * PAGE, 2, 8));
 	EXPECT_EQ(LACCEL_OK, fill(&self->f, p + 8 * PAGE, 2, 8));
@@ -105,13 +108,13 @@ TEST_F(faults, huge_leaves)
 	EXPECT_EQ(0x0202020202020202, *(uint64_t *)(p + HUGE - PAGE));
 	EXPECT_EQ(0x0101010101010101, *(uint64_t *)(p + 7 * PAGE));
 
-	/* The neighbour's is still there. */
+	/* The neighbouring leaf is still there. */
 	new_faults(&self->f);
 	EXPECT_EQ(LACCEL_OK, fill(&self->f, p + HUGE, 3, HUGE));
 	EXPECT_EQ(0, new_faults(&self->f));
 }
 
-/* After a fork the device writes to a copy, as the CPU would (B23). */
+/* After a fork the device writes to a copy, like the CPU (B23). */
 TEST_F(faults, copy_on_write)
 {
 	int status, go[2];
@@ -127,14 +130,16 @@ TEST_F(faults, copy_on_write)
 		_exit(read(go[0], &byte, 1) != 0 || !accel_is_all(self->f.memory, 8 * PAGE, 1));
 	}
 	close(go[0]);
+
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_read(self->f.memory, PAGE)));
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 2, 8 * PAGE));
 	EXPECT_TRUE(accel_is_all(self->f.memory, 8 * PAGE, 2));
+
 	close(go[1]);
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
 
-	/* Read only to the device, as to us, until one of us writes. */
+	/* The page is read-only to the device and to the CPU until one of them writes. */
 	child = fork();
 	if (!child)
 		_exit(0);
@@ -144,30 +149,34 @@ TEST_F(faults, copy_on_write)
 	EXPECT_TRUE(accel_is_all(self->f.memory, 8 * PAGE, 3));
 }
 
-/* What was read as zeros is written, by one and by the other. */
+/* Write to pages first read as zeros, by the CPU and by the device. */
 TEST_F(faults, zero_page)
 {
 	uint8_t *p = self->f.memory;
 
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_copy(p + HUGE / 2, p, 16 * PAGE)));
 	EXPECT_TRUE(accel_is_all(p + HUGE / 2, 16 * PAGE, 0));
+
 	p[3 * PAGE] = 7;
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, p + 4 * PAGE, 5, PAGE));
+
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_copy(p + HUGE / 2, p, 16 * PAGE)));
+
 	EXPECT_EQ(0, memcmp(p + HUGE / 2, p, 16 * PAGE));
 	EXPECT_EQ(7, p[HUGE / 2 + 3 * PAGE]);
 	EXPECT_TRUE(accel_is_all(p + HUGE / 2 + 4 * PAGE, PAGE, 5));
 }
 
 /*
- * The device writes what the processor has only read, and it survives being paged out.
- * Pages that are prefetched singly are found in another way than a fault's and its
- * neighbours.
+ * Return whether the device's writes to pages that the processor has only read survive a
+ * page-out.  Pages prefetched singly are found in another way than those of a fault and its
+ * fault-around.
  */
 static bool survives(struct faulting *f, uint8_t *p, uint8_t before, uint8_t after, bool singly)
 {
 	if (!accel_is_all(p, 16 * PAGE, before))
 		return false;
+
 	for (int i = 0; singly && i < 16; i++)
 		if (accel_prefetch(f->fd, p + i * PAGE, PAGE, LACCEL_MEM_WRITE))
 			return false;
@@ -177,8 +186,8 @@ static bool survives(struct faulting *f, uint8_t *p, uint8_t before, uint8_t aft
 }
 
 /*
- * Read by the processor a page may be writable and clean, because swap still has it, or
- * because it is shared and zeros; what the device writes must not be lost for that.
+ * A page that the processor has read may be writable and clean, because swap still has it, or
+ * because it is shared and zero.  The device's writes to it must not be lost.
  */
 TEST_F_TIMEOUT(faults, written_pages_are_dirty, 60)
 {
@@ -207,7 +216,7 @@ TEST_F_TIMEOUT(faults, written_pages_are_dirty, 60)
 	swap_off();
 }
 
-/* What would be SIGSEGV for the process is PAGE_FAULT for the command. */
+/* An access that would cause SIGSEGV in the process ends with PAGE_FAULT in a command. */
 TEST_F(faults, what_is_not_ours)
 {
 	const uint64_t bad[] = {
@@ -229,12 +238,13 @@ TEST_F(faults, what_is_not_ours)
 			EXPECT_EQ(bad[i], cqe.fault_addr);
 		}
 	}
+
 	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->f.q));
 }
 
 /*
- * What the core maps for the process is no memory to the mirror.  In SVA the device
- * finds it where the processor does, and reaches memory, but no register.
+ * Mappings of the core are not memory to the mirror.  In SVA the device uses the processor's
+ * mappings, and reaches memory, but no register.
  */
 TEST_F(faults, what_is_mapped_by_the_core)
 {
@@ -246,30 +256,34 @@ TEST_F(faults, what_is_mapped_by_the_core)
 	EXPECT_EQ(ring, accel_command(&self->f.q, accel_read(self->f.q.sq, 8)));
 	EXPECT_EQ(ring, accel_command(&self->f.q, accel_read(self->f.q.cq, 8)));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->f.q, accel_fill(self->f.q.state, 0, 8)));
+
 	rung = accel_counter("doorbells");
 	EXPECT_EQ(doorbell, accel_command(&self->f.q, accel_fill(self->f.q.doorbell, 0, 8)));
 	EXPECT_EQ(doorbell, accel_command(&self->f.q, accel_read(self->f.q.doorbell, 8)));
-	/* One for each command. */
+	/* Each command rings once. */
 	EXPECT_EQ(rung + 2, accel_counter("doorbells"));
+
 	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->f.q));
 	EXPECT_EQ(LACCEL_OK, fill(&self->f, self->f.memory, 2, PAGE));
 }
 
-/* To the IOMMU these stand for interrupts, but in requests without a PASID only. */
+/* These addresses mean interrupts to the IOMMU, but only in requests without a PASID. */
 TEST_F(faults, where_interrupts_go)
 {
 	uint8_t *p = mmap((void *)0xfee00000, 2 * PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, (uint8_t *)0xfeefe000, 1, 8));
+
 	ASSERT_EQ((void *)0xfee00000, p);
 	EXPECT_EQ(LACCEL_OK, fill(&self->f, p, 1, 2 * PAGE));
 	EXPECT_TRUE(accel_is_all(p, 2 * PAGE, 1));
+
 	munmap(p, 2 * PAGE);
 	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, p, 1, 8));
 }
 
-/* Rights that the process does not have; and the stack grows for the CPU only. */
+/* The device has no rights beyond those of the process, and the stack grows for the CPU only. */
 TEST_F(faults, rights)
 {
 	uint8_t *p = self->f.memory, *below;
@@ -278,18 +292,21 @@ TEST_F(faults, rights)
 	below = (uint8_t *)((accel_va(local) & -PAGE) - 64 * HUGE / 16);
 	ASSERT_EQ(0, mprotect(p + PAGE, PAGE, PROT_READ));
 	ASSERT_EQ(0, mprotect(p + 2 * PAGE, PAGE, PROT_NONE));
+
 	EXPECT_EQ(LACCEL_OK, fill(&self->f, p, 1, PAGE));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, p + PAGE, 1, 8));
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->f.q, accel_read(p + PAGE, 8)));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, fill(&self->f, p + PAGE, 1, 8));
+
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->f.q, accel_read(p + 2 * PAGE, 8)));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->f.q, accel_fill((void *)fill, 0, 8)));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->f.q, accel_fill(below, 0, 8)));
+
 	EXPECT_TRUE(accel_is_all(p, PAGE, 1));
 	EXPECT_EQ(0, p[PAGE]);
 }
 
-/* As many as like may reach one page. */
+/* Any number of files may reach one page. */
 TEST_F(faults, page_of_many_files)
 {
 	struct faulting other[12];
@@ -299,11 +316,12 @@ TEST_F(faults, page_of_many_files)
 		ASSERT_EQ(LACCEL_OK, fill(&other[i], self->f.memory, i, PAGE));
 		EXPECT_TRUE(accel_is_all(self->f.memory, PAGE, i));
 	}
+
 	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
 		close_faulting(&other[i]);
 }
 
-/* A range that is registered keeps its rights, whatever is mirrored around it. */
+/* A registered range keeps its rights, whatever is mirrored around it. */
 TEST_F(faults, beside_registrations)
 {
 	uint8_t *p = self->f.memory, *r = p + 100 * PAGE;
@@ -312,6 +330,7 @@ TEST_F(faults, beside_registrations)
 	uint32_t id;
 
 	NEEDS(ACCEL_TABLES);
+
 	ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 1, HUGE));
 	ASSERT_EQ(0, accel_register(self->f.fd, r, 5 * PAGE, 0, &id));
 
@@ -328,13 +347,14 @@ TEST_F(faults, beside_registrations)
 	EXPECT_TRUE(accel_is_all(p, HUGE, 0xff));
 }
 
-/* The same where there is one leaf of 2 MiB, or could be. */
+/* The same inside a leaf of 2 MiB, or where one is possible. */
 TEST_F(faults, inside_a_huge_page)
 {
 	uint8_t *p = accel_huge_pages(HUGE), *r = p + 100 * PAGE;
 	uint32_t id, all;
 
 	NEEDS(ACCEL_TABLES);
+
 	for (int i = 1; i <= 3; i++) {
 		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, i, HUGE));
 		ASSERT_EQ(0, accel_register(self->f.fd, r, 5 * PAGE, 0, &id));
@@ -345,7 +365,7 @@ TEST_F(faults, inside_a_huge_page)
 		ASSERT_EQ(0, accel_destroy(self->f.fd, id));
 		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, i, HUGE));
 
-		/* All of it, as one leaf of the registration's. */
+		/* Register all of it, as one leaf. */
 		ASSERT_EQ(0, accel_register(self->f.fd, p, HUGE, LACCEL_MEM_WRITE, &all));
 		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, 0x30 + i, HUGE));
 		EXPECT_TRUE(accel_is_all(p, HUGE, 0x30 + i));
@@ -353,7 +373,7 @@ TEST_F(faults, inside_a_huge_page)
 	}
 }
 
-/* Registers and unregisters, all of it and a part, until it is told to end; a thread. */
+/* A thread: register and unregister, all of the memory or a part, until @end is set. */
 struct registrar {
 	int fd;
 	uint8_t *memory;
@@ -374,10 +394,11 @@ static void *register_often(void *arg)
 			return NULL;
 		r->rounds++;
 	}
+
 	return arg;
 }
 
-/* Faults of one who does not know what is registered at that moment. */
+/* Faults while another thread registers and unregisters the same memory. */
 TEST_F_TIMEOUT(faults, while_registering, 120)
 {
 	struct registrar r = { .fd = self->f.fd, .memory = accel_huge_pages(HUGE) };
@@ -385,23 +406,28 @@ TEST_F_TIMEOUT(faults, while_registering, 120)
 	void *result;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, register_often, &r));
+
 	for (int i = 0; i < 400; i++) {
 		uint8_t *p = r.memory + host_below(PAGES) * PAGE;
 
 		if (i % 8 == 0)
 			madvise(r.memory, HUGE, i % 16 ? MADV_DONTNEED : 25 /* MADV_COLLAPSE */);
+
 		ASSERT_EQ(LACCEL_OK, fill(&self->f, p, i, PAGE));
 		ASSERT_TRUE(accel_is_all(p, PAGE, i));
+
 		if (i % 5 == 0)
 			ASSERT_EQ(0, accel_prefetch(self->f.fd, r.memory, HUGE, 0));
 	}
+
 	__atomic_store_n(&r.end, true, __ATOMIC_RELAXED);
 	pthread_join(thread, &result);
+
 	EXPECT_EQ(&r, result);
 	EXPECT_LT(20, r.rounds);
 }
 
-/* Memory that is here today and gone tomorrow leaves nothing to pay for. */
+/* Short-lived memory leaves no cost behind. */
 TEST_F_TIMEOUT(faults, many_places, 120)
 {
 	for (int i = 0; i < 300; i++) {
@@ -419,14 +445,17 @@ struct leaf {
 	char size[4], rights[4], source[16];
 };
 
-/* One line of debugfs; false if it is none of a leaf. */
+/* Parse one line of debugfs; return false if it does not describe a leaf. */
 static bool parse_leaf(const char *line, struct leaf *leaf)
 {
 	return sscanf(line, "%lx %lx %3s %3s %15s", &leaf->addr, &leaf->dma, leaf->size,
 		      leaf->rights, leaf->source) == 5;
 }
 
-/* Behind an IOMMU it is only known that there has to be a page. */
+/*
+ * Return whether a leaf agrees with the process's page table.  Behind an IOMMU this only checks
+ * that there is a page.
+ */
 static bool agrees(const struct leaf *leaf, int pagemap, bool behind_iommu)
 {
 	size_t bytes = strcmp(leaf->size, "2M") ? PAGE : HUGE;
@@ -437,10 +466,11 @@ static bool agrees(const struct leaf *leaf, int pagemap, bool behind_iommu)
 		if (!frame || (!behind_iommu && frame * PAGE != leaf->dma + at))
 			return false;
 	}
+
 	return true;
 }
 
-/* Changes of all kinds, so that tables disagree if they can. */
+/* Make changes of all kinds, to provoke disagreement of the tables. */
 static void stir(struct faulting *f, uint8_t *p)
 {
 	for (int i = 0; i < 300; i++) {
@@ -463,7 +493,7 @@ static void stir(struct faulting *f, uint8_t *p)
 	}
 }
 
-/* Device page tables and the process's, leaf by leaf. */
+/* Compare device page tables and the process's, leaf by leaf. */
 TEST_F(faults, tables_agree)
 {
 	bool behind_iommu = !access("/sys/class/iommu/dmar0", F_OK);
@@ -475,6 +505,7 @@ TEST_F(faults, tables_agree)
 	FILE *file;
 
 	NEEDS(ACCEL_TABLES);
+
 	snprintf(path, sizeof(path), "/sys/kernel/debug/lite_accel/%s",
 		 strrchr(accel_path(), '/') + 1);
 	file = fopen(path, "re");
@@ -500,7 +531,7 @@ TEST_F(faults, tables_agree)
 	close(pagemap);
 }
 
-/* As many queues as there are, each of which meets nothing but missing pages. */
+/* Use as many queues as there are, each with commands on missing pages only. */
 TEST_F_TIMEOUT(faults, all_queues_fault, 120)
 {
 	struct accel_queue q[64];
@@ -512,13 +543,18 @@ TEST_F_TIMEOUT(faults, all_queues_fault, 120)
 	while (n < 63 && !accel_queue_init(&q[n], self->f.fd, 4))
 		n++;
 	ASSERT_LT(30, n);
-	for (int i = 0; i < n; i++) {
-		struct laccel_sqe sqe = accel_fill(p[i] = accel_pages(bytes), ~0ull, bytes);
 
+	for (int i = 0; i < n; i++) {
+		struct laccel_sqe sqe;
+
+		p[i] = accel_pages(bytes);
+		sqe = accel_fill(p[i], ~0ull, bytes);
 		accel_push(&q[i], &sqe);
 	}
+
 	for (int i = 0; i < n; i++)
 		accel_ring(&q[i]);
+
 	for (int i = 0; i < n; i++) {
 		ASSERT_EQ(0, accel_wait(&q[i], &cqe));
 		EXPECT_EQ(LACCEL_OK, cqe.status);
@@ -532,7 +568,7 @@ TEST_F_TIMEOUT(faults, all_queues_fault, 120)
 #define OWN_PAGES	64
 #define OWN_COMMANDS	50
 
-/* Queues that do nothing but fault, until the process is killed; counts their commands. */
+/* Run queues that do nothing but fault, until the process is killed; count their commands. */
 static void be_faulting(int *done)
 {
 	uint8_t *p = accel_pages(BUSY * BUSY_PAGES * PAGE);
@@ -543,6 +579,7 @@ static void be_faulting(int *done)
 	for (int i = 0; i < BUSY; i++)
 		if (accel_queue_init(&q[i], fd, 4))
 			_exit(1);
+
 	for (;;) {
 		madvise(p, BUSY * BUSY_PAGES * PAGE, MADV_DONTNEED);
 		for (int i = 0; i < BUSY; i++) {
@@ -552,6 +589,7 @@ static void be_faulting(int *done)
 			accel_push(&q[i], &sqe);
 			accel_ring(&q[i]);
 		}
+
 		for (int i = 0; i < BUSY; i++) {
 			if (accel_wait(&q[i], &cqe))
 				_exit(1);
@@ -560,7 +598,7 @@ static void be_faulting(int *done)
 	}
 }
 
-/* Of what the device does, who does not fault is given half his share at least. */
+/* A queue without faults gets at least half of its share of the device. */
 TEST_F_TIMEOUT(faults, neighbour_keeps_his_share, 120)
 {
 	struct laccel_sqe sqe = accel_fill(self->f.memory, 0, OWN_PAGES * PAGE);
@@ -572,7 +610,7 @@ TEST_F_TIMEOUT(faults, neighbour_keeps_his_share, 120)
 	if (!child)
 		be_faulting(done);
 
-	/* The fork has made it read-only. */
+	/* The fork has made the memory read-only: fault it in again. */
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, sqe));
 	ASSERT_TRUE(accel_until(__atomic_load_n(done, __ATOMIC_RELAXED) >= BUSY));
 
@@ -581,12 +619,13 @@ TEST_F_TIMEOUT(faults, neighbour_keeps_his_share, 120)
 	for (int i = 0; i < OWN_COMMANDS; i++)
 		ASSERT_EQ(LACCEL_OK, accel_command(&self->f.q, sqe));
 	pages = (__atomic_load_n(done, __ATOMIC_RELAXED) - before) * BUSY_PAGES;
+
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 
 	TH_LOG("%d pages, beside %d of others with %llu faults", OWN_COMMANDS * OWN_PAGES, pages,
 	       (unsigned long long)new_faults(&self->f));
-	/* A queue's turn is a page or more; each of theirs may have had one before we did. */
+	/* A queue's turn is a page or more; each of the others may have had one before ours. */
 	EXPECT_LE(pages, 2 * BUSY * OWN_COMMANDS * OWN_PAGES);
 }
 
@@ -596,13 +635,15 @@ static bool are_there(uint8_t *p, int pages)
 
 	if (mincore(p, pages * PAGE, there))
 		return false;
+
 	for (int i = 0; i < pages; i++)
 		if (!(there[i] & 1))
 			return false;
+
 	return true;
 }
 
-/* All queues wait for a page when the device goes, and when the file does (B12). */
+/* All queues wait for a page when the device goes, and when the file is closed (B12). */
 static void lose_device(struct __test_metadata *_metadata, struct faulting *f,
 			bool page_comes)
 {
@@ -613,11 +654,14 @@ static void lose_device(struct __test_metadata *_metadata, struct faulting *f,
 
 	if (geteuid() || !vm_present())
 		SKIP(return, "not root, or no line to the host");
+
 	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
-	/* It never comes by itself. */
+
+	/* The page never comes by itself. */
 	watcher = accel_watch(p, 64 * PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	if (watcher < 0)
 		SKIP(return, "no CONFIG_USERFAULTFD");
+
 	for (; n < 63 && !accel_queue_init(&q[n], f->fd, 4); n++) {
 		struct laccel_sqe sqe = accel_read(p + n * PAGE, PAGE);
 
@@ -628,19 +672,22 @@ static void lose_device(struct __test_metadata *_metadata, struct faulting *f,
 		accel_ring(&q[i]);
 	EXPECT_TRUE(accel_until(accel_counter("faults") >= f->faults + n));
 	EXPECT_EQ(f->faults + n, accel_counter("faults"));
+
 	ASSERT_EQ(0, vm_unplug());
 	for (int i = 0; i < n; i++)
 		EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&q[i]));
 	for (int i = 0; i < n; i++)
 		accel_queue_unmap(&q[i]);
+
 	if (page_comes) {
 		close(watcher);
-		/* The workers have them, to whom the file is there, and the device is not. */
+		/* The workers handle the faults while the file exists and the device does not. */
 		EXPECT_TRUE(accel_until(are_there(p, n)));
 	}
 	EXPECT_EQ(0, close(f->fd));
 	if (!page_comes)
 		close(watcher);
+
 	ASSERT_EQ(0, vm_plug());
 	f->fd = accel_open();
 	ASSERT_EQ(0, accel_queue_init(&f->q, f->fd, 4));
@@ -652,30 +699,34 @@ TEST_F_TIMEOUT(faults, device_goes_meanwhile, 60)
 	lose_device(_metadata, &self->f, false);
 }
 
-/* The page comes when the device has gone, but before the file does. */
+/* The page comes after the device has gone, but before the file is closed. */
 TEST_F_TIMEOUT(faults, device_goes_first, 60)
 {
 	lose_device(_metadata, &self->f, true);
 }
 
-/* What BIND says to whom. */
+/* Check the results of BIND in each mode. */
 TEST(modes)
 {
 	int fd = accel_open_unbound();
 	struct laccel_info info;
 
 	ASSERT_EQ(0, accel_info(fd, &info));
+
 	for (uint32_t mode = LACCEL_MODE_SVA; mode < 2 * LACCEL_MODES; mode++)
 		if (mode >= LACCEL_MODES || info.reasons[mode])
 			EXPECT_EQ(-EOPNOTSUPP, accel_bind_mode(fd, mode));
 	EXPECT_EQ(-EOPNOTSUPP, accel_bind_mode(fd, ~0u));
+
 	EXPECT_EQ(LACCEL_REASON_HAS_QUEUES, info.reasons[LACCEL_MODE_MEDIATED]);
+
 	EXPECT_EQ(info.mode, accel_bind_mode(fd, LACCEL_MODE_AUTO));
 	EXPECT_EQ(info.mode, accel_bind_mode(fd, LACCEL_MODE_AUTO));
 	EXPECT_EQ(info.mode, accel_bind_mode(fd, info.mode));
 	EXPECT_EQ(-EBUSY, accel_bind_mode(fd, LACCEL_MODE_PINNED));
 	EXPECT_EQ(-EOPNOTSUPP, accel_bind_mode(fd, ~0u));
 	close(fd);
+
 	fd = accel_open_unbound();
 	EXPECT_EQ(LACCEL_MODE_PINNED, accel_bind_mode(fd, LACCEL_MODE_PINNED));
 	EXPECT_EQ(-EBUSY, accel_bind_mode(fd, LACCEL_MODE_MIRROR));
@@ -686,8 +737,8 @@ TEST(modes)
 }
 
 /*
- * F16: what the process has above the device's addresses, with five-level paging, is
- * not what it has at the same place below.
+ * F16: with five-level paging, memory of the process above the device's addresses is not
+ * confused with the memory at the same place below.
  */
 TEST_F(faults, above_what_the_device_reaches)
 {
@@ -700,13 +751,17 @@ TEST_F(faults, above_what_the_device_reaches)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (high == MAP_FAILED)
 		SKIP(return, "no five-level paging");
+
 	memset(high, 0x42, HUGE);
 	memset(low, 0x24, HUGE);
+
 	ASSERT_EQ(0, accel_run(&self->f.q, &sqe, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(accel_va(high), cqe.fault_addr);
+
 	EXPECT_EQ(-EFAULT, accel_prefetch(self->f.fd, high, PAGE, 0));
 	EXPECT_EQ(-EFAULT, accel_register(self->f.fd, high, PAGE, 0, NULL));
+
 	pinned = accel_open_unbound();
 	EXPECT_LE(0, accel_bind_mode(pinned, LACCEL_MODE_PINNED));
 	EXPECT_EQ(-EFAULT, accel_register(pinned, high, PAGE, 0, NULL));

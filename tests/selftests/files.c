@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files on a disk, as operands of the helpers: what reading them costs (C04), and that
- * writing them goes to the disk (C05).  Pins for long, which PINNED needs, are another
- * matter for such files than for all other memory.
+ * Files on a disk, as operands of the helpers: the cost of reading them (C04), and that writes
+ * reach the disk (C05).  Long-term pins, which PINNED needs, work differently for such files
+ * than for all other memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,11 +29,11 @@ FIXTURE(files) {
 	char dir[32];
 	char path[64];
 	size_t length;
-	uint8_t *copy;		/* of what is in the file */
+	uint8_t *copy;		/* of the file's contents */
 };
 
 FIXTURE_VARIANT(files) {
-	const char *disk;	/* a device, or none: a file in memory */
+	const char *disk;	/* a device, or NULL for a file in memory */
 	const char *options;
 };
 
@@ -74,12 +74,16 @@ FIXTURE_SETUP(files)
 	if (variant->disk)
 		ASSERT_TRUE(!vm_modprobe("nd_e820") && !vm_modprobe("nd_pmem") &&
 			    accel_until(!access(variant->disk, F_OK)));
+
 	strcpy(self->dir, "/dev/shm/files-XXXXXX");
 	ASSERT_TRUE(mkdtemp(self->dir));
 	snprintf(disk, sizeof(disk), "%s", variant->disk ?: "/dev/shm/disk");
-	/* Of a test that ran out of its time. */
+
+	/* Unmount the disk of a test that ran out of time. */
 	run_shell("umount -q %s", disk);
-	ASSERT_EQ(0, vm_modprobe("loop") ?: vm_modprobe("ext4"));
+
+	ASSERT_EQ(0, vm_modprobe("loop"));
+	ASSERT_EQ(0, vm_modprobe("ext4"));
 	if (!variant->disk)
 		ASSERT_EQ(0, run_shell("truncate -s 32M %s", disk));
 	ASSERT_EQ(0, run_shell("PATH=$PATH:/sbin mkfs.ext4 -q -b 4096 -F %s", disk));
@@ -111,9 +115,9 @@ static uint8_t *map_file(const char *path, size_t length, int prot, int flags)
 }
 
 /*
- * A file that is only read costs no memory of the program's, however it is mapped; but where
- * it is pinned, each page that is mapped MAP_PRIVATE becomes the program's, as by a write.
- * What DAX shows is not pinned at all.
+ * A file that is only read costs the program no memory, however it is mapped.  But where it is
+ * pinned, each page mapped MAP_PRIVATE becomes the program's, as by a write.  DAX pages are not
+ * pinned at all.
  */
 TEST_F(files, reading_copies_nothing)
 {
@@ -121,6 +125,7 @@ TEST_F(files, reading_copies_nothing)
 	uint8_t *into = accel_pages(self->length);
 
 	memset(into, 0, self->length);
+
 	for (int i = 0; i < 2; i++) {
 		uint8_t *p = map_file(self->path, self->length, PROT_READ, flags[i]);
 		bool pins = !accel_lacks(ACCEL_CONFINED), costs = pins && flags[i] == MAP_PRIVATE;
@@ -128,21 +133,24 @@ TEST_F(files, reading_copies_nothing)
 		int ret;
 
 		ASSERT_NE(MAP_FAILED, p);
+
 		ret = laccel_copy(self->dev, into, p, self->length);
 		more = anonymous_kb() - before;
 		munmap(p, self->length);
+
 		if (pins && variant->disk) {
 			EXPECT_EQ(-EFAULT, ret);
 			EXPECT_TRUE(error_says("does not let it be pinned for reading"));
 			continue;
 		}
+
 		ASSERT_EQ(0, ret) TH_LOG("%s", laccel_last_error());
 		EXPECT_EQ(0, memcmp(into, self->copy, self->length));
 		EXPECT_LE(more, costs ? self->length / 1024 + 256 : 256);
 	}
 }
 
-/* What is written by a shared mapping is on the disk; or the file system is named. */
+/* Writes through a shared mapping reach the disk, or the error names the file system. */
 TEST_F(files, writing_reaches_the_disk)
 {
 	uint8_t *p = map_file(self->path, self->length, PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -150,8 +158,10 @@ TEST_F(files, writing_reaches_the_disk)
 	int ret, fd;
 
 	ASSERT_NE(MAP_FAILED, p);
+
 	host_randomize(from, self->length);
 	ret = laccel_copy(self->dev, p, from, self->length);
+
 	if (!accel_lacks(ACCEL_CONFINED)) {
 		EXPECT_EQ(-EFAULT, ret);
 		EXPECT_TRUE(error_says("does not let it be pinned for writing"));
@@ -159,6 +169,7 @@ TEST_F(files, writing_reaches_the_disk)
 	} else {
 		EXPECT_EQ(0, ret) TH_LOG("%s", laccel_last_error());
 	}
+
 	munmap(p, self->length);
 
 	laccel_close(self->dev);
@@ -166,9 +177,11 @@ TEST_F(files, writing_reaches_the_disk)
 	ASSERT_EQ(0, run_shell("umount %s", self->dir));
 	ASSERT_EQ(0, mount_disk(variant->disk ?: "/dev/shm/disk", variant->options, self->dir));
 	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
+
 	fd = open(self->path, O_RDONLY | O_CLOEXEC);
 	ASSERT_EQ(self->length, read(fd, back, self->length));
 	close(fd);
+
 	EXPECT_EQ(0, memcmp(back, from, self->length));
 	free(back);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A hundred thousand hostile SQEs (R8, B30): whatever a program writes into its
- * ring, memory that it did not register for that stays as it is, a neighbour's
- * results are right, and every status is one that the entry deserves.
+ * A hundred thousand hostile SQEs (R8, B30): whatever a program writes into its ring, memory
+ * not registered for that access stays unchanged, a neighbour's results are right, and every
+ * status fits its entry.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -17,20 +17,20 @@
 
 #define BATCH		16
 #define ARENA		(64 * PAGE)
-/* edu moves 20 KiB in a second, and a batch is to end while its test waits. */
+/* edu moves 20 KiB in a second, and a batch has to end while its test waits. */
 #define SLOW_ARENA	(4 * PAGE)
 
-/* What a program has: may be written, may be read, not registered at all. */
+/* A program's memory: writable, readable, and not registered at all. */
 struct arena {
-	size_t bytes;	/* of each, a power of two */
+	size_t bytes;	/* size of each area, a power of two */
 	uint8_t *writable;
 	uint8_t *readable;
 	uint8_t *canary;
 };
 
-/* What a process that means no harm tells. */
+/* Shared with a harmless process, which reports its results here. */
 struct neighbour {
-	uint64_t address;	/* of memory it has registered */
+	uint64_t address;	/* address of memory it has registered */
 	uint64_t rounds;
 	uint64_t wrong;
 	int stop;
@@ -40,15 +40,15 @@ FIXTURE(fuzz) {
 	int fd;
 	struct accel_queue q;
 	struct arena arena;
-	bool is_confined;		/* what is not registered is out of reach */
-	uint64_t commands;	/* that the device knows */
+	bool is_confined;		/* unregistered memory is out of reach */
+	uint64_t commands;	/* commands that the device knows */
 	struct neighbour *neighbour;
 	pid_t neighbour_pid;
 	uint32_t seen[LACCEL_TIMEOUT + 1];
 	uint32_t decoded;
 };
 
-/* Far from all else, lest an address that went astray hits the program itself. */
+/* Map an area far from all else, so that a stray address does not hit the program itself. */
 static uint8_t *new_area(int i, size_t bytes, uint8_t value)
 {
 	uint8_t *p = mmap((void *)(0x10000000000 + i * 2 * ARENA), bytes, PROT_READ | PROT_WRITE,
@@ -59,7 +59,7 @@ static uint8_t *new_area(int i, size_t bytes, uint8_t value)
 	return p;
 }
 
-/* Copies, compares and sums in memory of its own, and checks it all. */
+/* A harmless process: copy, compare and sum in memory of its own, and check all results. */
 static void work_beside(struct neighbour *me)
 {
 	uint8_t *p = new_area(3, 2 * PAGE, 0);
@@ -86,11 +86,12 @@ static void work_beside(struct neighbour *me)
 	_exit(0);
 }
 
-/* A device that reaches what is not registered is held to the program's own rights. */
+/* Set the program's own rights, which also limit a device that reaches unregistered memory. */
 static void set_rights(const FIXTURE_DATA(fuzz) *self, int readable, int canary)
 {
 	if (self->is_confined)
 		return;
+
 	mprotect(self->arena.readable, self->arena.bytes, readable);
 	mprotect(self->arena.canary, self->arena.bytes, canary);
 }
@@ -143,7 +144,7 @@ FIXTURE_TEARDOWN(fuzz)
 	close(self->fd);
 }
 
-/* An address of one of the kinds that an attacker would try. */
+/* Return an address of one of the kinds that an attacker would try. */
 static uint64_t evil_address(const FIXTURE_DATA(fuzz) *self)
 {
 	const uint64_t bases[] = {
@@ -151,7 +152,7 @@ static uint64_t evil_address(const FIXTURE_DATA(fuzz) *self)
 		accel_va(self->arena.writable), accel_va(self->arena.writable),
 		accel_va(self->arena.readable), accel_va(self->arena.readable),
 		accel_va(self->arena.canary), self->neighbour->address,
-		/* Behind the rings there may be what this program lives on. */
+		/* The memory behind the rings may be essential to this program. */
 		self->is_confined ? accel_va(self->q.sq) : accel_va(self->arena.canary),
 		self->is_confined ? accel_va(self->q.cq) : accel_va(self->arena.canary),
 		0xffff888000000000, 0xffffffff81000000, 0xfee00000, 0,
@@ -180,15 +181,17 @@ static bool knows(const FIXTURE_DATA(fuzz) *self, uint8_t opcode)
 	return opcode < 64 && self->commands >> opcode & 1;
 }
 
-/* A command that is right in form, on addresses that need not be. */
+/* Return a well-formed command, on addresses that may be invalid. */
 static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
 {
 	struct laccel_sqe sqe = { .opcode = host_below(7), .length = evil_length(self) };
 
 	while (!knows(self, sqe.opcode))
 		sqe.opcode = host_below(7);
+
 	if (sqe.length > self->arena.bytes)
 		sqe.length &= self->arena.bytes - 1;
+
 	if (sqe.opcode != LACCEL_OP_NOP && sqe.opcode != LACCEL_OP_FILL)
 		sqe.src = evil_address(self);
 	if (sqe.opcode != LACCEL_OP_NOP && sqe.opcode != LACCEL_OP_CRC32C)
@@ -219,7 +222,7 @@ static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
 	return sqe;
 }
 
-/* Three quarters are plausible, the others mutated, or noise. */
+/* Return a plausible command in three of four cases, else a mutated one or noise. */
 static struct laccel_sqe evil_sqe(const FIXTURE_DATA(fuzz) *self)
 {
 	struct laccel_sqe sqe = plausible(self);
@@ -236,18 +239,19 @@ static struct laccel_sqe evil_sqe(const FIXTURE_DATA(fuzz) *self)
 			sqe.opcode = host_below(16);
 		break;
 	}
+
 	if (sqe.length > self->arena.bytes && sqe.length <= 1u << 30 && host_below(64))
 		sqe.length = evil_length(self);
 	return sqe;
 }
 
-/* Whether @addr lies in the @length bytes at @base. */
+/* Return whether @addr lies in the @length bytes at @base. */
 static bool within(uint64_t addr, uint64_t base, uint64_t length)
 {
 	return addr - base < length;
 }
 
-/* The completion is one that this entry may have. */
+/* Return whether the completion is valid for this entry. */
 static bool deserved(const FIXTURE_DATA(fuzz) *self, const struct laccel_sqe *sqe,
 		     const struct laccel_cqe *cqe)
 {
@@ -282,7 +286,7 @@ static void print_pair(const struct laccel_sqe *sqe, const struct laccel_cqe *cq
 	       cqe->fault_addr);
 }
 
-/* Not 0 if a completion is missing or is none that the command deserves. */
+/* Run a batch; return an error if a completion is missing or is invalid for its command. */
 static int run_batch(FIXTURE_DATA(fuzz) *self)
 {
 	struct laccel_sqe batch[BATCH];
@@ -297,13 +301,16 @@ static int run_batch(FIXTURE_DATA(fuzz) *self)
 	for (int i = 0; i < BATCH; i++) {
 		if (accel_wait(&self->q, &cqe) || cqe.user_data >= BATCH)
 			return -ETIME;
+
 		if (!deserved(self, &batch[cqe.user_data], &cqe)) {
 			print_pair(&batch[cqe.user_data], &cqe);
 			return -EIO;
 		}
+
 		self->seen[cqe.status]++;
 		self->decoded += cqe.status == LACCEL_OK || cqe.status == LACCEL_PAGE_FAULT;
 	}
+
 	return 0;
 }
 
@@ -313,6 +320,7 @@ static void print_histogram(const FIXTURE_DATA(fuzz) *self, int commands)
 					     "CANCELED", "DEVICE_ERROR", "TIMEOUT" };
 
 	for (int i = 0; i <= LACCEL_TIMEOUT; i++)
+
 		printf("# %-12s %7u\n", names[i], self->seen[i]);
 	printf("# passed decoding: %u of %u; rounds of the neighbour: %llu\n", self->decoded,
 	       commands, (unsigned long long)self->neighbour->rounds);
@@ -327,6 +335,7 @@ TEST_F_TIMEOUT(fuzz, malicious_commands, 300)
 	for (int i = 0; i < batches && !ret; i++)
 		ret = run_batch(self);
 	ASSERT_EQ(0, ret);
+
 	print_histogram(self, commands);
 	EXPECT_GE(self->decoded, commands / 2);
 	for (int i = 0; i < LACCEL_DEVICE_ERROR; i++)
@@ -345,7 +354,7 @@ TEST_F_TIMEOUT(fuzz, malicious_commands, 300)
 
 static bool scribbling = true;
 
-/* B29: SQEs change while the device reads them. */
+/* B29: change SQEs while the device reads them. */
 static void *scribble(void *arg)
 {
 	FIXTURE_DATA(fuzz) *self = arg;
@@ -367,22 +376,26 @@ TEST_F(fuzz, ring_that_changes)
 	pthread_t thread;
 
 	NEEDS(ACCEL_SPEED);
+
 	ASSERT_EQ(0, pthread_create(&thread, NULL, scribble, self));
+
 	for (int i = 0; i < 500; i++) {
 		self->q.tail += BATCH;
 		accel_ring(&self->q);
 		for (int n = 0; n < BATCH; n++)
 			ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	}
+
 	__atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
+
 	EXPECT_TRUE(is_unharmed(self));
 	EXPECT_EQ(0, self->neighbour->wrong);
 }
 
 #define TURNS 2000
 
-/* Turns the one entry of the ring this way and that. */
+/* Flip the destination of the only entry of the ring. */
 static void *flip(void *arg)
 {
 	FIXTURE_DATA(fuzz) *self = arg;
@@ -394,7 +407,7 @@ static void *flip(void *arg)
 	return NULL;
 }
 
-/* B29: it is read once.  What is filled is one place or the other, never a part of each. */
+/* B29: the entry is read once: the fill hits one place or the other, never a part of each. */
 TEST_F_TIMEOUT(fuzz, entry_is_read_once, 120)
 {
 	uint8_t *one = self->arena.writable, *other = one + ARENA / 2;
@@ -402,10 +415,13 @@ TEST_F_TIMEOUT(fuzz, entry_is_read_once, 120)
 	pthread_t thread;
 
 	NEEDS(ACCEL_SPEED);
+
 	accel_queue_exit(&self->q);
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 1));
+
 	self->q.sq[0] = accel_write(one, ~0ull, ARENA / 2);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, flip, self));
+
 	for (int i = 0; i < TURNS; i++) {
 		struct laccel_cqe cqe;
 		bool first;
@@ -414,14 +430,17 @@ TEST_F_TIMEOUT(fuzz, entry_is_read_once, 120)
 		accel_ring(&self->q);
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 		ASSERT_EQ(LACCEL_OK, cqe.status);
+
 		first = one[0];
 		went[first]++;
 		ASSERT_TRUE(accel_is_all(first ? one : other, ARENA / 2, 0xff));
 		ASSERT_TRUE(accel_is_all(first ? other : one, ARENA / 2, 0));
 		memset(one, 0, ARENA);
 	}
+
 	__atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
+
 	EXPECT_GT(went[0], 0);
 	EXPECT_GT(went[1], 0);
 }
