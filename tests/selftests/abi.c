@@ -168,8 +168,10 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 	memset(p, prefill, variant->size);
 	put32(p, variant->size);
 	put32((uint8_t *)p + 4, 0);
+
 	if (variant->reserved)
 		put32((uint8_t *)p + variant->reserved, 0);
+
 	if (variant->id) {
 		self->made = make_object(self, variant->of_queue);
 		put32((uint8_t *)p + variant->id, self->made);
@@ -180,10 +182,12 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 		create->cq_entries = 2;
 		create->eventfd = -1;
 	}
+
 	if (variant->cmd == LACCEL_IOC_KICK) {
 		kick->offset = offsetof(struct laccel_doorbell, ring);
 		kick->value = 0;
 	}
+
 	if (variant->cmd == LACCEL_IOC_BIND)
 		bind->mode = LACCEL_MODE_AUTO;
 	if (variant->cmd == LACCEL_IOC_PREFETCH) {

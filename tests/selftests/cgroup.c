@@ -60,7 +60,9 @@ static int open_queue(struct accel_queue *q)
 {
 	int fd = accel_open();
 
-	return fd < 0 ? fd : accel_queue_init(q, fd, 4);
+	if (fd < 0)
+		return fd;
+	return accel_queue_init(q, fd, 4);
 }
 
 /*

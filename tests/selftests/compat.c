@@ -168,7 +168,10 @@ static int ring_create(struct ring *r, int fd, uint32_t sq, uint32_t cq)
 	if (r->create.doorbell_offset)
 		r->doorbell = map(r, r->create.doorbell_offset, PAGE, PROT_READ | PROT_WRITE);
 
-	return r->sq && r->cq && r->state && (r->doorbell || !r->create.doorbell_offset) ? 0 : -1;
+	if (!r->sq || !r->cq || !r->state || (r->create.doorbell_offset && !r->doorbell))
+		return -1;
+
+	return 0;
 }
 
 static int kick(struct ring *r, uint32_t offset, uint64_t value)

@@ -118,7 +118,9 @@ static int call_fdinfo(struct file_state *s)
 {
 	char text[512];
 
-	return pread(s->fdinfo, text, sizeof(text), 0) < 0 ? -errno : 0;
+	if (pread(s->fdinfo, text, sizeof(text), 0) < 0)
+		return -errno;
+	return 0;
 }
 
 /* Unmap a page of registered memory, which drops its chunk. */

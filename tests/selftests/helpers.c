@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * liblite-accel's synchronous helpers.  What the commands compute is commands.c's
- * matter; here windows and pieces fit together, within the memlock limit, and
- * nothing is copied on the way.
+ * liblite-accel's synchronous helpers.  commands.c checks the results of commands; this suite
+ * checks that windows and pieces fit together, within the memlock limit, and that nothing is
+ * copied on the way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +22,9 @@
 
 #define BYTES		(20u << 20)	/* more than an ordinary user may pin at once */
 #define PATTERN		0x1122334455667788
-#define DEFAULT_LIMIT	(8ul << 20)	/* RLIMIT_MEMLOCK of a user nobody raised it for */
+#define DEFAULT_LIMIT	(8ul << 20)	/* default RLIMIT_MEMLOCK of a user */
 
-/* Asked before a test may forbid itself to ask. */
+/* Read during setup, as a test may later forbid itself the query. */
 static uint64_t commands;
 
 static bool has(uint8_t opcode)
@@ -56,10 +56,11 @@ static bool filled(const uint8_t *p, uint64_t pattern, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (p[i] != (uint8_t)(pattern >> i % 8 * 8))
 			return false;
+
 	return true;
 }
 
-/* All that the device has; returns which one was wrong. */
+/* Run all helpers that the device supports; return the number of the first wrong one. */
 static int try_helpers(struct laccel_device *dev, uint8_t *a, uint8_t *b, size_t n)
 {
 	uint8_t digest[32], expected[32];
@@ -90,6 +91,7 @@ static int try_helpers(struct laccel_device *dev, uint8_t *a, uint8_t *b, size_t
 	if (has(LACCEL_OP_FILL) &&
 	    (laccel_fill(dev, b, PATTERN, n) || !filled(b, PATTERN, n) || b[n] != 0x5a))
 		return 6;
+
 	return 0;
 }
 
@@ -104,13 +106,15 @@ TEST_F(helpers, any_memory)
 		ASSERT_EQ(0, try_helpers(self->dev, a + shift, b + host_below(1000), n))
 			TH_LOG("%zu bytes", n);
 	}
+
 	EXPECT_EQ(0, try_helpers(self->dev, on_stack, on_stack + PAGE, PAGE - 1));
 	EXPECT_EQ(0, try_helpers(self->dev, a, b, 0));
+
 	free(a);
 	free(b);
 }
 
-/* No command, no memory: nowhere to point is good enough. */
+/* A length of zero needs neither a command nor memory: NULL is good enough. */
 TEST_F(helpers, copy_of_nothing)
 {
 	EXPECT_EQ(0, laccel_copy(self->dev, NULL, NULL, 0));
@@ -123,48 +127,55 @@ TEST_F(helpers, nothing)
 	uint8_t digest[32];
 
 	NEEDS(ACCEL_FILL | ACCEL_COMPARE | ACCEL_CRC32C | ACCEL_SHA256);
+
 	EXPECT_EQ(0, laccel_fill(self->dev, NULL, 0, 0));
 	EXPECT_EQ(0, laccel_compare(self->dev, NULL, NULL, 0));
 	EXPECT_EQ(0, laccel_crc32c(self->dev, NULL, 0, &crc));
 	EXPECT_EQ(0x12345678, crc);
+
 	EXPECT_EQ(0, laccel_sha256(self->dev, NULL, 0, digest));
 	EXPECT_EQ(0, memcmp(digest, empty, sizeof(empty)));
 }
 
-/* A CRC goes on where another ended. */
+/* A CRC continues where another one ended. */
 TEST_F(helpers, crc32c_continues)
 {
 	uint32_t crc = 0;
 
 	NEEDS(ACCEL_CRC32C);
+
 	EXPECT_EQ(0, laccel_crc32c(self->dev, "1234", 4, &crc));
 	EXPECT_EQ(0, laccel_crc32c(self->dev, "56789", 5, &crc));
 	EXPECT_EQ(0xe3069283, crc);
 }
 
-/* Memory that may only be read, as that of this program's text. */
+/* Use memory that may only be read, like this program's text. */
 TEST_F(helpers, read_only_memory)
 {
 	static const uint8_t text[] = "123456789";
 	uint32_t crc = 0;
 
 	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_CONFINED);
+
 	EXPECT_EQ(0, laccel_crc32c(self->dev, text, 9, &crc));
 	EXPECT_EQ(0xe3069283, crc);
+
 	EXPECT_EQ(-EFAULT, laccel_fill(self->dev, (void *)text, 0, 8));
 	EXPECT_TRUE(error_says("for writing"));
 	EXPECT_EQ(-EFAULT, laccel_crc32c(self->dev, NULL, 8, &crc));
 }
 
-/* Registered for reading, written to by nobody. */
+/* Memory registered for reading cannot be written. */
 TEST_F(helpers, registered_for_reading)
 {
 	uint8_t *p = accel_pages(PAGE);
 	uint32_t crc = 0;
 
 	NEEDS(ACCEL_CRC32C | ACCEL_FILL | ACCEL_CONFINED);
+
 	ASSERT_LE(0, laccel_mem_register(self->dev, p, PAGE, 0));
 	EXPECT_EQ(0, laccel_crc32c(self->dev, p, PAGE, &crc));
+
 	EXPECT_EQ(-EEXIST, laccel_fill(self->dev, p, 0, 8));
 	EXPECT_TRUE(error_says("registered for reading only"));
 }
@@ -176,12 +187,15 @@ static int use_without_ioctl(bool registered)
 
 	if (laccel_open(NULL, &dev) || laccel_copy(dev, b, a, 1))
 		return 99;
+
 	if (registered &&
 	    (laccel_mem_register(dev, a, 8 * PAGE, LACCEL_MEM_WRITE) < 0 ||
 	     laccel_mem_register(dev, b, 8 * PAGE, LACCEL_MEM_WRITE) < 0))
 		return 98;
+
 	if (confine_from(SYS_ioctl))
 		return 97;
+
 	return try_helpers(dev, a + 5, b + 7, 7 * PAGE);
 }
 
@@ -195,7 +209,7 @@ static int use_other(void)
 	return use_without_ioctl(false);
 }
 
-/* Registered memory is used as it is: the kernel is not asked again. */
+/* Registered memory is used as it is, without another call to the kernel. */
 TEST_F(helpers, registered_memory)
 {
 	NEEDS(ACCEL_DOORBELL | ACCEL_CONFINED);
@@ -225,16 +239,19 @@ FIXTURE_VARIANT_ADD(windows, small_limit) {
 	.bytes = 3 << 20,
 };
 
-/* What is longer than the memlock limit goes through windows. */
+/* Operands longer than the memlock limit go through windows. */
 FIXTURE_SETUP(windows)
 {
 	NEEDS(ACCEL_SPEED);
+
 	self->bytes = variant->bytes;
 	self->p = accel_pages(self->bytes);
 	self->model = accel_pages(self->bytes);
+
 	for (size_t i = 0; i < self->bytes / 8; i++)
 		((uint64_t *)self->p)[i] = i * 0x9e3779b97f4a7c15;
 	memcpy(self->model, self->p, self->bytes);
+
 	ASSERT_EQ(0, laccel_open(NULL, &self->dev));
 	ASSERT_EQ(0, confine_user(variant->memlock));
 	ASSERT_EQ(-ENOMEM, laccel_mem_register(self->dev, self->p, self->bytes, 0));
@@ -252,6 +269,7 @@ static int copy_both(struct laccel_device *dev, uint8_t *p, uint8_t *model, size
 	int ret = laccel_copy(dev, p + dst, p + src, n);
 
 	memmove(model + dst, model + src, n);
+
 	return ret;
 }
 
@@ -272,12 +290,15 @@ TEST_F(windows, fill_and_compare)
 	uint8_t *p = self->p + 1000;
 
 	NEEDS(ACCEL_FILL | ACCEL_COMPARE);
+
 	ASSERT_EQ(0, laccel_fill(self->dev, p, PATTERN, n));
 	EXPECT_TRUE(filled(p, PATTERN, n));
 	EXPECT_EQ(0, memcmp(self->p, self->model, 1000));
 	EXPECT_EQ(self->model[self->bytes - 1], p[n]);
+
 	memcpy(self->model, p, n);
 	EXPECT_EQ(n, laccel_compare(self->dev, self->model, p, n));
+
 	p[n - 3] ^= 1;
 	EXPECT_EQ(n - 3, laccel_compare(self->dev, self->model, p, n));
 	p[77] ^= 1;
@@ -291,14 +312,16 @@ TEST_F(windows, sums)
 	uint32_t crc = 0;
 
 	NEEDS(ACCEL_CRC32C | ACCEL_SHA256);
+
 	ASSERT_EQ(0, laccel_crc32c(self->dev, self->p + 3, n, &crc));
 	EXPECT_EQ(host_crc32c(self->p + 3, n, 0), crc);
+
 	host_sha256(self->p + 3, n, expected);
 	ASSERT_EQ(0, laccel_sha256(self->dev, self->p + 3, n, digest));
 	EXPECT_EQ(0, memcmp(digest, expected, 32));
 }
 
-/* By a process that may have no descriptors, and so may not poll any. */
+/* Copy in a process that may have no descriptors, and so cannot poll any. */
 static int copy_without_poll(struct laccel_device *dev, void *dst, const void *src, size_t n)
 {
 	struct rlimit ordinary, none;
@@ -307,23 +330,27 @@ static int copy_without_poll(struct laccel_device *dev, void *dst, const void *s
 	getrlimit(RLIMIT_NOFILE, &ordinary);
 	none = (struct rlimit){ .rlim_max = ordinary.rlim_max };
 	setrlimit(RLIMIT_NOFILE, &none);
+
 	ret = laccel_copy(dev, dst, src, n);
+
 	setrlimit(RLIMIT_NOFILE, &ordinary);
+
 	return ret;
 }
 
-/* The wait fails, the call fails, and the device is through with its memory. */
+/* The wait fails, the call fails, and the device no longer uses its memory. */
 TEST_F(helpers, failed_wait)
 {
 	size_t n = accel_capped(HUGE);
 	uint8_t *a = accel_pages(n), *b = accel_pages(n), *c = accel_pages(n);
 
 	memset(b, 0x42, n);
-	/* The first creates the queue; the second may be done before there is need to wait. */
+	/* The first copy creates the queue; the second may be done before it has to wait. */
 	ASSERT_TRUE(accel_until(!laccel_copy(self->dev, c, b, PAGE) &&
 				copy_without_poll(self->dev, a, b, n) == -EINVAL));
 
 	EXPECT_TRUE(error_says("waiting for a completion"));
+
 	memset(a, 0x55, n);
 	ASSERT_EQ(0, laccel_copy(self->dev, c, b, n));
 	EXPECT_EQ(0, memcmp(b, c, n));
@@ -337,18 +364,26 @@ static int run_nop(struct laccel_queue *q)
 
 	laccel_prep_nop(laccel_get_sqe(q));
 	ret = laccel_wait(q, -1);
-	return ret ? ret : !laccel_reap(q, &cqe);
+	if (ret)
+		return ret;
+
+	return !laccel_reap(q, &cqe);
 }
 
 #define OTHERS 32
 
-/* Take the numbers of all that the library has; what it reads or closes of that is missing. */
+/*
+ * Close the library's descriptors and open eventfds at their numbers; a read or close of one of
+ * them by the library would be noticed.
+ */
 static bool replace_descriptors(int others[OTHERS])
 {
 	if (close_range(3, ~0u, 0))
 		return false;
+
 	for (int i = 0; i < OTHERS; i++)
 		others[i] = eventfd(1 + i, EFD_NONBLOCK);
+
 	return others[0] == 3 && others[OTHERS - 1] == 2 + OTHERS;
 }
 
@@ -359,6 +394,7 @@ static bool are_untouched(const int others[OTHERS])
 	for (int i = 0; i < OTHERS; i++)
 		if (eventfd_read(others[i], &count) || count != 1 + i)
 			return false;
+
 	return true;
 }
 
@@ -367,7 +403,7 @@ static bool says_closed(int ret)
 	return ret == -EBADF && error_says("has been closed by the program");
 }
 
-/* Closes what it has not opened, and opens something else at these numbers. */
+/* Close descriptors that the library has opened, and open others at these numbers. */
 static int use_after_closefrom(void)
 {
 	uint8_t *a = accel_pages(2 * PAGE), *b = a + PAGE;
@@ -380,13 +416,16 @@ static int use_after_closefrom(void)
 	    !replace_descriptors(others))
 		return 99;
 
-	/* Where it neither asks the kernel nor sleeps it need not notice. */
+	/* A helper that neither calls the kernel nor sleeps need not notice. */
 	a = accel_pages(2 * PAGE);
 	b = a + PAGE;
 	memset(a, 0x42, PAGE);
 	ret = laccel_copy(dev, b, a, PAGE);
-	if (ret ? !says_closed(ret) : !accel_is_all(b, PAGE, 0x42))
+	if (ret && !says_closed(ret))
 		return 98;
+	if (!ret && !accel_is_all(b, PAGE, 0x42))
+		return 98;
+
 	laccel_prep_nop(laccel_get_sqe(q));
 	laccel_submit(q);
 	while ((ret = laccel_wait(q, 0)) == -ETIMEDOUT)
@@ -394,11 +433,12 @@ static int use_after_closefrom(void)
 	if (ret && !says_closed(ret))
 		return 97;
 
-	/* Nothing would end this sleep. */
+	/* Nothing would end this wait. */
 	if (!says_closed(laccel_wait(idle, -1)) || !says_closed(laccel_queue_destroy(idle)) ||
 	    !says_closed(laccel_mem_register(dev, a, PAGE, 0)) ||
 	    !says_closed(laccel_queue_create(dev, 4, 4, &idle)))
 		return 96;
+
 	laccel_close(dev);
 	return are_untouched(others) ? 0 : 95;
 }
@@ -406,7 +446,7 @@ static int use_after_closefrom(void)
 /* Opened before, by the same process or by its parent. */
 static struct laccel_device *old;
 
-/* The same node at the same number, whose queues have the same ids. */
+/* Open the same node at the same number, with queues of the same ids. */
 static int use_after_opened_anew(void)
 {
 	uint8_t *a = accel_pages(2 * PAGE), *b = a + PAGE;
@@ -415,10 +455,12 @@ static int use_after_opened_anew(void)
 
 	if (close_range(3, ~0u, 0) || laccel_open(NULL, &dev) || laccel_queue_create(dev, 4, 4, &q))
 		return 99;
+
 	laccel_close(old);
 	memset(a, 0x42, PAGE);
 	if (laccel_copy(dev, b, a, PAGE) || !accel_is_all(b, PAGE, 0x42) || run_nop(q))
 		return 98;
+
 	laccel_close(dev);
 	return 0;
 }
@@ -429,10 +471,14 @@ static int open_and_use_anew(void)
 
 	if (laccel_open(NULL, &old) || laccel_queue_create(old, 4, 4, &q))
 		return 97;
+
 	return use_after_opened_anew();
 }
 
-/* F4: descriptors that a program has closed are not others' of the same number. */
+/*
+ * F4: the library does not confuse descriptors closed by the program with others of the same
+ * number.
+ */
 TEST_F(helpers, closefrom)
 {
 	EXPECT_EQ(0, run_child(use_after_closefrom));
@@ -441,23 +487,25 @@ TEST_F(helpers, closefrom)
 	EXPECT_EQ(0, run_child(use_after_opened_anew));
 }
 
-/* A limit below everything: which one, how much is in use, how much was needed. */
+/* An error at a limit names the limit, how much is in use, and how much was needed. */
 TEST_F(helpers, memlock_in_words)
 {
 	uint8_t *p = accel_pages(HUGE);
 	uint32_t crc = 0;
 
 	NEEDS(ACCEL_CONFINED);
+
 	ASSERT_EQ(0, confine_user(64 << 10));
 	ASSERT_LE(0, laccel_mem_register(self->dev, p, 10 * PAGE, 0));
 	EXPECT_EQ(-ENOMEM, laccel_mem_register(self->dev, p + HUGE / 2, HUGE / 2, 0));
 	EXPECT_TRUE(error_says("1 MiB more exceed RLIMIT_MEMLOCK (64 KiB, 40 KiB in use)"));
+
 	ASSERT_EQ(0, confine_user(0));
 	EXPECT_EQ(-ENOMEM, laccel_crc32c(self->dev, p + HUGE / 2, 9, &crc));
 	EXPECT_TRUE(error_says("4 KiB more exceed RLIMIT_MEMLOCK (0 bytes, 40 KiB in use)"));
 }
 
-/* C18: where the device finds memory by itself nothing is locked, and no limit in the way. */
+/* C18: where the device translates addresses itself nothing is locked, and no limit applies. */
 TEST_F(helpers, no_memlock)
 {
 	size_t n = accel_capped(HUGE);
@@ -466,8 +514,12 @@ TEST_F(helpers, no_memlock)
 
 	host_randomize(p, n);
 	ASSERT_EQ(0, confine_user(0));
+
 	EXPECT_EQ(pins ? -ENOMEM : 0, laccel_copy(self->dev, p + n, p, n));
-	EXPECT_TRUE(pins ? error_says("exceed RLIMIT_MEMLOCK") : !memcmp(p, p + n, n));
+	if (pins)
+		EXPECT_TRUE(error_says("exceed RLIMIT_MEMLOCK"));
+	if (!pins)
+		EXPECT_EQ(0, memcmp(p, p + n, n));
 	EXPECT_EQ(0, accel_pinned_kb());
 }
 
@@ -478,8 +530,10 @@ TEST_F(helpers, bytes_moved)
 	uint8_t *p = accel_pages(BYTES), digest[32];
 
 	NEEDS(ACCEL_MODEL);
+
 	ASSERT_EQ(0, laccel_sha256(self->dev, p, BYTES - 5, digest));
 	EXPECT_EQ(BYTES - 5, accel_counter("dma_read_bytes") - reads);
+
 	ASSERT_EQ(0, laccel_copy(self->dev, p, p + BYTES / 2, BYTES / 2));
 	EXPECT_EQ(BYTES - 5 + BYTES / 2, accel_counter("dma_read_bytes") - reads);
 	EXPECT_EQ(BYTES / 2, accel_counter("dma_write_bytes") - writes);
@@ -498,12 +552,14 @@ static void *use_in_thread(void *arg)
 		wrong |= try_helpers(dev, a, b, 10000 + i) != 0;
 		wrong |= run_nop(q) != 0;
 	}
+
 	free(a);
 	free(b);
+
 	return (void *)wrong;
 }
 
-/* One device for all, a queue for each; helpers take turns. */
+/* Share one device, with a queue for each thread; helpers take turns. */
 TEST_F(helpers, threads)
 {
 	pthread_t threads[4];
@@ -511,13 +567,17 @@ TEST_F(helpers, threads)
 
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, use_in_thread, self->dev));
+
 	for (int i = 0; i < 4; i++) {
 		pthread_join(threads[i], &wrong);
 		EXPECT_NULL(wrong);
 	}
 }
 
-/* Of zeros: head -c 3G /dev/zero | sha256sum; its length in bits takes more than 32. */
+/*
+ * Digests of zeros: head -c 3G /dev/zero | sha256sum; the length in bits takes more than 32
+ * bits.
+ */
 static const struct {
 	size_t length;
 	uint8_t digest[32];
@@ -534,7 +594,7 @@ static const struct {
 	} },
 };
 
-/* More than 31 bits can count, by anybody, with the limit that everybody has. */
+/* Process more bytes than 31 bits can count, as an ordinary user with the default limit. */
 TEST_F_TIMEOUT(helpers, three_gib, 300)
 {
 	const size_t window = 64ul << 20, length = 3ul << 30;
@@ -545,14 +605,18 @@ TEST_F_TIMEOUT(helpers, three_gib, 300)
 	if (!geteuid())
 		SKIP(return, "not an ordinary user");
 	NEEDS(ACCEL_SPEED | ACCEL_SHA256 | ACCEL_COMPARE);
+
 	ASSERT_EQ(0, confine_user(DEFAULT_LIMIT));
+
 	ASSERT_EQ(0, ftruncate(memfd, window));
 	for (size_t at = 0; at < length; at += window)
 		ASSERT_NE(MAP_FAILED, mmap(p + at, window, PROT_READ, MAP_SHARED | MAP_FIXED, memfd,
 					   0));
+
 	EXPECT_EQ(length - window, laccel_compare(self->dev, p, p + window, length - window));
 	ASSERT_EQ(0, laccel_sha256(self->dev, p, zeros[i].length, digest));
 	EXPECT_EQ(0, memcmp(digest, zeros[i].digest, 32));
+
 	close(memfd);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KICK whose caller lends its time (LACCEL_KICK_INLINE), on a device that takes it: what is
- * done on return, what is left to the workers, and that a caller who gets no time himself
- * holds up nobody.
+ * KICK whose caller lends its time (LACCEL_KICK_INLINE), on a device that accepts it: the work
+ * done on return, the work left to the workers, and that a caller who gets no CPU time delays
+ * nobody.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 #include "vm.h"
 
 #define MODULE	"lite_accel_loop"
-#define MOST	(64u << 10)	/* a call */
+#define MOST	(64u << 10)	/* limit of a call */
 #define LENGTH	(8 * MOST)
 
 FIXTURE(inline) {
@@ -41,9 +41,11 @@ FIXTURE_SETUP(inline)
 	ASSERT_EQ(0, vm_find(name, sizeof(name)));
 	if (strcmp(name, MODULE))
 		SKIP(return, "the device is not one of " MODULE);
+
 	accel_lends = false;
 	self->q.fd = accel_open();
 	ASSERT_EQ(0, accel_queue_init(&self->q, self->q.fd, 64));
+
 	self->src = accel_pages(LENGTH);
 	self->dst = accel_pages(LENGTH);
 	for (size_t i = 0; i < LENGTH; i++)
@@ -57,11 +59,14 @@ FIXTURE_TEARDOWN(inline)
 	close(self->q.fd);
 }
 
-/* Returns the status if the command is done on return, else -1. */
+/* Return the status if the command is done on return, else -1. */
 static int at_once(struct accel_queue *q, struct laccel_sqe sqe, struct laccel_cqe *cqe)
 {
 	accel_push(q, &sqe);
-	return !accel_kick_inline(q) && accel_poll(q, cqe) ? cqe->status : -1;
+	if (accel_kick_inline(q) || !accel_poll(q, cqe))
+		return -1;
+
+	return cqe->status;
 }
 
 TEST_F(inline, done_on_return)
@@ -74,16 +79,18 @@ TEST_F(inline, done_on_return)
 
 	EXPECT_EQ(LACCEL_OK, at_once(q, accel_nop(7), &cqe));
 	EXPECT_EQ(7, cqe.user_data);
+
 	EXPECT_EQ(LACCEL_OK, at_once(q, accel_copy(dst, src, MOST), &cqe));
 	EXPECT_EQ(0, memcmp(dst, src, MOST));
 	EXPECT_EQ(0xff, dst[MOST]);
+
 	EXPECT_EQ(LACCEL_OK, at_once(q, accel_compare(dst, src, MOST), &cqe));
 	EXPECT_EQ(MOST, cqe.result);
 	dst[MOST - 1]++;
 	EXPECT_EQ(LACCEL_OK, at_once(q, accel_compare(dst, src, MOST), &cqe));
 	EXPECT_EQ(MOST - 1, cqe.result);
 
-	/* From the end, as memmove() does. */
+	/* Copy from the end, like memmove(). */
 	memcpy(dst, src, MOST);
 	EXPECT_EQ(LACCEL_OK, at_once(q, accel_copy(dst + 1, dst, MOST), &cqe));
 	EXPECT_EQ(0, memcmp(dst + 1, src, MOST));
@@ -105,7 +112,7 @@ TEST_F(inline, done_on_return)
 	EXPECT_EQ(LACCEL_OK, at_once(q, accel_sha256(&state, src, 0, true), &cqe));
 }
 
-/* A message by parts of which some are too long for a call: the same digest. */
+/* Hash a message in parts, some too long for a call: the digest is the same. */
 TEST_F(inline, parts_of_a_message)
 {
 	static const uint32_t parts[] = { 64, MOST, MOST + 64, 128, 2 * MOST, 0 };
@@ -117,11 +124,13 @@ TEST_F(inline, parts_of_a_message)
 		struct laccel_cqe cqe;
 
 		accel_push(&self->q, &sqe);
+
 		ASSERT_EQ(0, accel_kick_inline(&self->q));
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 		ASSERT_EQ(LACCEL_OK, cqe.status);
 		at += parts[i];
 	}
+
 	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_sha256(&whole, self->src, at, true)));
 	EXPECT_EQ(0, memcmp(whole.hash, state.hash, sizeof(whole.hash)));
 }
@@ -134,15 +143,17 @@ TEST_F(inline, bad_commands)
 
 	EXPECT_EQ(LACCEL_BAD_FIELD, at_once(&self->q, accel_sha256(&state, self->src, 64, true),
 					    &cqe));
+
 	sqe.opcode = 63;
 	EXPECT_EQ(LACCEL_BAD_OPCODE, at_once(&self->q, sqe, &cqe));
+
 	sqe = accel_copy(self->dst, self->src, 8);
 	sqe.arg0 = 1;
 	EXPECT_EQ(LACCEL_BAD_FIELD, at_once(&self->q, sqe, &cqe));
 	EXPECT_EQ(0xff, self->dst[0]);
 }
 
-/* LINK runs after what has ended OK only, and FENCE after all before. */
+/* LINK runs only after a command that ended OK, and FENCE after all before. */
 TEST_F(inline, order)
 {
 	static const int expected[] = { LACCEL_BAD_FIELD, LACCEL_CANCELED, LACCEL_OK, LACCEL_OK,
@@ -155,6 +166,7 @@ TEST_F(inline, order)
 	bad.arg0 = 1;
 	linked.flags = LACCEL_SQE_LINK;
 	fenced.flags = LACCEL_SQE_FENCE;
+
 	accel_push(&self->q, &bad);
 	accel_push(&self->q, &linked);
 	accel_push(&self->q, &(struct laccel_sqe){ 0 });
@@ -170,7 +182,7 @@ TEST_F(inline, order)
 	EXPECT_EQ(0, memcmp(self->dst + 8, self->src + 1, 8));
 }
 
-/* One for the workers in the middle: what is behind its FENCE waits for it. */
+/* Leave a long command to the workers: a later one with FENCE waits for it. */
 TEST_F(inline, order_with_workers)
 {
 	struct laccel_sqe first = accel_copy(self->dst, self->src, 2 * MOST);
@@ -182,8 +194,10 @@ TEST_F(inline, order_with_workers)
 		memset(self->dst, 0, 3 * MOST);
 		accel_push(&self->q, &first);
 		accel_push(&self->q, &fenced);
+
 		ASSERT_EQ(0, accel_kick_inline(&self->q));
 		ASSERT_EQ(0, accel_kick_inline(&self->q));
+
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 		ASSERT_EQ(LACCEL_OK, cqe.status);
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
@@ -192,7 +206,7 @@ TEST_F(inline, order_with_workers)
 	}
 }
 
-/* More than a call does, in number and in bytes: the rest comes by itself. */
+/* Submit more than a call does, in number and in bytes: the workers do the rest. */
 TEST_F(inline, more_than_a_call)
 {
 	struct laccel_sqe sqe = accel_copy(self->dst, self->src, 8192);
@@ -201,29 +215,33 @@ TEST_F(inline, more_than_a_call)
 
 	for (int i = 0; i < 64; i++)
 		accel_push(&self->q, &sqe);
+
 	ASSERT_EQ(0, accel_kick_inline(&self->q));
 	while (accel_poll(&self->q, &cqe))
 		done += cqe.status == LACCEL_OK;
 	EXPECT_LE(8, done);
+
 	for (; done < 64; done++)
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 }
 
-/* What nobody has touched yet is brought by the workers. */
+/* The workers bring in memory that nobody has touched yet. */
 TEST_F(inline, untouched)
 {
 	struct laccel_cqe cqe;
 
 	ASSERT_EQ(0, madvise(self->src, LENGTH, MADV_DONTNEED));
 	ASSERT_EQ(0, madvise(self->dst, LENGTH, MADV_DONTNEED));
+
 	accel_push(&self->q, (struct laccel_sqe[]){ accel_copy(self->dst, self->src, MOST) });
 	ASSERT_EQ(0, accel_kick_inline(&self->q));
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
+
 	EXPECT_EQ(LACCEL_OK, cqe.status);
 	EXPECT_TRUE(accel_is_all(self->dst, MOST, 0));
 }
 
-/* The call comes back though the page does not come. */
+/* The call returns although the page does not come. */
 TEST_F(inline, missing)
 {
 	struct uffdio_copy copy = { .dst = accel_va(self->src), .src = accel_va(self->dst),
@@ -234,12 +252,13 @@ TEST_F(inline, missing)
 
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, madvise(self->src, PAGE, MADV_DONTNEED));
 	uffd = accel_watch(self->src, PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	ASSERT_LE(0, uffd);
 
 	EXPECT_EQ(-1, at_once(&self->q, accel_copy(self->dst + PAGE, self->src, 8), &cqe));
-	/* The worker waits; another command, from here on, is the caller's. */
+	/* The worker waits; the caller executes another command from now on. */
 	ASSERT_EQ(sizeof(fault), read(uffd, &fault, sizeof(fault)));
 	EXPECT_EQ(LACCEL_OK, at_once(&self->q, accel_copy(self->dst + MOST, self->src + PAGE, 8),
 				     &cqe));
@@ -251,7 +270,7 @@ TEST_F(inline, missing)
 	close(uffd);
 }
 
-/* No more than the program may do itself, and told as the workers tell it. */
+/* Commands have the rights of the program only, and failures look like those of the workers. */
 TEST_F(inline, rights)
 {
 	struct laccel_cqe cqe;
@@ -271,14 +290,14 @@ TEST_F(inline, rights)
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 
-	/* Its own ring, which no page stands behind. */
+	/* Read its own ring, which has no page behind it. */
 	accel_push(&self->q, (struct laccel_sqe[]){ accel_read(self->q.cq, 8) });
 	ASSERT_EQ(0, accel_kick_inline(&self->q));
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 }
 
-/* The lowest address of the stack, which is not to grow; the kernel would say so in its log. */
+/* Return the lowest address of the stack, which must not grow; the kernel would log that. */
 static uint64_t end_of_stack(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
@@ -288,7 +307,9 @@ static uint64_t end_of_stack(void)
 	while (!start && fgets(line, sizeof(line), maps))
 		if (strstr(line, "[stack]"))
 			start = strtoull(line, NULL, 16);
+
 	fclose(maps);
+
 	return start;
 }
 
@@ -300,6 +321,7 @@ TEST_F(inline, stack)
 
 	EXPECT_EQ(LACCEL_OK, at_once(&self->q, accel_copy(self->dst, local, sizeof(local)), &cqe));
 	EXPECT_EQ(0, memcmp(self->dst, local, sizeof(local)));
+
 	for (int below = 1; below < 16; below++) {
 		struct laccel_sqe sqe = accel_read((void *)(end - below * PAGE), 8);
 
@@ -308,10 +330,11 @@ TEST_F(inline, stack)
 		ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 		EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	}
+
 	EXPECT_EQ(end, end_of_stack());
 }
 
-/* A page that is shared with a child since fork() gets a copy first. */
+/* A page shared with a child since fork() is copied first. */
 TEST_F(inline, copied_on_write)
 {
 	int status, go[2];
@@ -319,6 +342,7 @@ TEST_F(inline, copied_on_write)
 	pid_t child;
 
 	ASSERT_EQ(0, pipe(go));
+
 	child = fork();
 	if (!child) {
 		char c;
@@ -326,11 +350,13 @@ TEST_F(inline, copied_on_write)
 		close(go[1]);
 		_exit(read(go[0], &c, 1) || !accel_is_all(self->dst, PAGE, 0xff));
 	}
+
 	accel_push(&self->q, (struct laccel_sqe[]){ accel_copy(self->dst, self->src, PAGE) });
 	ASSERT_EQ(0, accel_kick_inline(&self->q));
 	ASSERT_EQ(0, accel_wait(&self->q, &cqe));
 	EXPECT_EQ(LACCEL_OK, cqe.status);
 	EXPECT_EQ(0, memcmp(self->dst, self->src, PAGE));
+
 	close(go[1]);
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
@@ -345,16 +371,14 @@ TEST_F(inline, arm)
 
 	EXPECT_EQ(-EINVAL, accel_ioctl(self->q.fd, LACCEL_IOC_KICK, &kick));
 	EXPECT_EQ(LACCEL_STATE_RUNNING, accel_state(&self->q));
+
 	kick.offset = 0;
 	kick.value = 65;
 	EXPECT_EQ(0, accel_ioctl(self->q.fd, LACCEL_IOC_KICK, &kick));
 	EXPECT_EQ(LACCEL_STATE_FAILED, accel_state(&self->q));
 }
 
-/*
- * Threads lend their time to one queue, which is destroyed under them: nothing is written
- * from then on.
- */
+/* Threads lend their time to one queue while it is destroyed: nothing is written from then on. */
 struct lender {
 	const struct accel_queue q;
 	bool end;
@@ -379,7 +403,7 @@ TEST_F_TIMEOUT(inline, destroyed, 120)
 		ASSERT_EQ(0, accel_queue_init(&q, q.fd, 64));
 		for (int i = 0; i < 64; i++) {
 			uint8_t *dst = self->dst + i * PAGE;
-			/* Slow: it would be seen to go on after a destroy that did not wait. */
+			/* Slow enough that a destroy that does not wait would be noticed. */
 			struct laccel_sqe sqe = accel_sha256((void *)dst, self->src,
 							     i % 16 ? MOST : 2 * MOST, false);
 
@@ -393,22 +417,26 @@ TEST_F_TIMEOUT(inline, destroyed, 120)
 
 		for (int i = 0; i < 2; i++)
 			ASSERT_EQ(0, pthread_create(&threads[i], NULL, lend, &l));
+
 		if (round % 2)
 			ASSERT_TRUE(accel_until(__atomic_load_n(&q.cq[0].phase, __ATOMIC_ACQUIRE)));
+
 		ASSERT_EQ(0, accel_destroy(q.fd, q.info.id));
 		memset(self->dst, 0x11, LENGTH);
+
 		__atomic_store_n(&l.end, true, __ATOMIC_RELAXED);
 		for (int i = 0; i < 2; i++)
 			pthread_join(threads[i], NULL);
+
 		ASSERT_TRUE(accel_is_all(self->dst, LENGTH, 0x11));
 		accel_queue_unmap(&q);
 	}
 }
 
 /*
- * Who destroys a queue waits for those inside the gate.  One who gets hardly any time, and
- * executes all the time he gets, goes on during some of the waits on a busy host, but not during
- * each.  One who is stopped is so on his way back to the program, outside of it.
+ * Destroying a queue waits for callers inside the gate.  A caller with hardly any CPU time, all
+ * of which goes into execution, continues during some of these waits on a busy host, but not
+ * during each.  A stopped caller stops on its way back to the program, outside the gate.
  */
 #define GROUP		"/sys/fs/cgroup/lite-accel-slow/"
 #define PREEMPTION	"/sys/kernel/debug/sched/preempt"
@@ -416,15 +444,15 @@ TEST_F_TIMEOUT(inline, destroyed, 120)
 #define ROUNDS		10
 
 struct slow {
-	struct laccel_sha256 state;	/* the kernel writes it as a slice ends */
-	char preemption[16];	/* as it was; empty where it cannot be chosen */
+	struct laccel_sha256 state;	/* written by the kernel at the end of a slice */
+	char preemption[16];	/* original setting; empty where it cannot be chosen */
 };
 
 enum slow_kind { THROTTLED, IDLE, STOPPED };
 
 FIXTURE(slow) {
 	struct slow *slow;
-	pid_t group;		/* the slow one, and its hog */
+	pid_t group;		/* process group of the slow caller and its hog */
 };
 
 FIXTURE_VARIANT(slow) {
@@ -435,7 +463,7 @@ FIXTURE_VARIANT_ADD(slow, throttled) { .kind = THROTTLED };
 FIXTURE_VARIANT_ADD(slow, idle) { .kind = IDLE };
 FIXTURE_VARIANT_ADD(slow, stopped) { .kind = STOPPED };
 
-/* "none (voluntary) full": the one in parentheses. */
+/* Parse "none (voluntary) full": the current setting is in parentheses. */
 static void read_preemption(char name[16])
 {
 	char line[80] = "", *begin;
@@ -446,6 +474,7 @@ static void read_preemption(char name[16])
 		if (begin)
 			sscanf(begin, "(%15[^)]", name);
 	}
+
 	if (fd >= 0)
 		close(fd);
 }
@@ -458,6 +487,7 @@ static bool be_slow(enum slow_kind kind)
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	if (kind == THROTTLED)
 		return !vm_write(GROUP "cgroup.procs", pid);
+
 	return kind != IDLE || !sched_setscheduler(0, SCHED_IDLE, &param);
 }
 
@@ -470,6 +500,7 @@ static void run_slow(struct slow *slow, enum slow_kind kind)
 	memset(src, 1, MOST);
 	if (accel_queue_init(&q, accel_open(), 4) || !be_slow(kind))
 		_exit(1);
+
 	for (;;) {
 		struct laccel_sqe sqe = accel_sha256(&slow->state, src, MOST, false);
 
@@ -494,7 +525,7 @@ static void stay_on(long cpu)
 		_exit(1);
 }
 
-/* The others of this fixture are children, in one process group. */
+/* Fork another process of this fixture; all are in one process group. */
 static pid_t child(FIXTURE_DATA(slow) *self)
 {
 	pid_t pid = fork();
@@ -504,8 +535,10 @@ static pid_t child(FIXTURE_DATA(slow) *self)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	} else {
 		setpgid(pid, self->group);
-		self->group = self->group ? self->group : pid;
+		if (!self->group)
+			self->group = pid;
 	}
+
 	return pid;
 }
 
@@ -515,13 +548,16 @@ FIXTURE_SETUP(slow)
 
 	if (geteuid())
 		SKIP(return, "not root");
+
 	ASSERT_EQ(0, vm_find(name, sizeof(name)));
 	if (strcmp(name, MODULE))
 		SKIP(return, "the device is not one of " MODULE);
+
 	accel_lends = false;
 
 	if (variant->kind == THROTTLED && access(BANDWIDTH, F_OK))
 		SKIP(return, "the kernel has no quota of processors");
+
 	self->slow = mmap(NULL, sizeof(*self->slow), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	read_preemption(self->slow->preemption);
@@ -533,12 +569,13 @@ FIXTURE_TEARDOWN(slow)
 		kill(-self->group, SIGKILL);
 	while (wait(NULL) > 0)
 		;
+
 	accel_until(!rmdir(GROUP) || errno == ENOENT);
 	if (self->slow && self->slow->preemption[0])
 		vm_write(PREEMPTION, self->slow->preemption);
 }
 
-/* How often a process has lost the processor while it had something to do. */
+/* Return how often a process has lost the processor while it had work. */
 static unsigned long losses(pid_t pid)
 {
 	unsigned long n = 0;
@@ -549,14 +586,16 @@ static unsigned long losses(pid_t pid)
 	status = fopen(path, "re");
 	while (status && fgets(line, sizeof(line), status))
 		sscanf(line, "nonvoluntary_ctxt_switches: %lu", &n);
+
 	if (status)
 		fclose(status);
+
 	return n;
 }
 
 /*
- * Returns in how many of the destroys the other went on.  Each comes when he has just lost the
- * processor, for long, and most likely while he executed.
+ * Return during how many destroys the slow caller continued.  Each destroy begins when the
+ * caller has just lost the processor, for long, and most likely during execution.
  */
 static int destroy_beside(const FIXTURE_DATA(slow) *self, enum slow_kind kind)
 {
@@ -569,6 +608,7 @@ static int destroy_beside(const FIXTURE_DATA(slow) *self, enum slow_kind kind)
 	uint64_t before;
 
 	memset(memory, 1, 2 * PAGE);
+
 	for (int i = 0; i < ROUNDS; i++) {
 		if (accel_queue_init(&q, q.fd, 4) || at_once(&q, sqe, &cqe) != LACCEL_OK ||
 		    accel_command(&q, sqe) != LACCEL_OK)
@@ -577,12 +617,15 @@ static int destroy_beside(const FIXTURE_DATA(slow) *self, enum slow_kind kind)
 		lost = losses(self->group);
 		if (kind != STOPPED && !accel_until(losses(self->group) != lost))
 			return -1;
+
 		before = slices(self->slow);
 		if (accel_queue_exit(&q))
 			return -1;
 		went_on += slices(self->slow) != before;
 	}
+
 	close(q.fd);
+
 	return went_on;
 }
 
@@ -591,22 +634,30 @@ TEST_F_TIMEOUT(slow, holds_up_nobody, 120)
 	uint64_t before;
 	int went_on;
 
-	/* Who has no time left is to lose the processor in the kernel, too. */
+	/*
+	 * Enable full preemption: a caller without time left has to lose the processor in the
+	 * kernel, too.
+	 */
 	if (self->slow->preemption[0])
 		ASSERT_EQ(0, vm_write(PREEMPTION, "full"));
+
 	if (variant->kind == THROTTLED) {
 		ASSERT_EQ(0, vm_write("/sys/fs/cgroup/cgroup.subtree_control", "+cpu"));
 		ASSERT_EQ(0, mkdir(GROUP, 0755));
 		ASSERT_EQ(0, vm_write(GROUP "cpu.max", "4000 400000"));
 	}
 
-	/* The idle one and its hog share the last processor; the first is for who destroys. */
+	/*
+	 * The idle caller and its hog share the last processor; the destroying process has the
+	 * first.
+	 */
 	if (variant->kind == IDLE)
 		stay_on(sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	if (!child(self))
 		run_slow(self->slow, variant->kind);
 	ASSERT_TRUE(accel_until(slices(self->slow) >= 1));
-	/* The hog is nice enough for the idle one to have his turn three times a second. */
+
+	/* The hog is nice enough to let the idle caller run three times a second. */
 	if (variant->kind == IDLE && !child(self)) {
 		if (setpriority(PRIO_PROCESS, 0, 5))
 			_exit(1);
@@ -621,10 +672,10 @@ TEST_F_TIMEOUT(slow, holds_up_nobody, 120)
 	went_on = destroy_beside(self, variant->kind);
 	ASSERT_LE(0, went_on);
 	EXPECT_GE(ROUNDS / 2, went_on);
-	/* And it is still at it. */
+	/* The slow caller still runs. */
 	ASSERT_EQ(0, waitpid(self->group, NULL, WNOHANG));
 
-	/* Nor does the driver, when it goes, wait for him to go on. */
+	/* Unloading the driver does not wait for the slow caller either. */
 	before = slices(self->slow);
 	ASSERT_EQ(0, vm_unload(MODULE));
 	EXPECT_GE(ROUNDS / 2, slices(self->slow) - before);

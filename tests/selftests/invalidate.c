@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A registration follows the addresses: what the kernel does behind a program's
- * back never surfaces, and what is at an address is what the device finds there
- * (B14, B18, B22).
+ * A registration follows the addresses: the kernel's own changes of pages never surface, and
+ * the device finds whatever memory is at an address (B14, B18, B22).
  */
 #include <pthread.h>
 #include <string.h>
@@ -17,10 +16,10 @@
 #include "vm.h"
 
 #define MADV_TO_HUGE	25	/* MADV_COLLAPSE */
-#define REALLOCATIONS	1000	/* by helpers, for which it matters more, it is 10,000 */
+#define REALLOCATIONS	1000	/* 10,000 by helpers, for which it matters more */
 
 /*
- * What happens without the program having taken anything away.
+ * Events that take nothing away from the program.
  */
 static bool fork_a_child(struct region *r)
 {
@@ -47,11 +46,12 @@ static bool advise_inside(struct region *r)
 	return !madvise(changed_page(r), PAGE, MADV_DONTDUMP);
 }
 
-/* The page is wanted again before anybody takes it. */
+/* Free a page lazily, and use it again before it is reclaimed. */
 static bool free_lazily(struct region *r)
 {
 	if (madvise(changed_page(r), PAGE, MADV_FREE))
 		return false;
+
 	__atomic_fetch_or(changed_page(r), 0, __ATOMIC_RELAXED);
 	return true;
 }
@@ -61,7 +61,7 @@ static bool compact(struct region *r)
 	return !vm_write("/proc/sys/vm/compact_memory", "1");
 }
 
-/* Is busy until the kernel has looked which node's CPUs use what; a thread. */
+/* A thread: stay busy until NUMA balancing has marked pages. */
 static void *be_balanced(void *arg)
 {
 	uint64_t before = accel_numa_updates(), end = accel_ms() + 60000;
@@ -72,10 +72,11 @@ static void *be_balanced(void *arg)
 			return NULL;
 		}
 	}
+
 	return arg;
 }
 
-/* Of a program with one thread only, pages that are near stay as they are. */
+/* Use a second thread: in a program with one thread, pages that are near stay as they are. */
 static bool balance_nodes(struct region *r)
 {
 	pthread_t thread;
@@ -84,6 +85,7 @@ static bool balance_nodes(struct region *r)
 	if (vm_write("/proc/sys/kernel/numa_balancing", "1") ||
 	    pthread_create(&thread, NULL, be_balanced, r))
 		return false;
+
 	pthread_join(thread, &balanced);
 	return !vm_write("/proc/sys/kernel/numa_balancing", "0") && balanced;
 }
@@ -109,17 +111,18 @@ static bool reclaim(struct region *r)
 	return !madvise(r->memory, PAGES * PAGE, MADV_PAGEOUT);
 }
 
-/* Dropped, and unpinned, before. */
+/* Drop and unpin the pages before the reclaim. */
 static bool reclaim_dropped(struct region *r)
 {
 	if (!protect_elsewhere(r))
 		return false;
-	/* For the worker that unpins; reclaim is right, too, where it has not, or all is back. */
+
+	/* Give the worker time to unpin; reclaim is correct, too, if it has not, or all is back. */
 	usleep(20000);
 	return reclaim(r);
 }
 
-/* Page 0 and page 256 are alike: KSM would have them be one, if it could. */
+/* Let KSM try to merge pages 0 and 256, which are equal. */
 static bool merge(struct region *r)
 {
 	bool looked = false;
@@ -127,10 +130,13 @@ static bool merge(struct region *r)
 
 	if (madvise(r->memory, 2 * HUGE, MADV_MERGEABLE))
 		return false;
+
 	scans = ksm_scans();
 	if (!ksm_on())
 		looked = accel_until(ksm_scans() >= scans + KSM_SCANS);
+
 	ksm_off();
+
 	return looked;
 }
 
@@ -155,8 +161,8 @@ static const char *no_nodes(void)
 FIXTURE_VARIANT(event) {
 	enum backing kind;
 	change_fn *happens;
-	enum drop drop;		/* is the chunk filled anew? */
-	const char *(*missing)(void);	/* what it needs, NULL: nothing */
+	enum drop drop;		/* whether the chunk is filled again */
+	const char *(*missing)(void);	/* returns what the machine lacks, or NULL */
 };
 
 #define EVENT(name, memory, what, drops, ...)				\
@@ -182,8 +188,10 @@ EVENT(reclaim_shared, SHARED, reclaim, DROPS);
 
 FIXTURE_SETUP(event)
 {
-	const char *missing = variant->missing ? variant->missing() : NULL;
+	const char *missing = NULL;
 
+	if (variant->missing)
+		missing = variant->missing();
 	if (missing)
 		SKIP(return, "%s", missing);
 	ASSERT_EQ(0, open_region(&self->r, variant->kind, PAGES * PAGE, LACCEL_MEM_WRITE));
@@ -201,17 +209,20 @@ TEST_F_TIMEOUT(event, never_surfaces, 120)
 
 	ASSERT_NE(UINT64_MAX, refills);
 	ASSERT_TRUE(device_finds(r, r->memory, byte_of(0)));
+
 	ASSERT_TRUE(variant->happens(r));
+
 	for (int i = 0; i < PAGES; i++) {
 		EXPECT_TRUE(device_finds(r, r->memory + i * PAGE, byte_of(i)));
 		EXPECT_TRUE(accel_is_all(r->memory + i * PAGE, PAGE, byte_of(i)));
 		EXPECT_TRUE(device_writes(r, r->memory + i * PAGE));
 	}
+
 	if (variant->drop != EITHER && !accel_lacks(ACCEL_PINS))
 		EXPECT_EQ(variant->drop == DROPS, accel_attribute("refills") != refills);
 }
 
-/* The same in the middle of commands, several times over. */
+/* The same in the middle of commands. */
 TEST_F_TIMEOUT(event, with_commands_under_way, 120)
 {
 	int count = accel_lacks(ACCEL_SPEED) ? 2 : 60;
@@ -225,12 +236,16 @@ TEST_F_TIMEOUT(event, with_commands_under_way, 120)
 		sqe.flags = LACCEL_SQE_FENCE;
 		accel_push(&r->q, &sqe);
 	}
+
 	accel_ring(&r->q);
+
 	ASSERT_TRUE(variant->happens(r));
+
 	for (int i = 1; i <= count; i++) {
 		ASSERT_EQ(0, accel_wait(&r->q, &cqe));
 		ASSERT_EQ(LACCEL_OK, cqe.status);
 	}
+
 	EXPECT_TRUE(accel_is_all(r->memory, PAGES * PAGE, count));
 }
 
@@ -247,7 +262,7 @@ FIXTURE_TEARDOWN(invalidate)
 	close_region(&self->r);
 }
 
-/* B14: one small page is unmapped inside a leaf of 2 MiB. */
+/* B14: unmap one small page inside a leaf of 2 MiB. */
 TEST_F(invalidate, hole_in_a_huge_leaf)
 {
 	struct region *r = &self->r;
@@ -256,24 +271,29 @@ TEST_F(invalidate, hole_in_a_huge_leaf)
 	struct laccel_sqe sqe;
 
 	NEEDS(ACCEL_SPEED);
+
 	ASSERT_EQ(0, open_region(r, BIG, HUGE, LACCEL_MEM_WRITE));
 	sqe = accel_write(r->memory, 0x7777777777777777, HUGE);
 	ASSERT_EQ(LACCEL_OK, accel_command(&r->q, sqe));
 	if (!accel_lacks(ACCEL_MODEL))
 		ASSERT_GT(accel_counter("huge_translations"), huge);
+
 	ASSERT_TRUE(unmap_page(r));
 	ASSERT_EQ(0, accel_run(&r->q, &sqe, &cqe));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
 	EXPECT_EQ(CHANGED * PAGE, cqe.result);
 	EXPECT_EQ(accel_va(changed_page(r)), cqe.fault_addr);
+
 	for (int i = CHANGED + 1; i < 512; i += 5) {
 		EXPECT_TRUE(device_finds(r, r->memory + i * PAGE, 0x77));
 		EXPECT_TRUE(device_writes(r, r->memory + i * PAGE));
 	}
+
 	ASSERT_TRUE(map_fresh_page(r));
 	EXPECT_EQ(LACCEL_OK, accel_command(&r->q, sqe));
 	EXPECT_TRUE(accel_is_all(r->memory, HUGE, 0x77));
-	/* A whole leaf again, when it is one page again. */
+
+	/* The leaf is whole again once the pages are collapsed into a huge page. */
 	if (!accel_lacks(ACCEL_MODEL) && !madvise(r->memory, HUGE, MADV_TO_HUGE)) {
 		huge = accel_counter("huge_translations");
 		EXPECT_EQ(LACCEL_OK, accel_command(&r->q, sqe));
@@ -281,7 +301,7 @@ TEST_F(invalidate, hole_in_a_huge_leaf)
 	}
 }
 
-/* B22: what mprotect() allows later was not registered. */
+/* B22: rights that mprotect() adds later are not registered. */
 TEST_F(invalidate, rights_never_grow)
 {
 	struct region *r = &self->r;
@@ -289,18 +309,22 @@ TEST_F(invalidate, rights_never_grow)
 
 	ASSERT_EQ(0, open_region(r, SHARED, PAGES * PAGE, 0));
 	NEEDS(ACCEL_CONFINED);
+
 	ASSERT_EQ(0, mprotect(r->memory, PAGES * PAGE, PROT_READ));
 	ASSERT_TRUE(device_finds(r, r->memory, byte_of(0)));
+
 	ASSERT_EQ(0, mprotect(r->memory, PAGES * PAGE, PROT_READ | PROT_WRITE));
 	refills = accel_attribute("refills");
+
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&r->q, accel_write(r->memory, 0, 8)));
 	EXPECT_EQ(refills, accel_attribute("refills"));
+
 	EXPECT_TRUE(device_finds(r, r->memory, byte_of(0)));
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&r->q, accel_write(r->memory, 0, 8)));
 	EXPECT_TRUE(accel_is_all(r->memory, PAGE, byte_of(0)));
 }
 
-/* Pins come and go; what is charged stays (B18). */
+/* Pins come and go; the charge stays (B18). */
 TEST_F(invalidate, pins_and_charge)
 {
 	struct region *r = &self->r;
@@ -308,11 +332,13 @@ TEST_F(invalidate, pins_and_charge)
 	struct laccel_limits limits;
 
 	NEEDS(ACCEL_PINS);
-	accel_lends = false;	/* who lends his time pins for one slice only */
+	accel_lends = false;	/* a lending caller pins for one slice only */
+
 	ASSERT_EQ(0, open_region(r, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
 	ASSERT_EQ(LACCEL_OK, status_of(r, r->probe));
-	pins = idle < 0 ? idle : idle + 1;		/* of the probe */
+	pins = idle < 0 ? idle : idle + 1;		/* the pin of the probe */
 	EXPECT_TRUE(accel_pins_become(pins + PAGES));
+
 	for (int i = 0; i < 3; i++) {
 		ASSERT_TRUE(protect_elsewhere(r));
 		ASSERT_EQ(0, mprotect(r->memory + HUGE / 2, PAGE, PROT_READ | PROT_WRITE));
@@ -323,30 +349,34 @@ TEST_F(invalidate, pins_and_charge)
 		ASSERT_TRUE(device_finds(r, r->memory, byte_of(0)));
 		EXPECT_TRUE(accel_pins_become(pins + PAGES));
 	}
+
 	ASSERT_TRUE(unmap_page(r));
 	ASSERT_TRUE(device_finds(r, r->memory, byte_of(0)));
 	EXPECT_TRUE(accel_pins_become(pins + PAGES - 1));
+
 	ASSERT_TRUE(map_fresh_page(r));
 	ASSERT_TRUE(device_finds(r, changed_page(r), 0));
 	EXPECT_TRUE(accel_pins_become(pins + PAGES));
 	EXPECT_EQ((PAGES + 1) * PAGE / 1024, accel_pinned_kb());
+
 	ASSERT_EQ(0, accel_destroy(r->fd, r->id));
 	EXPECT_TRUE(accel_pins_become(pins));
 	EXPECT_EQ(PAGE / 1024, accel_pinned_kb());
 }
 
-/* Three ways to have a new page there. */
+/* Replace the page by a new one, in one of three ways. */
 static bool reallocate(uint8_t *page, int how)
 {
 	if (how == 0)
 		return !madvise(page, PAGE, MADV_DONTNEED);
 	if (how == 1 && munmap(page, PAGE))
 		return false;
+
 	return mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		    -1, 0) == page;
 }
 
-/* Freed and allocated anew at the same address, under one registration. */
+/* Free and allocate memory at the same address, under one registration. */
 TEST_F_TIMEOUT(invalidate, freed_and_reallocated, 240)
 {
 	struct region *r = &self->r;
@@ -354,6 +384,7 @@ TEST_F_TIMEOUT(invalidate, freed_and_reallocated, 240)
 	int times = accel_lacks(ACCEL_SPEED) ? 30 : REALLOCATIONS;
 
 	ASSERT_EQ(0, open_region(r, SMALL, PAGES * PAGE, LACCEL_MEM_WRITE));
+
 	for (int i = 0; i < times; i++) {
 		uint8_t *page = r->memory + host_below(PAGES) * PAGE;
 
@@ -367,7 +398,7 @@ TEST_F_TIMEOUT(invalidate, freed_and_reallocated, 240)
 			ASSERT_EQ(i, *(volatile uint64_t *)(page + PAGE - 8));
 		}
 	}
-	/* Who lends his time needs no chunk for a page that is there. */
+	/* A lending caller needs no chunk for a page that is present. */
 	EXPECT_GE(accel_attribute("refills") - refills,
 		  accel_lacks(ACCEL_REFILLS | ACCEL_DOORBELL) ? times / 2 : times);
 }

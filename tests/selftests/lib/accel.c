@@ -150,8 +150,11 @@ static const struct laccel_info *what_device(void)
 const char *accel_lacks(unsigned int needs)
 {
 	const struct laccel_info *info = what_device();
-	uint32_t mode = wanted_mode() == LACCEL_MODE_AUTO ? info->mode : wanted_mode();
+	uint32_t mode = wanted_mode();
 	bool there = info->size;
+
+	if (mode == LACCEL_MODE_AUTO)
+		mode = info->mode;
 
 	if (there && lacks_command(info->commands, needs))
 		return lacks_command(info->commands, needs);
@@ -296,7 +299,10 @@ int accel_queue_map(struct accel_queue *q)
 	if (info->doorbell_offset)
 		q->doorbell = map_region(q, info->doorbell_offset, PAGE, PROT_READ | PROT_WRITE);
 
-	return q->sq && q->cq && q->state && (q->doorbell || !info->doorbell_offset) ? 0 : -errno;
+	if (!q->sq || !q->cq || !q->state || (info->doorbell_offset && !q->doorbell))
+		return -errno;
+
+	return 0;
 }
 
 /* Create and map a queue of q->fd; @eventfd may be -1. */
@@ -481,7 +487,9 @@ int accel_command(struct accel_queue *q, struct laccel_sqe sqe)
 	struct laccel_cqe cqe;
 	int ret = accel_run(q, &sqe, &cqe);
 
-	return ret ? ret : cqe.status;
+	if (ret)
+		return ret;
+	return cqe.status;
 }
 
 /*
@@ -582,7 +590,9 @@ static uint64_t vmstat(const char *text, const char *name)
 {
 	const char *line = strstr(text, name);
 
-	return line ? strtoull(line + strlen(name), NULL, 10) : 0;
+	if (!line)
+		return 0;
+	return strtoull(line + strlen(name), NULL, 10);
 }
 
 static const char *read_vmstat(void)

@@ -72,7 +72,9 @@ static const char *no_fuse(void)
 	close(fd);
 	if (geteuid())
 		return "not root";
-	return found ? NULL : "no CONFIG_FUSE_FS";
+	if (!found)
+		return "no CONFIG_FUSE_FS";
+	return NULL;
 }
 
 static void fuse_answer(int fuse, uint64_t unique, const void *data, size_t length)

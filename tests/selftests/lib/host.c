@@ -110,7 +110,12 @@ void host_sha256(const void *data, size_t length, uint8_t digest[32])
 static uint64_t first_seed(void)
 {
 	const char *given = getenv("LITE_ACCEL_SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) << 16 ^ getpid();
+	uint64_t seed;
+
+	if (given)
+		seed = strtoull(given, NULL, 0);
+	else
+		seed = (uint64_t)time(NULL) << 16 ^ getpid();
 
 	printf("# LITE_ACCEL_SEED=%llu\n", (unsigned long long)seed);
 	fflush(stdout);

@@ -266,7 +266,9 @@ int vm_modprobe(const char *module)
 	char line[640];
 
 	snprintf(line, sizeof(line), "modprobe -q -d '%s' %s", root ? root : "/", module);
-	return system(line) ? -ENOENT : 0;
+	if (system(line))
+		return -ENOENT;
+	return 0;
 }
 
 int vm_unload(const char *module)
