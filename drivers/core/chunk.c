@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Chunks: the part of a registration inside one 2 MiB of addresses, which is
- * pinned, mapped for the device, dropped and unpinned as a unit.
+ * Chunks: parts of a registration inside one aligned 2 MiB of addresses, which are
+ * pinned, mapped for the device, dropped and unpinned as units
  *
- *	laccel_chunk_fill()	pin what the addresses hold, map it, or try again
- *	laccel_chunks_drop()	the addresses are about to hold something else; events,
- *				which may come to many, by laccel_mem_drop()
- *	laccel_chunk_pin()	the pages, for a slice that the core executes
+ *	laccel_chunk_fill()	pin the pages of the addresses and map them, or ask for a retry
+ *	laccel_mem_drop()	unmap the chunks of addresses that are about to change
+ *	laccel_chunk_get_pin()	get the pages for a slice that the core executes
  *
- * A chunk that was dropped is filled again by the next device fault inside it.
+ * The next device fault inside a dropped chunk fills it again.
  */
 #include <linux/dma-mapping.h>
 #include <linux/sched/mm.h>
@@ -29,10 +28,10 @@ static enum dma_data_direction laccel_dma_dir(struct laccel_mem *mem)
 }
 
 /*
- * The owner registers: every page has to be there.  Files on persistent memory are refused
- * by EOPNOTSUPP, all others by EFAULT.
+ * Pin every page for the owner, who registers.  Pinning refuses files on persistent memory with
+ * EOPNOTSUPP and other files with EFAULT: return EFAULT for both.
  */
-static int laccel_pin_all(struct laccel_pin *pin, struct page **pages)
+static int laccel_chunk_pin_all(struct laccel_pin *pin, struct page **pages)
 {
 	unsigned int gup_flags = FOLL_LONGTERM | (pin->write ? FOLL_WRITE : 0);
 	int ret;
@@ -55,8 +54,8 @@ static bool laccel_pin_reaches(struct laccel_pin *pin, unsigned long addr)
 }
 
 /*
- * Does one folio back the chunk throughout?  Any page may be another, so each is
- * looked at; unrolled, because beside pinning this is most of what a huge page costs.
+ * Does one folio back the whole chunk?  Look at each page, because any may be of another folio.
+ * Unroll the loop: beside pinning it is most of the cost of a huge page.
  */
 static bool laccel_pages_huge(struct page **pages, unsigned int npages)
 {
@@ -67,6 +66,7 @@ static bool laccel_pages_huge(struct page **pages, unsigned int npages)
 	    !IS_ALIGNED(page_to_pfn(next), LACCEL_CHUNK_PAGES) ||
 	    folio_nr_pages(page_folio(next)) < LACCEL_CHUNK_PAGES)
 		return false;
+
 #pragma GCC unroll 64
 	for (i = 0; i < LACCEL_CHUNK_PAGES; i++)
 		if (pages[i] != next++)
@@ -74,14 +74,15 @@ static bool laccel_pages_huge(struct page **pages, unsigned int npages)
 	return true;
 }
 
-/* Without device page tables, the pages as they are. */
-static int laccel_pin_table(struct laccel_pin *pin, struct page ***pages)
+/* Keep the pages in the form that mapping needs; without device page tables, as the array. */
+static int laccel_pin_keep(struct laccel_pin *pin, struct page ***pages)
 {
 	if (!READ_ONCE(pin->file->root)) {
 		pin->pages = *pages;
 		*pages = NULL;
 		return 0;
 	}
+
 	if (pin->span == 1 || laccel_pages_huge(*pages, pin->npages)) {
 		pin->leaf = **pages;
 		return 0;
@@ -90,66 +91,54 @@ static int laccel_pin_table(struct laccel_pin *pin, struct page ***pages)
 					 (size_t)pin->npages << PAGE_SHIFT, GFP_KERNEL_ACCOUNT);
 }
 
-static int laccel_pin_pages(struct laccel_pin *pin, unsigned long addr, struct page ***pages)
+/* Pin the pages of a chunk now; a worker leaves holes, but needs the page at @addr. */
+static struct laccel_pin *laccel_chunk_pin(struct laccel_mem *mem, struct laccel_chunk *chunk,
+					   unsigned long addr)
 {
-	int ret;
+	struct laccel_file *file = mem->obj.file;
+	struct laccel_pin *pin;
+	struct page **pages;
+	int ret = -ENOMEM;
 
-	if (current->mm == pin->file->mm) {
-		ret = laccel_pin_all(pin, *pages);
+	pin = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
+	pages = laccel_scratch_get(file);
+	if (!pin || !pages)
+		goto err_free;
+
+	kref_init(&pin->ref);
+	pin->file = file;
+	pin->addr = chunk->addr;
+	pin->span = chunk->npages;
+	pin->write = mem->write;
+
+	if (current->mm == file->mm) {
+		ret = laccel_chunk_pin_all(pin, pages);
 	} else {
-		ret = laccel_pin_present(pin, *pages, FOLL_LONGTERM);
-		/* Whatever is wrong with others, this one is there or not. */
+		ret = laccel_pin_present(pin, pages, FOLL_LONGTERM);
 		if (laccel_pin_reaches(pin, addr))
 			ret = 0;
 		else if (!ret)
 			ret = -EFAULT;
 	}
 	if (!ret)
-		ret = laccel_pin_table(pin, pages);
+		ret = laccel_pin_keep(pin, &pages);
 	if (ret)
-		unpin_user_pages(*pages, pin->npages);
-	return ret;
-}
+		goto err_unpin;
 
-static struct laccel_pin *laccel_pin_chunk(struct laccel_mem *mem, struct laccel_chunk *chunk,
-					   unsigned long addr)
-{
-	struct laccel_pin *pin __free(kfree) = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
-	struct laccel_file *file = mem->obj.file;
-	struct page **pages = laccel_scratch_get(file);
-	int ret = -ENOMEM;
-
-	if (pages && pin) {
-		kref_init(&pin->ref);
-		pin->file = file;
-		pin->addr = chunk->addr;
-		pin->span = chunk->npages;
-		pin->write = mem->write;
-		ret = laccel_pin_pages(pin, addr, &pages);
-	}
 	laccel_scratch_put(file, pages);
-	return ret ? ERR_PTR(ret) : no_free_ptr(pin);
+	return pin;
+
+err_unpin:
+	unpin_user_pages(pages, pin->npages);
+err_free:
+	laccel_scratch_put(file, pages);
+	kfree(pin);
+	return ERR_PTR(ret);
 }
 
 static size_t laccel_pin_bytes(struct laccel_pin *pin)
 {
 	return (size_t)pin->span << PAGE_SHIFT;
-}
-
-static int laccel_pin_map(struct laccel_mem *mem, struct laccel_pin *pin)
-{
-	struct device *dma_dev = laccel_dma_dev(mem);
-
-	if (!pin->leaf)
-		return pin->pages ? 0 : dma_map_sgtable(dma_dev, &pin->sgt, laccel_dma_dir(mem),
-							DMA_ATTR_REQUIRE_COHERENT);
-	pin->dma = dma_map_page_attrs(dma_dev, pin->leaf, 0, laccel_pin_bytes(pin),
-				      laccel_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
-	if (dma_mapping_error(dma_dev, pin->dma))
-		return -ENOMEM;
-	/* The DMA API aligns a mapping to its size. */
-	WARN_ON_ONCE(!IS_ALIGNED(pin->dma, laccel_pin_bytes(pin)));
-	return 0;
 }
 
 static void laccel_pin_unmap(struct laccel_mem *mem, struct laccel_pin *pin)
@@ -162,7 +151,7 @@ static void laccel_pin_unmap(struct laccel_mem *mem, struct laccel_pin *pin)
 				  DMA_ATTR_REQUIRE_COHERENT);
 }
 
-/* Holes, and what is behind the last page, stay as a drop leaves them: not valid. */
+/* Write the leaves of a scatterlist.  Holes and entries behind the last page stay invalid. */
 static void laccel_chunk_write(struct laccel_pin *pin, __le64 *pte, u64 bits)
 {
 	struct scatterlist *sg;
@@ -179,36 +168,51 @@ static void laccel_chunk_write(struct laccel_pin *pin, __le64 *pte, u64 bits)
 	}
 }
 
+/* Map pinned pages for DMA and write their leaves; without device page tables do neither. */
 static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk,
 			    struct laccel_pin *pin)
 {
 	const struct laccel_pte_format *format = &mem->obj.file->ldev->pte;
 	u64 bits = format->valid | (mem->write ? format->write : 0);
-	int ret = laccel_pin_map(mem, pin);
+	struct device *dma_dev = laccel_dma_dev(mem);
+	int ret;
 
-	if (ret)
-		return ret;
-	if (pin->leaf)
+	if (pin->leaf) {
+		pin->dma = dma_map_page_attrs(dma_dev, pin->leaf, 0, laccel_pin_bytes(pin),
+					      laccel_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
+		if (dma_mapping_error(dma_dev, pin->dma))
+			return -ENOMEM;
+
+		/* The DMA API aligns a mapping to its size. */
+		WARN_ON_ONCE(!IS_ALIGNED(pin->dma, laccel_pin_bytes(pin)));
+		if (pin->span > 1)
+			bits |= format->huge;
 		WRITE_ONCE(*laccel_pgtable_leaf(chunk->table, chunk->addr),
-			   cpu_to_le64(pin->dma | bits | (pin->span > 1 ? format->huge : 0)));
-	else if (!pin->pages)
+			   cpu_to_le64(pin->dma | bits));
+	} else if (!pin->pages) {
+		ret = dma_map_sgtable(dma_dev, &pin->sgt, laccel_dma_dir(mem),
+				      DMA_ATTR_REQUIRE_COHERENT);
+		if (ret)
+			return ret;
 		laccel_chunk_write(pin, laccel_pgtable_leaf(chunk->table, chunk->addr), bits);
+	}
+
 	chunk->pin = pin;
 	return 0;
 }
 
-/* The table for leaves of the size that @pin takes. */
-static int laccel_chunk_table(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			      struct laccel_pin *pin)
+/* Get the table for leaves of the size that @pin takes. */
+static int laccel_chunk_get_table(struct laccel_mem *mem, struct laccel_chunk *chunk,
+				  struct laccel_pin *pin)
 {
-	struct laccel_file *file = mem->obj.file;
-	unsigned int level = pin->leaf && pin->span > 1 ? 1 : 0;
+	unsigned int level = pin->leaf && pin->span > 1;
 	struct laccel_table *table;
 
 	if (pin->pages || (chunk->table && chunk->table->level == level))
 		return 0;
+
 	laccel_chunk_put_table(mem, chunk);
-	table = laccel_pgtable_get(file, chunk->addr, level);
+	table = laccel_pgtable_get(mem->obj.file, chunk->addr, level);
 	if (IS_ERR(table))
 		return PTR_ERR(table);
 	chunk->table = table;
@@ -216,8 +220,8 @@ static int laccel_chunk_table(struct laccel_mem *mem, struct laccel_chunk *chunk
 }
 
 /*
- * Has somebody else filled the chunk meanwhile?  A hole at @addr does not count:
- * something has been mapped there since, and the chunk is filled anew.
+ * Is the chunk filled already?  Drop it if it has a hole at @addr: memory has been mapped there
+ * since, and the chunk is to be filled anew.
  */
 static bool laccel_chunk_filled(struct laccel_mem *mem, struct laccel_chunk *chunk,
 				unsigned long addr)
@@ -226,12 +230,13 @@ static bool laccel_chunk_filled(struct laccel_mem *mem, struct laccel_chunk *chu
 	struct laccel_section section;
 	bool filled;
 
-	/* Dropped at any time, but filled under file->lock only: nobody did. */
+	/* A chunk may be dropped at any time, but is filled under file->lock only. */
 	if (!READ_ONCE(chunk->pin))
 		return false;
+
 	laccel_begin(file, &section);
 	if (chunk->pin && !laccel_pin_reaches(chunk->pin, addr)) {
-		laccel_chunks_drop(mem, section.ops, chunk->addr, chunk->addr);
+		laccel_mem_drop(file, section.ops, chunk->addr, chunk->addr);
 		queue_work(laccel_wq, &file->drop_work);
 	}
 	filled = chunk->pin;
@@ -239,64 +244,56 @@ static bool laccel_chunk_filled(struct laccel_mem *mem, struct laccel_chunk *chu
 	return filled;
 }
 
-/* Let the device at what has been pinned, unless the addresses changed meanwhile. */
-static int laccel_chunk_commit(struct laccel_mem *mem, struct laccel_chunk *chunk,
-			       struct laccel_pin *pin, unsigned long seq)
+/**
+ * laccel_chunk_fill - Pin the pages of a chunk, and map them for the device
+ * @mem: the registration, referenced
+ * @addr: the address of the chunk that has to be reachable
+ *
+ * Context: may wait for user space; no locks held.  In a worker mm_users are held, and
+ * pages that are not present are left out.
+ * Return: 0; -EAGAIN if the addresses changed meanwhile; -EFAULT or another error of
+ * pinning; -ENODEV; -EPERM if the process is gone; -ENOENT if the range is unregistered.
+ */
+int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr)
 {
+	struct laccel_chunk *chunk = laccel_chunk_of(mem, addr);
 	struct laccel_file *file = mem->obj.file;
 	struct laccel_section section;
-	int ret;
+	struct laccel_pin *pin;
+	unsigned long seq;
+	int ret = 0;
+
+	seq = mmu_interval_read_begin(&mem->notifier);
+	pin = laccel_chunk_pin(mem, chunk, addr);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
+
+	mutex_lock(&file->lock);
+	if (laccel_chunk_filled(mem, chunk, addr))
+		goto out_put;
+	ret = -ENOENT;
+	if (mem->dead)
+		goto out_put;
+	ret = laccel_chunk_get_table(mem, chunk, pin);
+	if (ret)
+		goto out_put;
 
 	laccel_begin(file, &section);
-	ret = section.ops ? file->error : -ENODEV;
+	ret = laccel_section_error(file, &section);
 	if (!ret && mmu_interval_read_retry(&mem->notifier, seq))
 		ret = -EAGAIN;
 	if (!ret)
 		ret = laccel_chunk_map(mem, chunk, pin);
 	laccel_end(file, &section);
-	return ret;
-}
+	if (ret)
+		goto out_put;
 
-/* Chunks are filled under file->lock only; they are dropped at any time. */
-static int laccel_chunk_install(struct laccel_mem *mem, struct laccel_chunk *chunk,
-				struct laccel_pin *pin, unsigned long seq)
-{
-	int ret;
+	mutex_unlock(&file->lock);
+	return 0;
 
-	lockdep_assert_held(&mem->obj.file->lock);
-	if (mem->dead)
-		return -ENOENT;
-	ret = laccel_chunk_table(mem, chunk, pin);
-	return ret ?: laccel_chunk_commit(mem, chunk, pin, seq);
-}
-
-/**
- * laccel_chunk_fill - Pin what a chunk's addresses hold now, and map it
- * @mem: the registration, referenced
- * @addr: an address of the chunk that is to be reached
- *
- * Context: may wait for user space; no locks held.  In another process than the
- * owner mm_users are held, and pages that are not there are left out.
- * Return: 0; -EAGAIN if the addresses changed meanwhile; -EFAULT or what else
- * pinning says; -ENODEV; -EPERM if the process is gone; -ENOENT if the range is
- * unregistered.
- */
-int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr)
-{
-	struct laccel_chunk *chunk = laccel_chunk_of(mem, addr);
-	unsigned long seq = mmu_interval_read_begin(&mem->notifier);
-	struct laccel_pin *pin = laccel_pin_chunk(mem, chunk, addr);
-	bool filled;
-	int ret;
-
-	if (IS_ERR(pin))
-		return PTR_ERR(pin);
-	mutex_lock(&mem->obj.file->lock);
-	filled = laccel_chunk_filled(mem, chunk, addr);
-	ret = filled ? 0 : laccel_chunk_install(mem, chunk, pin, seq);
-	mutex_unlock(&mem->obj.file->lock);
-	if (filled || ret)
-		laccel_pin_put(pin);
+out_put:
+	mutex_unlock(&file->lock);
+	laccel_pin_put(pin);
 	return ret;
 }
 
@@ -307,6 +304,7 @@ static void laccel_chunk_clear(struct laccel_chunk *chunk)
 
 	if (chunk->pin->pages)
 		return;
+
 	pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
 	for (i = 0; i < n; i++)
 		WRITE_ONCE(pte[i], 0);
@@ -315,11 +313,11 @@ static void laccel_chunk_clear(struct laccel_chunk *chunk)
 /**
  * laccel_chunks_pinned - Is anything pinned in a range of a registration?
  * @mem: the registration
- * @first: first address, of the registration
+ * @first: first address, inside the registration
  * @last: last address
  *
  * Context: notifier lock held.
- * Return: whether a chunk of it is.
+ * Return: whether a chunk has a pin.
  */
 bool laccel_chunks_pinned(struct laccel_mem *mem, unsigned long first, unsigned long last)
 {
@@ -332,21 +330,13 @@ bool laccel_chunks_pinned(struct laccel_mem *mem, unsigned long first, unsigned 
 	return chunk < end;
 }
 
-static struct laccel_chunk *laccel_chunk_first(struct laccel_mem *mem, unsigned long first)
+/* Clear the leaves of a registration's chunks in a range, and add them to @flush. */
+static void laccel_chunks_clear(struct laccel_mem *mem, unsigned long first, unsigned long last,
+				struct laccel_range *flush)
 {
-	return laccel_chunk_of(mem, max(first, mem->range.start));
-}
+	struct laccel_chunk *chunk = laccel_chunk_of(mem, max(first, mem->range.start));
+	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
 
-static struct laccel_chunk *laccel_chunk_end(struct laccel_mem *mem, unsigned long last)
-{
-	return laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
-}
-
-/* Have the device find chunks no more, once it has flushed what is added to @flush. */
-static __always_inline void laccel_chunks_clear(struct laccel_chunk *chunk,
-						struct laccel_chunk *end,
-						struct laccel_range *flush)
-{
 	for (; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;
@@ -356,11 +346,12 @@ static __always_inline void laccel_chunks_clear(struct laccel_chunk *chunk,
 	}
 }
 
-/* Their pages stay pinned until laccel_unpin_dropped(). */
-static __always_inline void laccel_chunks_unmap(struct laccel_mem *mem,
-						struct laccel_chunk *chunk,
-						struct laccel_chunk *end)
+/* Unmap what laccel_chunks_clear() cleared.  Pages stay pinned until laccel_unpin_dropped(). */
+static void laccel_chunks_unmap(struct laccel_mem *mem, unsigned long first, unsigned long last)
 {
+	struct laccel_chunk *chunk = laccel_chunk_of(mem, max(first, mem->range.start));
+	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
+
 	for (; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;
@@ -371,41 +362,13 @@ static __always_inline void laccel_chunks_unmap(struct laccel_mem *mem,
 }
 
 /**
- * laccel_chunks_drop - Take a range of a registration from the device
- * @mem: the registration
- * @ops: the device, or NULL if it does no DMA any more
+ * laccel_mem_drop - Take all registered memory in a range from the device
+ * @file: the file
+ * @ops: operations of the device, which is flushed once, or NULL if it does no more DMA
  * @first: first address
  * @last: last address
  *
- * Only whole chunks go.
- *
- * Context: notifier lock held.
- */
-void laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
-			unsigned long first, unsigned long last)
-{
-	struct laccel_chunk *begin = laccel_chunk_first(mem, first);
-	struct laccel_chunk *end = laccel_chunk_end(mem, last);
-	struct laccel_range flush = { .first = ULONG_MAX };
-	struct laccel_file *file = mem->obj.file;
-
-	lockdep_assert_held(&file->notifier_lock);
-	laccel_chunks_clear(begin, end, &flush);
-	if (flush.first > flush.last)
-		return;
-
-	if (ops && file->root)
-		laccel_pgtable_flush(file, ops, flush.first, flush.last);
-	laccel_chunks_unmap(mem, begin, end);
-	trace_laccel_drop(file->ldev, flush.first, flush.last);
-}
-
-/**
- * laccel_mem_drop - Take all that is registered in a range from the device
- * @file: whose
- * @ops: the device, which is flushed once, or NULL if it does no DMA any more
- * @first: first address
- * @last: last address
+ * Drop whole chunks, those at both ends included.
  *
  * Context: notifier lock held.
  */
@@ -417,21 +380,19 @@ void laccel_mem_drop(struct laccel_file *file, const struct laccel_ops *ops,
 
 	lockdep_assert_held(&file->notifier_lock);
 	for (mem = laccel_mem_first(file, first, last); mem; mem = laccel_mem_next(mem, last))
-		laccel_chunks_clear(laccel_chunk_first(mem, first), laccel_chunk_end(mem, last),
-				    &flush);
+		laccel_chunks_clear(mem, first, last, &flush);
 	if (flush.first > flush.last)
 		return;
 
 	if (ops && file->root)
 		laccel_pgtable_flush(file, ops, flush.first, flush.last);
 	for (mem = laccel_mem_first(file, first, last); mem; mem = laccel_mem_next(mem, last))
-		laccel_chunks_unmap(mem, laccel_chunk_first(mem, first),
-				    laccel_chunk_end(mem, last));
+		laccel_chunks_unmap(mem, first, last);
 	trace_laccel_drop(file->ldev, flush.first, flush.last);
 }
 
 /**
- * laccel_chunk_put_table - A chunk that is not mapped gives its leaves up
+ * laccel_chunk_put_table - Return the table of a chunk that is not mapped
  * @mem: the registration
  * @chunk: one of its chunks
  *
@@ -445,13 +406,13 @@ void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk)
 }
 
 /**
- * laccel_chunk_pin - What a chunk has pinned
+ * laccel_chunk_get_pin - Get the pinned pages of a chunk
  * @mem: the registration, referenced
  * @addr: an address of the chunk
  *
  * Return: the pages, referenced, or NULL if nothing is pinned now.
  */
-struct laccel_pin *laccel_chunk_pin(struct laccel_mem *mem, unsigned long addr)
+struct laccel_pin *laccel_chunk_get_pin(struct laccel_mem *mem, unsigned long addr)
 {
 	struct laccel_pin *pin;
 

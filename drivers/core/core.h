@@ -192,6 +192,13 @@ bool laccel_begin_notifier(struct laccel_file *file, struct laccel_section *sect
 			   const struct mmu_notifier_range *range);
 void laccel_end(struct laccel_file *file, struct laccel_section *section);
 
+/* Return 0 if the device may be given access in this section, or why not. */
+static inline int laccel_section_error(const struct laccel_file *file,
+				       const struct laccel_section *section)
+{
+	return section->ops ? file->error : -ENODEV;
+}
+
 static inline bool laccel_foreign(struct laccel_file *file)
 {
 	/* Pairs with the release in laccel_bind_as(). */
@@ -444,11 +451,9 @@ static inline struct laccel_chunk *laccel_chunk_of(struct laccel_mem *mem, unsig
 
 int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr);
 bool laccel_chunks_pinned(struct laccel_mem *mem, unsigned long first, unsigned long last);
-void laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
-			unsigned long first, unsigned long last);
 void laccel_mem_drop(struct laccel_file *file, const struct laccel_ops *ops,
 		     unsigned long first, unsigned long last);
-struct laccel_pin *laccel_chunk_pin(struct laccel_mem *mem, unsigned long addr);
+struct laccel_pin *laccel_chunk_get_pin(struct laccel_mem *mem, unsigned long addr);
 void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk);
 
 /* mirror.c: memory that is not registered */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a process's page tables hold, after having it faulted in as for the processor:
- * for the mirror, which copies it, and for SVA, where that is all there is to do.
+ * Faulting in: have the pages of a range present, as a fault of the processor would, and read
+ * them from the process's page tables.  The mirror copies them; SVA needs no more than that
+ * they are present.
  */
 #include <linux/hmm.h>
 #include <linux/mm.h>
@@ -11,11 +12,11 @@
 #include "core.h"
 
 /**
- * laccel_around_adapt - How much is to be filled around this fault?
- * @around: what was for the last one; its order is changed
- * @addr: where it is, an address of a page
+ * laccel_around_adapt - Adapt the size to fill around a fault
+ * @around: the range filled for the last fault; its order is changed
+ * @addr: address of the page that faults
  *
- * Sequential work is given more and more at once, scattered work less and less.
+ * Double it for sequential access, up to 2 MiB, and halve it for scattered access.
  */
 void laccel_around_adapt(struct laccel_around *around, unsigned long addr)
 {
@@ -25,32 +26,13 @@ void laccel_around_adapt(struct laccel_around *around, unsigned long addr)
 		around->order--;
 }
 
-/*
- * Fault in what is needed where that may wait for user space, with the lock of the
- * process's memory dropped meanwhile.
- */
-static int laccel_fill_wait(struct laccel_fill *fill)
-{
-	/* Remote: protection keys are a thread's, who may be the caller. */
-	unsigned int flags = FAULT_FLAG_REMOTE | (fill->write ? FAULT_FLAG_WRITE : 0);
-	bool unlocked = false;
-	unsigned long addr;
-	int ret;
-
-	for (addr = fill->start; addr < fill->end; addr += PAGE_SIZE) {
-		ret = fixup_user_fault(fill->mm, addr, flags, &unlocked);
-		if (ret)
-			return ret == -EHWPOISON ? -EFAULT : ret;
-		if (unlocked)
-			return -EAGAIN;
-	}
-	return 0;
-}
-
-/* What is no memory, and what the processor lets nobody write by a plain store. */
+/* Memory of a device, and memory that the processor does not write by plain stores */
 #define LACCEL_VM_FOREIGN (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_SHADOW_STACK)
 
-/* Asked first, as the answer to a mistake is not for the kernel's log. */
+/*
+ * Find the VMA, and limit the range to it.  Check its rights first, because the kernel logs
+ * some of the faults that it refuses.
+ */
 static struct vm_area_struct *laccel_fill_vma(struct laccel_fill *fill)
 {
 	struct vm_area_struct *vma = vma_lookup(fill->mm, fill->start);
@@ -58,13 +40,15 @@ static struct vm_area_struct *laccel_fill_vma(struct laccel_fill *fill)
 
 	if (!vma || (vma->vm_flags & needed) != needed || vma->vm_flags & LACCEL_VM_FOREIGN)
 		return NULL;
+
 	fill->end = min(fill->end, vma->vm_end);
 	fill->around_start = max(fill->around_start, vma->vm_start);
 	fill->around_end = min(fill->around_end, vma->vm_end);
 	return vma;
 }
 
-static int laccel_fill_look(struct laccel_fill *fill, unsigned long request)
+/* Read the page tables, faulting in what @request asks for. */
+static int laccel_fill_walk(struct laccel_fill *fill, unsigned long request)
 {
 	struct hmm_range range = {
 		.notifier = fill->notifier,
@@ -81,87 +65,100 @@ static int laccel_fill_look(struct laccel_fill *fill, unsigned long request)
 	return ret == -EBUSY ? -EAGAIN : ret;
 }
 
-/* May it be faulted in while the process's memory is locked? */
-static bool laccel_vma_is_quick(struct vm_area_struct *vma)
-{
-	return vma_is_anonymous(vma) && !userfaultfd_armed(vma);
-}
-
-/* A page alone, to be written: HMM would have to look twice, before a fault and after it. */
+/* Is this a fault for writing that fills one page?  HMM would walk twice for it. */
 static bool laccel_fill_is_single(const struct laccel_fill *fill)
 {
 	return fill->write && fill->around_end - fill->around_start == PAGE_SIZE;
 }
 
 /*
- * What is there now, by GUP, which finds one page faster than HMM.  False if HMM is to see
- * to it: GUP does not tell whether 2 MiB are mapped together.
+ * Read the entry of a single page, by GUP, which is faster than HMM for one page.  Leave to
+ * HMM what may be mapped as 2 MiB, because GUP does not tell.
  */
-static bool laccel_fill_get(struct laccel_fill *fill)
+static int laccel_fill_read_single(struct laccel_fill *fill)
 {
 	struct page *page;
 	bool small;
 
 	if (get_user_pages_remote(fill->mm, fill->start, 1, FOLL_WRITE | FOLL_NOFAULT, &page,
 				  NULL) != 1)
-		return false;
+		return laccel_fill_walk(fill, 0);
 
 	*fill->pfns = page_to_pfn(page) | HMM_PFN_VALID | HMM_PFN_WRITE;
 	small = folio_order(page_folio(page)) < LACCEL_CHUNK_ORDER && !is_zone_device_page(page);
-	/* The notifier tells when it goes. */
+	/* Drop the reference: the notifier reports when the page goes. */
 	put_page(page);
-	/* The process's tables say so, or GUP has marked it; what cleans either tells, too. */
-	fill->dirty = small;
-	return small;
+	if (!small)
+		return laccel_fill_walk(fill, 0);
+
+	/* The entry is dirty, or GUP has marked the page; the notifier reports cleaning, too. */
+	fill->dirty = true;
+	return 0;
 }
 
-static int laccel_fill_find(struct laccel_fill *fill)
+/*
+ * Fault in the required pages one by one.  This may wait for user space, with the mmap_lock
+ * dropped, and it returns why a fault fails, which HMM does not.
+ */
+static int laccel_fill_slowly(struct laccel_fill *fill)
 {
-	if (laccel_fill_is_single(fill) && laccel_fill_get(fill))
+	/* A remote fault ignores the protection keys of the thread that calls. */
+	unsigned int flags = FAULT_FLAG_REMOTE | (fill->write ? FAULT_FLAG_WRITE : 0);
+	bool unlocked = false;
+	unsigned long addr;
+	int ret;
+
+	for (addr = fill->start; addr < fill->end; addr += PAGE_SIZE) {
+		ret = fixup_user_fault(fill->mm, addr, flags, &unlocked);
+		if (ret == -EHWPOISON)
+			return -EFAULT;
+		if (ret)
+			return ret;
+		if (unlocked)
+			return -EAGAIN;
+	}
+
+	if (!LACCEL_HAS_HMM)
 		return 0;
-	return laccel_fill_look(fill, 0);
+	if (laccel_fill_is_single(fill))
+		return laccel_fill_read_single(fill);
+	return laccel_fill_walk(fill, 0);
 }
 
+/* Handle the fault for a single page, and read its entry. */
 static int laccel_fill_single(struct laccel_fill *fill, struct vm_area_struct *vma)
 {
 	vm_fault_t fault = handle_mm_fault(vma, fill->start,
 					   FAULT_FLAG_REMOTE | FAULT_FLAG_WRITE, NULL);
+	int ret = vm_fault_to_errno(fault, 0);
 
-	return vm_fault_to_errno(fault, 0) ?: laccel_fill_find(fill);
+	if (ret)
+		return ret;
+	return laccel_fill_read_single(fill);
 }
 
-/* Page by page, in a way that may wait and that tells why it fails. */
-static int laccel_fill_slowly(struct laccel_fill *fill)
+/* Have HMM fault in the whole range, and the required pages alone where that fails. */
+static int laccel_fill_range(struct laccel_fill *fill)
 {
-	int ret = laccel_fill_wait(fill);
-
-	return ret || !LACCEL_HAS_HMM ? ret : laccel_fill_find(fill);
-}
-
-/* With the process's memory locked; the lock may be dropped and taken again. */
-static int laccel_fill_locked(struct laccel_fill *fill)
-{
-	unsigned long request = HMM_PFN_REQ_FAULT | (fill->write ? HMM_PFN_REQ_WRITE : 0);
-	struct vm_area_struct *vma = laccel_fill_vma(fill);
 	int ret;
 
-	if (!vma)
-		return -EFAULT;
-	if (!LACCEL_HAS_HMM || !laccel_vma_is_quick(vma))
-		return laccel_fill_slowly(fill);
-	if (laccel_fill_is_single(fill))
-		return laccel_fill_single(fill, vma);
-
-	ret = laccel_fill_look(fill, request);
+	ret = laccel_fill_walk(fill, HMM_PFN_REQ_FAULT | (fill->write ? HMM_PFN_REQ_WRITE : 0));
 	if (!ret || ret == -EAGAIN)
 		return ret;
-	/* What is around may be what fails; and HMM does not tell whether memory was short. */
+
+	/* A page around may have failed; and HMM does not tell whether memory was short. */
 	fill->around_start = fill->start;
 	fill->around_end = fill->end;
 	return laccel_fill_slowly(fill);
 }
 
-/* Can what is needed be reached now, in the way that is wanted? */
+/* May a fault be handled with the mmap_lock held throughout? */
+static bool laccel_vma_is_quick(struct vm_area_struct *vma)
+{
+	return vma_is_anonymous(vma) && !userfaultfd_armed(vma);
+}
+
+/* Check that the required pages are present with the rights that are wanted. */
 static int laccel_fill_check(const struct laccel_fill *fill)
 {
 	unsigned long needed = HMM_PFN_VALID | (fill->write ? HMM_PFN_WRITE : 0);
@@ -178,20 +175,34 @@ static int laccel_fill_check(const struct laccel_fill *fill)
 }
 
 /**
- * laccel_fill_pages - See what addresses hold, having it faulted in
- * @fill: what is wanted; cut to one VMA, and what it holds filled in
+ * laccel_fill_pages - Fault in a range, and read its page-table entries
+ * @fill: the range; limited to one VMA, and its pfns filled in
  *
- * Context: may wait for user space; no locks held, mm_users are.
+ * Context: may wait for user space; no locks held, mm_users are held.
  * Return: 0; -EAGAIN if the addresses changed meanwhile; -EFAULT if the process
  * could not do it itself; -ENOMEM.
  */
 int laccel_fill_pages(struct laccel_fill *fill)
 {
+	struct vm_area_struct *vma;
 	int ret;
 
 	fill->seq = mmu_interval_read_begin(fill->notifier);
+
+	/* Faulting in may drop the lock, and takes it again. */
 	mmap_read_lock(fill->mm);
-	ret = laccel_fill_locked(fill);
+	vma = laccel_fill_vma(fill);
+	if (!vma)
+		ret = -EFAULT;
+	else if (!LACCEL_HAS_HMM || !laccel_vma_is_quick(vma))
+		ret = laccel_fill_slowly(fill);
+	else if (laccel_fill_is_single(fill))
+		ret = laccel_fill_single(fill, vma);
+	else
+		ret = laccel_fill_range(fill);
 	mmap_read_unlock(fill->mm);
-	return ret || !LACCEL_HAS_HMM ? ret : laccel_fill_check(fill);
+
+	if (ret || !LACCEL_HAS_HMM)
+		return ret;
+	return laccel_fill_check(fill);
 }

@@ -175,7 +175,7 @@ void laccel_mem_drop_all(struct laccel_file *file)
 
 	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem;
 	     mem = laccel_mem_next(mem, ULONG_MAX)) {
-		laccel_chunks_drop(mem, NULL, mem->range.start, mem->range.last);
+		laccel_mem_drop(file, NULL, mem->range.start, mem->range.last);
 		cond_resched();
 	}
 }
@@ -413,7 +413,7 @@ static void laccel_mem_unclaim(struct laccel_mem *mem)
 	for (first = mem->range.start; first <= mem->range.last; first = last + 1) {
 		last = laccel_section_last(first, mem->range.last);
 		laccel_begin(file, &section);
-		laccel_chunks_drop(mem, section.ops, first, last);
+		laccel_mem_drop(file, section.ops, first, last);
 		if (last == mem->range.last)
 			interval_tree_remove(&mem->range, &file->ranges);
 		laccel_end(file, &section);

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mirror: device page tables that hold what the process's hold, as far as the
- * device has asked.  Nothing is pinned: whatever changes in the process's tables
- * takes the leaves of these addresses from the device before it happens.
+ * The mirror: device page tables that hold a copy of the process's, for the addresses
+ * that the device has used.  Nothing is pinned: before the process's tables change, the
+ * leaves of the addresses concerned are taken from the device.
  *
- *	laccel_mirror_fault()	the device has met an address that it lacks
- *	laccel_mirror_prefetch() it is going to
- *	laccel_segments_drop()	the addresses are about to hold something else
+ *	laccel_mirror_fault()	fill a page that the device lacks, and some around it
+ *	laccel_mirror_prefetch() fill a range before the device uses it
+ *	laccel_segments_drop()	drop the leaves of addresses that are about to change
  *
- * A segment is 2 MiB of addresses with a notifier of its own, made by the first
- * fault in it.  It has either one leaf of 2 MiB, where that is how the process has
- * it mapped, or leaves of 4 KiB.  What is registered belongs to its chunks: the mirror
- * fills and drops around them.
+ * A segment is 2 MiB of addresses with a notifier of its own, made by the first fault
+ * in it.  It has either one leaf of 2 MiB, if the process has it mapped like that, or
+ * leaves of 4 KiB.  Registered memory belongs to its chunks: the mirror leaves it out.
  */
 #include <linux/dma-mapping.h>
 #include <linux/sched/mm.h>
@@ -22,26 +21,26 @@
 #include "core.h"
 #include "trace.h"
 
-/* Segments without leaves that a file keeps, as memory often comes back. */
+/* Number of segments without leaves that a file keeps, as memory is often used again */
 #define LACCEL_IDLE_SEGMENTS 64
 
-/* Leaves that one section drops, those of 128 MiB of small pages: others wait for the gate. */
+/* Leaves to drop in one gate section, those of 128 MiB of small pages: others wait for it */
 #define LACCEL_SECTION_LEAVES (64 * LACCEL_CHUNK_PAGES)
 
 struct laccel_segment {
 	struct laccel_file *file;
 	unsigned long addr;
-	struct kref ref;		/* of file->segments and of those who fill it */
+	struct kref ref;		/* held by file->segments and by workers that fill it */
 	struct mmu_interval_notifier notifier;
 
 	bool dead;			/* not in file->segments; file->lock, as the next */
-	struct laccel_table *table;	/* where its leaves are */
+	struct laccel_table *table;	/* table that holds its leaves */
 	struct laccel_around around;
 
 	bool busy;			/* has leaves; notifier lock, as the rest */
-	struct dma_iova_state iova;	/* of all leaves, or each is mapped on its own */
-	struct list_head node;		/* in file->mirrored if it has, else in ->idle_segments */
-	DECLARE_BITMAP(leaves, LACCEL_CHUNK_PAGES);	/* valid ones */
+	struct dma_iova_state iova;	/* of all leaves; unused if each is mapped by itself */
+	struct list_head node;		/* in file->mirrored if busy, else in ->idle_segments */
+	DECLARE_BITMAP(leaves, LACCEL_CHUNK_PAGES);	/* valid leaves */
 };
 
 static void laccel_segment_free(struct kref *ref)
@@ -79,7 +78,7 @@ static enum dma_data_direction laccel_leaf_dir(const struct laccel_file *file, u
 	return pte & file->ldev->pte.write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-/* The address stays in the entry, for unmapping. */
+/* Clear the valid bit.  The address stays in the entry, for unmapping. */
 static void laccel_leaf_invalidate(struct laccel_segment *segment, __le64 *pte)
 {
 	WRITE_ONCE(*pte, *pte & ~cpu_to_le64(segment->file->ldev->pte.valid));
@@ -95,7 +94,7 @@ static void laccel_leaf_unmap(struct laccel_segment *segment, __le64 pte)
 			     DMA_ATTR_REQUIRE_COHERENT);
 }
 
-/* Unmap what lies side by side; with IOVAs of the segment's the IOMMU is told once. */
+/* Unmap adjacent leaves.  In IOVAs of the segment one call to the IOMMU does for all. */
 static void laccel_leaves_unmap(struct laccel_segment *segment, const __le64 *pte,
 				unsigned int begin, unsigned int end)
 {
@@ -107,11 +106,12 @@ static void laccel_leaves_unmap(struct laccel_segment *segment, const __le64 *pt
 				DMA_ATTR_REQUIRE_COHERENT);
 		return;
 	}
+
 	for (; begin < end; begin++)
 		laccel_leaf_unmap(segment, pte[begin]);
 }
 
-/* As long as there are leaves, all of them are in it or none. */
+/* Allocate IOVAs for a segment without leaves: all of its leaves use them, or none. */
 static void laccel_segment_alloc_iova(struct laccel_segment *segment)
 {
 	struct device *dma_dev = segment->file->ldev->dev.parent;
@@ -124,6 +124,7 @@ static void laccel_segment_free_iova(struct laccel_segment *segment)
 {
 	if (!dma_use_iova(&segment->iova))
 		return;
+
 	dma_iova_free(segment->file->ldev->dev.parent, &segment->iova);
 	memset(&segment->iova, 0, sizeof(segment->iova));
 }
@@ -137,7 +138,7 @@ static void laccel_segment_add_idle(struct laccel_segment *segment)
 		queue_work(laccel_wq, &file->drop_work);
 }
 
-/* Its leaves have changed: is it idle, is it busy? */
+/* Move a segment to the list of idle or busy ones after its leaves have changed. */
 static void laccel_segment_sort(struct laccel_segment *segment)
 {
 	struct laccel_file *file = segment->file;
@@ -147,6 +148,7 @@ static void laccel_segment_sort(struct laccel_segment *segment)
 		laccel_segment_free_iova(segment);
 	if (busy == segment->busy)
 		return;
+
 	segment->busy = busy;
 	list_del(&segment->node);
 	if (busy) {
@@ -157,11 +159,11 @@ static void laccel_segment_sort(struct laccel_segment *segment)
 	}
 }
 
-/* Are there leaves between these addresses?  Those from @begin to before @end, then. */
+/* Find the leaves between two addresses: from @begin to before @end.  False if there are none. */
 static bool laccel_segment_leaves(const struct laccel_segment *segment, unsigned long first,
 				  unsigned long last, unsigned int *begin, unsigned int *end)
 {
-	/* Without leaves the table may be on its way to another use. */
+	/* Without leaves the segment may be giving up its table. */
 	if (bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES))
 		return false;
 
@@ -173,8 +175,8 @@ static bool laccel_segment_leaves(const struct laccel_segment *segment, unsigned
 }
 
 /*
- * Have the device find the leaves no more, once it has flushed what is added to @flush.
- * Returns how many there can be.
+ * Invalidate leaves, and add their addresses to @flush, for the device to be flushed.
+ * Return the number of entries looked at.
  */
 static unsigned int laccel_segment_invalidate_leaves(struct laccel_segment *segment,
 						     unsigned long first, unsigned long last,
@@ -208,7 +210,7 @@ static void laccel_segment_clear_leaves(struct laccel_segment *segment, unsigned
 	pte = laccel_pgtable_leaf(segment->table, segment->addr);
 	for_each_set_bitrange_from(from, to, segment->leaves, end) {
 		laccel_leaves_unmap(segment, pte, from, to);
-		/* The device looks no further than at the bit that says valid. */
+		/* The device ignores an entry whose valid bit is clear. */
 		memset(&pte[from], 0, (to - from) * sizeof(*pte));
 	}
 	bitmap_clear(segment->leaves, begin, end - begin);
@@ -216,8 +218,8 @@ static void laccel_segment_clear_leaves(struct laccel_segment *segment, unsigned
 }
 
 /*
- * Take the leaves from @first to @last from the device, whole ones as they are.  Returns the
- * last address that was come to: one section has its limit, but not in one segment.
+ * Take the leaves from @first to @last from the device.  Return the last address that has been
+ * handled: a section handles a limited number of leaves, but at least one segment.
  */
 static unsigned long laccel_segments_drop(struct laccel_file *file, const struct laccel_ops *ops,
 					  unsigned long first, unsigned long last)
@@ -227,7 +229,7 @@ static unsigned long laccel_segments_drop(struct laccel_file *file, const struct
 	unsigned int leaves = 0;
 	unsigned long i;
 
-	/* What is found now stays until the lock is released: segments are erased under it. */
+	/* Segments found now stay until the lock is released: they are erased under it. */
 	lockdep_assert_held(&file->notifier_lock);
 	xa_for_each_range(&file->segments, i, segment, first / LACCEL_CHUNK_SIZE,
 			  last / LACCEL_CHUNK_SIZE) {
@@ -250,9 +252,9 @@ static unsigned long laccel_segments_drop(struct laccel_file *file, const struct
 }
 
 /*
- * Each segment of an event's range hears of it, one after the other.  The first that has
- * leaves has the leaves of those after it dropped, too, as the device is to be flushed once,
- * not once a segment.  What they are filled with until they hear of it themselves, they drop.
+ * An event calls this for each segment in its range, one after the other.  The first segment
+ * with leaves drops the leaves of all the others, too, to flush the device once and not once a
+ * segment.  A segment that is filled again until its own call comes drops those leaves then.
  */
 static bool laccel_segment_invalidate(struct mmu_interval_notifier *notifier,
 				      const struct mmu_notifier_range *range, unsigned long seq)
@@ -281,7 +283,7 @@ static struct laccel_segment *laccel_segment_at(struct laccel_file *file, unsign
 	return xa_load(&file->segments, addr / LACCEL_CHUNK_SIZE);
 }
 
-/* Work that goes through memory goes on as it was beside. */
+/* Inherit the fault-around size from an adjacent segment that access comes from. */
 static void laccel_segment_inherit(struct laccel_segment *segment)
 {
 	struct laccel_segment *below = laccel_segment_at(segment->file, segment->addr - 1);
@@ -303,10 +305,12 @@ static struct laccel_segment *laccel_segment_new(struct laccel_file *file, unsig
 
 	if (!segment)
 		return ERR_PTR(-ENOMEM);
+
 	segment->file = file;
 	segment->addr = ALIGN_DOWN(addr, LACCEL_CHUNK_SIZE);
 	kref_init(&segment->ref);
 	laccel_segment_inherit(segment);
+
 	ret = xa_reserve(&file->segments, index, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		goto err_free;
@@ -314,6 +318,7 @@ static struct laccel_segment *laccel_segment_new(struct laccel_file *file, unsig
 					   LACCEL_CHUNK_SIZE, &laccel_segment_notifier_ops);
 	if (ret)
 		goto err_release;
+
 	xa_store(&file->segments, index, segment, GFP_KERNEL_ACCOUNT);
 	mutex_lock(&file->notifier_lock);
 	laccel_segment_add_idle(segment);
@@ -327,7 +332,7 @@ err_free:
 	return ERR_PTR(ret);
 }
 
-/* The segment of an address, referenced, made if there is none. */
+/* Get a reference to the segment of an address; create it if there is none. */
 static struct laccel_segment *laccel_segment_get(struct laccel_file *file, unsigned long addr)
 {
 	struct laccel_segment *segment;
@@ -335,6 +340,7 @@ static struct laccel_segment *laccel_segment_get(struct laccel_file *file, unsig
 	lockdep_assert_held(&file->lock);
 	if (file->closed)
 		return ERR_PTR(-ENODEV);
+
 	segment = laccel_segment_at(file, addr) ?: laccel_segment_new(file, addr);
 	if (!IS_ERR(segment))
 		kref_get(&segment->ref);
@@ -353,7 +359,7 @@ static struct laccel_segment *laccel_fill_segment(const struct laccel_fill *fill
 	return container_of(fill->notifier, struct laccel_segment, notifier);
 }
 
-/* Does the process have the whole segment mapped as one, and nothing of it registered? */
+/* Does the process map the whole segment as 2 MiB, with nothing of it registered? */
 static bool laccel_fill_is_huge(const struct laccel_fill *fill)
 {
 	const struct laccel_segment *segment = laccel_fill_segment(fill);
@@ -363,8 +369,8 @@ static bool laccel_fill_is_huge(const struct laccel_fill *fill)
 				    laccel_segment_end(segment) - 1);
 }
 
-/* Leaves of one size give way to those of the other. */
-static int laccel_segment_table(struct laccel_segment *segment, unsigned int level)
+/* Get the table for leaves of a size; drop the leaves of the other size. */
+static int laccel_segment_get_table(struct laccel_segment *segment, unsigned int level)
 {
 	struct laccel_file *file = segment->file;
 	struct laccel_section section;
@@ -372,9 +378,11 @@ static int laccel_segment_table(struct laccel_segment *segment, unsigned int lev
 
 	if (segment->table && segment->table->level == level)
 		return 0;
+
 	laccel_begin(file, &section);
 	laccel_segments_drop(file, section.ops, segment->addr, laccel_segment_end(segment) - 1);
 	laccel_end(file, &section);
+
 	laccel_segment_put_table(segment);
 	table = laccel_pgtable_get(file, segment->addr, level);
 	if (IS_ERR(table))
@@ -383,7 +391,7 @@ static int laccel_segment_table(struct laccel_segment *segment, unsigned int lev
 	return 0;
 }
 
-/* The device may write the page from now on, which the process's tables do not tell. */
+/* Mark a page dirty that the device may write: the process's tables will not show it. */
 static void laccel_page_dirtied(struct page *page)
 {
 	struct folio *folio = page_folio(page);
@@ -407,7 +415,7 @@ static int laccel_page_map(struct laccel_segment *segment, unsigned int i, struc
 	return dma_mapping_error(dma_dev, *dma);
 }
 
-/* In IOVAs of the segment's the leaf is not valid before laccel_leaves_sync(). */
+/* Map a page and write its leaf, which in IOVAs of the segment laccel_leaves_sync() validates. */
 static int laccel_leaf_map(struct laccel_fill *fill, unsigned int i, __le64 *pte,
 			   unsigned long pfn)
 {
@@ -415,13 +423,19 @@ static int laccel_leaf_map(struct laccel_fill *fill, unsigned int i, __le64 *pte
 	struct laccel_file *file = segment->file;
 	const struct laccel_pte_format *format = &file->ldev->pte;
 	struct page *page = hmm_pfn_to_page(pfn);
-	u64 bits = (pfn & HMM_PFN_WRITE ? format->write : 0) |
-		   (laccel_segment_huge(segment) ? format->huge : 0) |
-		   (dma_use_iova(&segment->iova) ? 0 : format->valid);
 	dma_addr_t dma;
+	u64 bits = 0;
+
+	if (pfn & HMM_PFN_WRITE)
+		bits |= format->write;
+	if (laccel_segment_huge(segment))
+		bits |= format->huge;
+	if (!dma_use_iova(&segment->iova))
+		bits |= format->valid;
 
 	if (laccel_page_map(segment, i, page, laccel_leaf_dir(file, bits), &dma))
 		return -ENOMEM;
+
 	if (pfn & HMM_PFN_WRITE && !fill->dirty)
 		laccel_page_dirtied(page);
 	WRITE_ONCE(*pte, cpu_to_le64(dma | bits));
@@ -429,7 +443,7 @@ static int laccel_leaf_map(struct laccel_fill *fill, unsigned int i, __le64 *pte
 	return 0;
 }
 
-/* Let the device find the leaves from @begin to before @end, once the IOMMU has them. */
+/* Validate the leaves from @begin to before @end once the IOMMU has their mappings. */
 static int laccel_leaves_sync(struct laccel_segment *segment, unsigned int begin,
 			      unsigned int end)
 {
@@ -439,6 +453,7 @@ static int laccel_leaves_sync(struct laccel_segment *segment, unsigned int begin
 
 	if (!dma_use_iova(&segment->iova))
 		return 0;
+
 	ret = dma_iova_sync(file->ldev->dev.parent, &segment->iova, begin * PAGE_SIZE,
 			    (end - begin) * laccel_leaf_size(segment));
 	if (ret)
@@ -449,7 +464,7 @@ static int laccel_leaves_sync(struct laccel_segment *segment, unsigned int begin
 	return 0;
 }
 
-/* Is a leaf to be replaced, because the device may do more with the page now? */
+/* Is a leaf to be replaced because the page is writable now and the leaf is not? */
 static bool laccel_leaf_is_weak(const struct laccel_segment *segment, unsigned int i,
 				__le64 pte, unsigned long pfn)
 {
@@ -457,7 +472,7 @@ static bool laccel_leaf_is_weak(const struct laccel_segment *segment, unsigned i
 	       !(le64_to_cpu(pte) & segment->file->ldev->pte.write);
 }
 
-static int laccel_fill_huge(struct laccel_fill *fill, const struct laccel_ops *ops)
+static int laccel_segment_map_huge(struct laccel_fill *fill, const struct laccel_ops *ops)
 {
 	struct laccel_segment *segment = laccel_fill_segment(fill);
 	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
@@ -474,8 +489,9 @@ static int laccel_fill_huge(struct laccel_fill *fill, const struct laccel_ops *o
 }
 
 /*
- * Are there so many pages that IOVAs for a whole segment do not run out long before memory
- * does?  An IOMMU may have no more than 512 GiB of them for all who use the device.
+ * Are there enough pages to take IOVAs for the whole segment?  An IOMMU may have no more than
+ * 512 GiB of them for all users of the device, and sparse segments would use them up long before
+ * memory is short.
  */
 static bool laccel_fill_is_dense(const struct laccel_fill *fill)
 {
@@ -489,7 +505,7 @@ static bool laccel_fill_is_dense(const struct laccel_fill *fill)
 	return valid >= LACCEL_CHUNK_PAGES / 4;
 }
 
-static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *ops)
+static int laccel_segment_map_small(struct laccel_fill *fill, const struct laccel_ops *ops)
 {
 	struct laccel_segment *segment = laccel_fill_segment(fill);
 	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
@@ -515,92 +531,92 @@ static int laccel_fill_small(struct laccel_fill *fill, const struct laccel_ops *
 			continue;
 
 		ret = laccel_leaf_map(fill, i, &pte[i], *pfn);
-		/* What is around is filled as far as it can be. */
+		/* Pages around are filled as far as possible. */
 		if (ret && addr >= fill->start && addr < fill->end)
 			return ret;
 	}
 	return 0;
 }
 
-static int laccel_fill_leaves(struct laccel_fill *fill, const struct laccel_ops *ops)
+/* Write the leaves of the pages that have been faulted in. */
+static int laccel_segment_map(struct laccel_fill *fill, const struct laccel_ops *ops)
 {
 	struct laccel_segment *segment = laccel_fill_segment(fill);
 	unsigned int begin = laccel_leaf_index(segment, fill->around_start);
 	unsigned int end = laccel_leaf_index(segment, fill->around_end - 1) + 1;
 	int ret, unsynced;
 
-	ret = laccel_segment_huge(segment) ? laccel_fill_huge(fill, ops) :
-					     laccel_fill_small(fill, ops);
+	if (laccel_segment_huge(segment))
+		ret = laccel_segment_map_huge(fill, ops);
+	else
+		ret = laccel_segment_map_small(fill, ops);
+
 	unsynced = laccel_leaves_sync(segment, begin, end);
 	if (unsynced)
 		laccel_segments_drop(segment->file, ops, fill->around_start,
 				     fill->around_end - 1);
+
 	laccel_segment_sort(segment);
 	return ret ?: unsynced;
 }
 
-/* Let the device at it, unless the addresses changed meanwhile. */
-static int laccel_fill_commit(struct laccel_fill *fill)
+/*
+ * Fault in a range of a segment, and map it for the device unless the addresses change
+ * meanwhile: the caller then tries again.
+ *
+ * Context: may wait for user space; no locks held, mm_users are held.
+ */
+static int laccel_segment_fill(struct laccel_segment *segment, struct laccel_fill *fill)
 {
-	struct laccel_segment *segment = laccel_fill_segment(fill);
 	struct laccel_file *file = segment->file;
 	struct laccel_section section;
 	int ret;
 
-	laccel_begin(file, &section);
-	ret = section.ops ? file->error : -ENODEV;
-	if (!ret && mmu_interval_read_retry(&segment->notifier, fill->seq))
-		ret = -EAGAIN;
-	if (!ret)
-		ret = laccel_fill_leaves(fill, section.ops);
-	laccel_end(file, &section);
-	return ret;
-}
-
-static int laccel_fill_install(struct laccel_fill *fill)
-{
-	struct laccel_segment *segment = laccel_fill_segment(fill);
-	int ret;
-
-	guard(mutex)(&segment->file->lock);
-	fill->crowded = laccel_mem_overlaps(segment->file, fill->around_start,
-					    fill->around_end - 1);
-	/* What has been registered meanwhile may be one leaf of a chunk's by now. */
-	if (segment->dead ||
-	    (fill->crowded && laccel_mem_overlaps(segment->file, fill->start, fill->end - 1)))
-		return -EAGAIN;
-	ret = laccel_segment_table(segment, laccel_fill_is_huge(fill));
-	if (ret)
-		return ret;
-	segment->around.start = fill->around_start;
-	segment->around.end = fill->around_end;
-	return laccel_fill_commit(fill);
-}
-
-/* Context: may wait for user space; no locks held, mm_users are. */
-static int laccel_segment_fill(struct laccel_segment *segment, struct laccel_fill *fill)
-{
-	struct laccel_file *file = segment->file;
-	int ret = -ENOMEM;
-
 	fill->mm = file->mm;
 	fill->notifier = &segment->notifier;
 	fill->pfns = laccel_scratch_get(file);
-	if (fill->pfns)
-		ret = laccel_fill_pages(fill);
+	if (!fill->pfns)
+		return -ENOMEM;
+
+	ret = laccel_fill_pages(fill);
+	if (ret)
+		goto out_scratch;
+
+	mutex_lock(&file->lock);
+	fill->crowded = laccel_mem_overlaps(file, fill->around_start, fill->around_end - 1);
+	/* Memory registered meanwhile may have a leaf of 2 MiB in place of the table. */
+	ret = -EAGAIN;
+	if (segment->dead ||
+	    (fill->crowded && laccel_mem_overlaps(file, fill->start, fill->end - 1)))
+		goto out_unlock;
+	ret = laccel_segment_get_table(segment, laccel_fill_is_huge(fill));
+	if (ret)
+		goto out_unlock;
+	segment->around.start = fill->around_start;
+	segment->around.end = fill->around_end;
+
+	laccel_begin(file, &section);
+	ret = laccel_section_error(file, &section);
+	if (!ret && mmu_interval_read_retry(&segment->notifier, fill->seq))
+		ret = -EAGAIN;
 	if (!ret)
-		ret = laccel_fill_install(fill);
+		ret = laccel_segment_map(fill, section.ops);
+	laccel_end(file, &section);
+
+out_unlock:
+	mutex_unlock(&file->lock);
+out_scratch:
 	laccel_scratch_put(file, fill->pfns);
 	return ret;
 }
 
 /**
- * laccel_mirror_fault - Let the device at a page, and perhaps at some around it
+ * laccel_mirror_fault - Fill a page for the device, and perhaps some around it
  * @file: a bound file in LACCEL_MODE_MIRROR
  * @addr: an address that is not registered
  * @write: whether the device wants to write
  *
- * Context: may wait for user space; no locks held, mm_users are.
+ * Context: may wait for user space; no locks held, mm_users are held.
  * Return: 0; -EAGAIN if the addresses changed meanwhile; -EFAULT if the process
  * could not do it itself; -ENOMEM; -ENODEV.
  */
@@ -629,7 +645,7 @@ int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write
 	return ret;
 }
 
-/* As far as the segment and the VMA go, and up to what is registered. */
+/* Prefetch up to the end of the segment or VMA, or up to registered memory. */
 static int laccel_prefetch_some(struct laccel_file *file, unsigned long *addr, unsigned long end,
 				bool write)
 {
@@ -651,17 +667,18 @@ static int laccel_prefetch_some(struct laccel_file *file, unsigned long *addr, u
 	fill.around_end = fill.end;
 	ret = laccel_segment_fill(segment, &fill);
 	laccel_segment_put(segment);
+
 	if (!ret)
 		*addr = fill.end;
 	return ret;
 }
 
 /**
- * laccel_mirror_prefetch - Let the device at a range before it asks
+ * laccel_mirror_prefetch - Fill a range before the device faults on it
  * @file: a file bound to the caller
  * @addr: first address, of a page
- * @end: behind the last page
- * @write: whether the device is going to write
+ * @end: end of the last page
+ * @write: whether the device will write
  *
  * Context: may wait for user space; no locks held.
  * Return: 0; -EINTR; or as laccel_mirror_fault().
@@ -681,7 +698,7 @@ int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigne
 }
 
 /**
- * laccel_mirror_drop_all - Take all that is mirrored from a device that does no DMA any more
+ * laccel_mirror_drop_all - Drop all leaves of the mirror; the device does no more DMA
  * @file: a file
  *
  * Context: notifier lock held.
@@ -697,9 +714,9 @@ void laccel_mirror_drop_all(struct laccel_file *file)
 }
 
 /**
- * laccel_mirror_yield - Leave a range to its chunks
+ * laccel_mirror_yield - Leave a range that has just been registered to its chunks
  * @file: a bound file
- * @first: first address of what has just been registered
+ * @first: first address
  * @last: last address
  *
  * Context: file->lock held.
@@ -721,14 +738,14 @@ void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned
 		laccel_end(file, &section);
 	}
 
-	/* Filled under file->lock only: what is empty stays so. */
+	/* Segments are filled under file->lock only, so an empty one stays empty. */
 	xa_for_each_range(&file->segments, i, segment, first / LACCEL_CHUNK_SIZE,
 			  last / LACCEL_CHUNK_SIZE)
 		if (bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES))
 			laccel_segment_put_table(segment);
 }
 
-/* Nobody finds it any more; those who fill it find it dead. */
+/* Remove a segment from the file.  A worker that still fills it finds it dead. */
 static void laccel_segment_kill(struct laccel_segment *segment)
 {
 	struct laccel_file *file = segment->file;
@@ -736,16 +753,18 @@ static void laccel_segment_kill(struct laccel_segment *segment)
 
 	lockdep_assert_held(&file->lock);
 	segment->dead = true;
+
 	laccel_begin(file, &section);
 	laccel_segments_drop(file, section.ops, segment->addr, laccel_segment_end(segment) - 1);
 	xa_erase(&file->segments, segment->addr / LACCEL_CHUNK_SIZE);
 	list_del(&segment->node);
 	file->nr_idle_segments--;
 	laccel_end(file, &section);
+
 	laccel_segment_put_table(segment);
 }
 
-/* Any segment, for who is to free them all. */
+/* Return any segment, for teardown. */
 static struct laccel_segment *laccel_segment_any(struct laccel_file *file)
 {
 	unsigned long i = 0;
@@ -753,15 +772,16 @@ static struct laccel_segment *laccel_segment_any(struct laccel_file *file)
 	return xa_find(&file->segments, &i, ULONG_MAX, XA_PRESENT);
 }
 
-/* What has been without leaves for longest, if too many are. */
+/* Return the segment that has been idle longest, if the file has too many idle ones. */
 static struct laccel_segment *laccel_segment_spare(struct laccel_file *file)
 {
 	guard(mutex)(&file->notifier_lock);
-	return file->nr_idle_segments > LACCEL_IDLE_SEGMENTS ?
-	       list_first_entry(&file->idle_segments, struct laccel_segment, node) : NULL;
+	if (file->nr_idle_segments <= LACCEL_IDLE_SEGMENTS)
+		return NULL;
+	return list_first_entry(&file->idle_segments, struct laccel_segment, node);
 }
 
-/* Free the segment that is picked; false if there is none. */
+/* Free the segment that @pick returns.  Return false if there is none. */
 static bool laccel_segment_reap(struct laccel_file *file,
 				struct laccel_segment *(*pick)(struct laccel_file *file))
 {
@@ -774,27 +794,28 @@ static bool laccel_segment_reap(struct laccel_file *file,
 	mutex_unlock(&file->lock);
 	if (!segment)
 		return false;
+
 	mmu_interval_notifier_remove(&segment->notifier);
 	laccel_segment_put(segment);
 	return true;
 }
 
 /**
- * laccel_mirror_trim - Free segments that have had no leaves for long
+ * laccel_mirror_trim - Free segments that have been idle for long
  * @file: a bound file
  *
  * Context: no locks held.
  */
 void laccel_mirror_trim(struct laccel_file *file)
 {
-	/* Mostly there is nothing to do, and no reason to wait for file->lock. */
+	/* Look first without file->lock, as there is mostly nothing to do. */
 	while (READ_ONCE(file->nr_idle_segments) > LACCEL_IDLE_SEGMENTS &&
 	       laccel_segment_reap(file, laccel_segment_spare))
 		;
 }
 
 /**
- * laccel_mirror_fini - Free all segments; there will be no more
+ * laccel_mirror_fini - Free all segments, and allow no new ones
  * @file: a file that is being closed
  *
  * Context: no locks held.
@@ -804,6 +825,7 @@ void laccel_mirror_fini(struct laccel_file *file)
 	mutex_lock(&file->lock);
 	file->closed = true;
 	mutex_unlock(&file->lock);
+
 	while (laccel_segment_reap(file, laccel_segment_any))
 		;
 	xa_destroy(&file->segments);

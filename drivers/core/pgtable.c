@@ -87,7 +87,7 @@ static int laccel_table_link(struct laccel_file *file, struct laccel_table *tabl
 	int ret;
 
 	laccel_begin(file, &section);
-	ret = section.ops ? file->error : -ENODEV;
+	ret = laccel_section_error(file, &section);
 	if (ret)
 		goto out;
 

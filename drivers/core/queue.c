@@ -290,7 +290,7 @@ static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_qu
 	int ret;
 
 	laccel_begin(file, &section);
-	ret = section.ops ? file->error : -ENODEV;
+	ret = laccel_section_error(file, &section);
 	if (!ret)
 		ret = laccel_queue_hand_over(queue, section.ops, &setup);
 	laccel_end(file, &section);

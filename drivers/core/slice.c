@@ -77,7 +77,7 @@ static struct laccel_pin *laccel_pin_in_chunk(struct laccel_mem *mem, unsigned l
 	int ret;
 
 	do {
-		pin = laccel_chunk_pin(mem, addr);
+		pin = laccel_chunk_get_pin(mem, addr);
 		reach = 0;
 		if (pin)
 			reach = laccel_pin_reach(pin, addr, length, false);
