@@ -2,7 +2,7 @@
 /*
  * lite-accel: an accelerator with user-mapped command queues.
  *
- * This file: the PCI device and its properties.
+ * This file implements the PCI device and its properties.
  */
 #include "qemu/osdep.h"
 #include "qemu/log.h"
@@ -47,14 +47,17 @@ void lite_accel_interrupt(LiteAccel *s, unsigned vector)
     if (!msix_enabled(pci)) {
         return;
     }
+
     /*
-     * It is a store by us, in the middle of our work: to a register of the port
-     * above, or of our configuration space, it would be our end.
+     * The message is a store in the middle of the engine's work.  A store to a
+     * register of the port above, or to our configuration space, could reset or
+     * unplug the device, and free a command in use.
      */
     message = msix_get_message(pci, vector);
     if (!msix_is_masked(pci, vector) &&
         message.address >> 20 != INTERRUPTS >> 20) {
-        lite_accel_guest_error("no interrupt", vector, message.address);
+        lite_accel_guest_error("MSI-X address is not for interrupts", vector,
+                               message.address);
         return;
     }
 
@@ -63,7 +66,7 @@ void lite_accel_interrupt(LiteAccel *s, unsigned vector)
     msix_notify(pci, vector);
 }
 
-/* A property that may be set at any time. */
+/* A property that can be set at any time */
 typedef struct Knob {
     const char *name;
     const char *type;
@@ -78,27 +81,33 @@ typedef struct Knob {
 
 static const Knob knobs[] = {
     KNOB_UINT64("latency-ns", latency_ns,
-                "what a command takes beside the transfer of its data"),
+                "nanoseconds per command, in addition to its data transfer"),
     KNOB_UINT64("bandwidth", bandwidth, "bytes per second, 0: unlimited"),
     KNOB_UINT64("delay-completions-ns", delay_completions_ns,
-                "break it: commands complete so much later"),
+                "break the device: delay completions by this many nanoseconds"),
     KNOB_BOOL("translation-cache", translation_cache,
               "keep translations of the IOMMU until it invalidates them"),
     KNOB_BOOL("ignore-flush", ignore_flush,
-              "break it: flush and invalidation do nothing"),
-    KNOB_BOOL("ignore-fence", ignore_fence, "break it: FENCE does nothing"),
+              "break the device: ignore flushes and invalidations"),
+    KNOB_BOOL("ignore-fence", ignore_fence, "break the device: ignore FENCE"),
     KNOB_BOOL("ignore-valid-bit", ignore_valid_bit,
-              "break it: use leaves that are not valid"),
+              "break the device: use leaves that are not valid"),
     KNOB_BOOL("ignore-write-bit", ignore_write_bit,
-              "break it: write through read-only leaves"),
-    KNOB_BOOL("ignore-stop", ignore_stop, "break it: go on after STOP"),
-    KNOB_BOOL("refuse-stop", refuse_stop, "break it: stay RUNNING at STOP"),
-    KNOB_BOOL("ignore-reset", ignore_reset, "break it: go on after a reset"),
+              "break the device: write through read-only leaves"),
+    KNOB_BOOL("ignore-stop", ignore_stop,
+              "break the device: keep running after STOP"),
+    KNOB_BOOL("refuse-stop", refuse_stop,
+              "break the device: stay RUNNING at STOP"),
+    KNOB_BOOL("ignore-reset", ignore_reset,
+              "break the device: keep running after a reset"),
     KNOB_BOOL("ignore-moderation", ignore_moderation,
-              "break it: interrupt at once, always"),
-    KNOB_BOOL("drop-completions", drop_completions, "break it: no CQEs"),
-    KNOB_BOOL("hang", hang, "break it: no progress, no end of STOP and FLUSH"),
-    KNOB_BOOL("fail-dma", fail_dma, "break it: operands cannot be accessed"),
+              "break the device: always interrupt at once"),
+    KNOB_BOOL("drop-completions", drop_completions,
+              "break the device: write no CQEs"),
+    KNOB_BOOL("hang", hang,
+              "break the device: make no progress, never end STOP and FLUSH"),
+    KNOB_BOOL("fail-dma", fail_dma,
+              "break the device: fail accesses to operands"),
 };
 
 static void *knob_value(Object *obj, const Knob *knob)
@@ -126,25 +135,30 @@ static void knob_set_uint64(Visitor *v, const char *name, uint64_t *to,
     if (!visit_type_uint64(v, name, &value, errp)) {
         return;
     }
-    /* Added to a time, it must not come out in the past. */
+
+    /* A time plus the value must not overflow into the past */
     if (value > INT64_MAX / 2) {
-        error_setg(errp, "%s is too large", name);
+        error_setg(errp, "%s must be at most %" PRId64, name,
+                   (int64_t)(INT64_MAX / 2));
         return;
     }
+
     *to = value;
 }
 
-/* What a switch has left behind does not outlast it. */
+/* Undo the effects of switches that have been turned off */
 static void repair(LiteAccel *s)
 {
     if (s->flush_ignored && !s->ignore_flush) {
         lite_accel_tlb_drop(s);
         s->flush_ignored = false;
     }
+
     if (!s->translation_cache && !QLIST_EMPTY(&s->followed)) {
         lite_accel_ats_reset(s);
     }
-    /* A hang may have ended. */
+
+    /* A hang may have ended */
     lite_accel_engine_kick(s);
 }
 
@@ -158,6 +172,7 @@ static void knob_set(Object *obj, Visitor *v, const char *name, void *opaque,
     } else {
         knob_set_uint64(v, name, knob_value(obj, knob), errp);
     }
+
     if (DEVICE(obj)->realized) {
         repair(LITE_ACCEL(obj));
     }
@@ -182,16 +197,17 @@ static bool properties_good(LiteAccel *s, Error **errp)
         error_setg(errp, "slice must be a power of two from 4K to 1M");
     } else if (!is_power_of_2(s->local_size) ||
                s->local_size < LITE_ACCEL_PAGE_SIZE) {
-        error_setg(errp, "local-mem must be a power of two from 4K");
+        error_setg(errp, "local-mem must be a power of two of at least 4K");
     } else if (!is_power_of_2(s->doorbell_bar) ||
                s->doorbell_bar < LITE_ACCEL_PAGE_SIZE ||
                s->doorbell_bar > LACCEL_MAX_QUEUES << LITE_ACCEL_STRIDE_LOG2) {
-        error_setg(errp, "doorbell-bar must be a power of two, 4K to 256K");
+        error_setg(errp, "doorbell-bar must be a power of two from 4K to 256K");
     } else if (s->pasid_bits > 20) {
         error_setg(errp, "pasid-bits must be from 0 to 20");
     } else {
         return true;
     }
+
     return false;
 }
 
@@ -204,9 +220,11 @@ static bool init_msix(LiteAccel *s, Error **errp)
                   &s->control, LACCEL_BAR_CONTROL, MSIX_PBA, 0, errp)) {
         return false;
     }
+
     for (unsigned i = 0; i < vectors; i++) {
         msix_vector_use(pci, i);
     }
+
     return true;
 }
 
@@ -216,7 +234,10 @@ static bool init_bars(LiteAccel *s, Error **errp)
     const uint8_t type = PCI_BASE_ADDRESS_SPACE_MEMORY |
                          PCI_BASE_ADDRESS_MEM_TYPE_64;
 
-    /* Not the kind that migrates: its name is the slot's, to be used again. */
+    /*
+     * Do not use the kind that migrates: its name is that of the slot, which
+     * can be used again.
+     */
     if (!memory_region_init_ram_flags_nomigrate(&s->local, OBJECT(s),
                                                 "lite-accel-local",
                                                 s->local_size, 0, errp)) {
@@ -235,6 +256,7 @@ static bool init_bars(LiteAccel *s, Error **errp)
     pci_register_bar(pci, LACCEL_BAR_DOORBELL, type, &s->doorbells);
     pci_register_bar(pci, LACCEL_BAR_LOCAL,
                      type | PCI_BASE_ADDRESS_MEM_PREFETCH, &s->local);
+
     return true;
 }
 
@@ -244,8 +266,10 @@ static bool init_express(PCIDevice *pci, Error **errp)
         error_setg(errp, "no room for the PCI Express capability");
         return false;
     }
+
     pcie_cap_flr_init(pci);
     lite_accel_ats_init(LITE_ACCEL(pci));
+
     return true;
 }
 
@@ -267,7 +291,8 @@ static void lite_accel_exit(PCIDevice *pci)
     lite_accel_ats_reset(s);
     msix_unuse_all_vectors(pci);
     msix_uninit(pci, &s->control, &s->control);
-    /* A subregion holds a reference to its owner, which is us. */
+
+    /* A subregion holds a reference to its owner, this device */
     memory_region_del_subregion(&s->control, &s->registers);
 }
 
@@ -281,7 +306,7 @@ static void lite_accel_disable(PCIDevice *pci, uint16_t capability,
     }
 }
 
-/* FLR comes here too. */
+/* Reset the device, also by FLR */
 static void lite_accel_reset_hold(Object *obj, ResetType type)
 {
     LiteAccel *s = LITE_ACCEL(obj);
@@ -289,12 +314,14 @@ static void lite_accel_reset_hold(Object *obj, ResetType type)
     if (s->ignore_reset) {
         return;
     }
+
     trace_lite_accel_reset();
     lite_accel_engine_reset(s);
     lite_accel_ats_reset(s);
     lite_accel_disable(PCI_DEVICE(s), PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL);
     lite_accel_disable(PCI_DEVICE(s), PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL);
     lite_accel_mmu_reset(s);
+
     s->pending = 0;
     s->failed = 0;
     s->moderation = 0;
@@ -308,6 +335,7 @@ static void lite_accel_write_config(PCIDevice *pci, uint32_t addr,
     if (pasid && ranges_overlap(addr, len, pasid + PCI_PASID_CTRL, 2)) {
         lite_accel_ats_reset(LITE_ACCEL(pci));
     }
+
     pci_default_write_config(pci, addr, value, len);
     pcie_cap_flr_write_config(pci, addr, value, len);
 }
@@ -341,6 +369,7 @@ static void lite_accel_class_init(ObjectClass *class, LiteAccelClassData *data)
     pc->revision = 1;
     pc->class_id = CLASS_PROCESSING_ACCELERATOR;
     RESETTABLE_CLASS(class)->phases.hold = lite_accel_reset_hold;
+
     dc->desc = "accelerator with user-mapped command queues";
     dc->vmsd = &lite_accel_vmstate;
     device_class_set_props(dc, fixed_properties);
@@ -348,7 +377,7 @@ static void lite_accel_class_init(ObjectClass *class, LiteAccelClassData *data)
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
 
-/* What the type macro asks for and we do not need. */
+/* Required by the type macro, not needed here */
 static void lite_accel_init(Object *obj)
 {
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The lite-accel model's types, and what its files offer to each other.
+ * Types of the lite-accel model, and the functions that its files share.
  *
- * Everything runs under the BQL: register and doorbell accesses in the thread
- * of the CPU that makes them, all work in the callback of one timer.
- * Documentation/device-spec.rst is the specification; comments that name a
- * section mean one of its.
+ * All code runs under the BQL: register and doorbell accesses in the thread of
+ * the CPU that makes them, all other work in the callback of one timer.
+ * Documentation/device-spec.rst is the specification; section names in comments
+ * refer to it.
  */
 #ifndef HW_MISC_LITE_ACCEL_H
 #define HW_MISC_LITE_ACCEL_H
@@ -24,13 +24,13 @@ OBJECT_DECLARE_SIMPLE_TYPE(LiteAccel, LITE_ACCEL)
 #define LITE_ACCEL_STRIDE_LOG2  12
 #define LITE_ACCEL_PAGE_SIZE    4096
 #define LITE_ACCEL_MAX_FAULTS   4096
-#define LITE_ACCEL_FIELDS       3   /* of an SQE, that may hold addresses */
+#define LITE_ACCEL_FIELDS       3   /* SQE fields that may hold addresses */
 
-/* Commands of one queue under way at once, see "Fetch". */
+/* Maximum number of commands of one queue under way, see "Fetch" */
 #define LITE_ACCEL_WINDOW       32
 #define LITE_ACCEL_TLB_SIZE     256
 
-/* The registers of a queue that can be written while it is IDLE, as indices. */
+/* Indices of the queue registers that can be written while the queue is IDLE */
 enum {
     QUEUE_SQ_BASE = LACCEL_QUEUE_SQ_BASE / 8,
     QUEUE_CQ_BASE = LACCEL_QUEUE_CQ_BASE / 8,
@@ -40,7 +40,7 @@ enum {
     QUEUE_CONFIG_REGS,
 };
 
-/* A piece of physical memory: what one leaf maps of an operand. */
+/* A contiguous piece of physical memory: the part of an operand in one leaf */
 typedef struct LiteAccelSegment {
     uint64_t addr;
     uint32_t len;
@@ -48,7 +48,7 @@ typedef struct LiteAccelSegment {
     bool translated; /* by the IOMMU */
 } LiteAccelSegment;
 
-/* The part of an operand that belongs to a slice. */
+/* The part of an operand that belongs to one slice */
 typedef struct LiteAccelOperand {
     uint64_t va;
     bool write;
@@ -56,7 +56,7 @@ typedef struct LiteAccelOperand {
     unsigned nsegs;
 } LiteAccelOperand;
 
-/* Why a command ends, or would end, without OK, and where. */
+/* Status and address with which a command ends, or would end, if not OK */
 typedef struct LiteAccelFault {
     uint16_t status; /* enum laccel_status */
     bool write;
@@ -66,16 +66,16 @@ typedef struct LiteAccelFault {
 typedef struct LiteAccelSha256 {
     uint32_t h[8];
     uint64_t bytes;
-    uint8_t block[64]; /* holds the last bytes % 64 bytes */
+    uint8_t block[64]; /* the last (bytes % 64) bytes of data */
 } LiteAccelSha256;
 
 typedef enum {
-    COMMAND_WAITING, /* for its turn, a predecessor, the fault slot */
-    COMMAND_FLYING,  /* a slice, or its completion, is due later */
+    COMMAND_WAITING, /* for its turn, a predecessor, or the fault slot */
+    COMMAND_FLYING,  /* its slice, or its completion, is due later */
     COMMAND_FAULTED, /* owns the queue's outstanding fault */
 } LiteAccelCommandState;
 
-/* What a command's next slice is about; SHA256 goes through all of them. */
+/* Kind of a command's next slice; SHA256 goes through all three */
 typedef enum {
     STEP_LOAD,
     STEP_DATA,
@@ -89,23 +89,23 @@ typedef struct LiteAccelCommand {
     struct laccel_sqe sqe; /* in host order */
     uint32_t position;
     LiteAccelCommandState state;
-    bool first;       /* of the queue since START */
-    bool previous_ok; /* once the command before has completed */
-    bool begun;       /* its fields have been looked at */
-    bool launched;    /* it has had a slice in flight: latency is paid */
-    bool ended;       /* nothing is left to do but to complete */
+    bool first;       /* first command of the queue since START */
+    bool previous_ok; /* preceding command has completed with OK */
+    bool begun;       /* fields have been checked */
+    bool launched;    /* a slice has been in flight: latency is paid */
+    bool ended;       /* only the completion is left to do */
     bool delayed;     /* ... and delay-completions-ns is over when it lands */
-    bool starved;     /* it faulted while the fault slot was taken */
+    bool starved;     /* faulted while the fault slot was taken */
     bool flushed;     /* a flush waits for the slice in flight */
-    int64_t due;      /* of a FLYING command */
+    int64_t due;      /* landing time, while FLYING */
 
     LiteAccelFault fault;
     uint64_t result;
-    uint32_t done;    /* bytes of data */
+    uint32_t done;    /* bytes of data processed */
     LiteAccelStep step;
     LiteAccelSha256 sha;
 
-    /* The current slice. */
+    /* Current slice */
     uint32_t len;
     LiteAccelOperand ops[LITE_ACCEL_FIELDS];
     unsigned nops;
@@ -118,20 +118,20 @@ struct LiteAccelQueue {
     LiteAccel *dev;
     unsigned index;
     uint64_t regs[QUEUE_CONFIG_REGS];
-    uint32_t state;      /* LACCEL_QUEUE_*, as STATE reads */
-    bool ghost;          /* reads IDLE but goes on: ignore-stop */
+    uint32_t state;      /* LACCEL_QUEUE_*, value of STATE */
+    bool ghost;          /* reads IDLE but keeps running: ignore-stop */
 
-    /* Positions, free running. */
+    /* Positions, free running */
     uint32_t tail;
     uint32_t fetched;
     uint32_t retired;
     uint32_t cq_head;
-    uint32_t turn;       /* of the command whose slice was issued last */
+    uint32_t turn;       /* position of the command that had the last turn */
 
     bool virgin;         /* no SQE fetched since START */
-    bool last_ok;        /* the command fetched last has completed with OK */
+    bool last_ok;        /* last fetched command has completed with OK */
     bool armed;
-    int64_t quiet_until; /* no interrupt before */
+    int64_t quiet_until; /* earliest time of the next interrupt */
 
     uint32_t fault_tag;
     LiteAccelCommand *faulted;
@@ -147,7 +147,7 @@ typedef struct LiteAccelTlbEntry {
     uint64_t pte;
 } LiteAccelTlbEntry;
 
-/* By what is shifted out of an address: 4 KiB and 2 MiB leaves. */
+/* Parts of the TLB, one for each leaf size: 4 KiB and 2 MiB */
 enum {
     TLB_SMALL,
     TLB_HUGE,
@@ -162,7 +162,7 @@ struct LiteAccel {
     MemoryRegion doorbells;
     MemoryRegion local;
 
-    /* properties */
+    /* Properties */
     uint32_t num_queues;
     uint64_t local_size;
     uint64_t doorbell_bar;
@@ -189,26 +189,26 @@ struct LiteAccel {
     uint64_t pending;
     uint64_t failed;
     uint64_t moderation;
-    uint64_t held;          /* bit N: queue N is to interrupt, but later */
+    uint64_t held;          /* bit N: interrupt of queue N is held back */
 
-    /* engine */
+    /* Engine */
     QEMUTimer *timer;
-    QTAILQ_HEAD(, LiteAccelCommand) flight; /* by due time */
-    int64_t transfer_end;   /* when the transfer under way ends */
+    QTAILQ_HEAD(, LiteAccelCommand) flight; /* sorted by due time */
+    int64_t transfer_end;   /* end of the transfer under way */
     uint64_t budget;        /* bytes left for this callback */
-    unsigned next_queue;    /* whose turn it is */
-    uint64_t stopping;      /* bit N: queue N */
-    uint8_t *buf[2];        /* a slice each */
+    unsigned next_queue;    /* queue whose turn it is */
+    uint64_t stopping;      /* bit N: queue N is STOPPING */
+    uint8_t *buf[2];        /* one slice each */
 
     /* MMU */
     LiteAccelTlbEntry tlb[TLB_KINDS][LITE_ACCEL_TLB_SIZE];
-    QLIST_HEAD(, LiteAccelFollowed) followed; /* by the cache of ATS */
+    QLIST_HEAD(, LiteAccelFollowed) followed; /* PASIDs with cached answers */
     uint64_t flush_root;
     uint64_t flush_start;
     uint64_t flush_last;
     bool flush_busy;
-    unsigned flush_waits;   /* slices in flight that it waits for */
-    bool flush_ignored;     /* by ignore-flush: the TLB is stale */
+    unsigned flush_waits;   /* slices in flight that the flush waits for */
+    bool flush_ignored;     /* ignore-flush has left the TLB stale */
     uint64_t fault_base;
     uint32_t fault_entries;
     uint32_t fault_index;
@@ -242,7 +242,7 @@ void lite_accel_queue_fail(LiteAccelQueue *q, enum laccel_queue_error error,
 void lite_accel_queue_drain(LiteAccelQueue *q);
 void lite_accel_queue_reset(LiteAccelQueue *q);
 
-/* The parts of CONFIG, of which START has found that they make sense. */
+/* Fields of CONFIG, validated by START */
 static inline unsigned lite_accel_sq_log2(LiteAccelQueue *q)
 {
     return q->regs[QUEUE_CONFIG] & 0xff;

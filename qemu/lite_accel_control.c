@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lite-accel: accesses by CPUs (sections "Control BAR", "Doorbell page").
+ * lite-accel: register and doorbell accesses by CPUs (sections "Control BAR"
+ * and "Doorbell page").
  */
 #include "qemu/osdep.h"
 #include "lite_accel.h"
@@ -43,7 +44,7 @@ static uint64_t device_read(LiteAccel *s, hwaddr addr)
     case LACCEL_REG_COUNTER(0) ... LACCEL_REG_COUNTER(LACCEL_COUNTERS - 1):
         return s->counters[(addr - LACCEL_REG_COUNTER(0)) / 8];
     default:
-        lite_accel_guest_error("no register to read", addr, 0);
+        lite_accel_guest_error("read of an unknown register", addr, 0);
         return 0;
     }
 }
@@ -51,20 +52,22 @@ static uint64_t device_read(LiteAccel *s, hwaddr addr)
 static void set_fault_base(LiteAccel *s, uint64_t value)
 {
     if (value % sizeof(struct laccel_fault_record)) {
-        lite_accel_guest_error("bad base of the fault ring",
+        lite_accel_guest_error("base of the fault ring is not aligned",
                                LACCEL_REG_FAULT_BASE, value);
         return;
     }
+
     s->fault_base = value;
 }
 
 static void set_moderation(LiteAccel *s, uint64_t value)
 {
     if (value > LACCEL_MODERATION_MAX) {
-        lite_accel_guest_error("too long between interrupts",
+        lite_accel_guest_error("interrupt moderation is too long",
                                LACCEL_REG_MODERATION, value);
         return;
     }
+
     s->moderation = value;
 }
 
@@ -104,7 +107,8 @@ static void device_write(LiteAccel *s, hwaddr addr, uint64_t value)
         set_moderation(s, value);
         break;
     default:
-        lite_accel_guest_error("no register to write", addr, value);
+        lite_accel_guest_error("write to an unknown or read-only register",
+                               addr, value);
         break;
     }
 }
@@ -125,8 +129,13 @@ static uint64_t control_read(void *opaque, hwaddr addr, unsigned size)
     if (addr < LACCEL_QUEUE(0)) {
         return device_read(s, addr);
     }
+
     q = queue_of_register(s, addr);
-    return q ? lite_accel_queue_read(q, addr - LACCEL_QUEUE(q->index)) : 0;
+    if (!q) {
+        return 0;
+    }
+
+    return lite_accel_queue_read(q, addr - LACCEL_QUEUE(q->index));
 }
 
 static void control_write(void *opaque, hwaddr addr, uint64_t value,
@@ -139,11 +148,13 @@ static void control_write(void *opaque, hwaddr addr, uint64_t value,
         device_write(s, addr, value);
         return;
     }
+
     q = queue_of_register(s, addr);
     if (q) {
         lite_accel_queue_write(q, addr - LACCEL_QUEUE(q->index), value);
     } else {
-        lite_accel_guest_error("no such queue", addr, value);
+        lite_accel_guest_error("write to a queue that does not exist", addr,
+                               value);
     }
 }
 
@@ -170,13 +181,17 @@ static void doorbell_write(void *opaque, hwaddr addr, uint64_t value,
     hwaddr index = addr >> LITE_ACCEL_STRIDE_LOG2;
 
     s->counters[LACCEL_COUNTER_DOORBELLS]++;
+
     if (index < s->num_queues) {
         lite_accel_doorbell(&s->queues[index],
                             addr % (1 << LITE_ACCEL_STRIDE_LOG2), value, size);
     }
 }
 
-/* Any access arrives as it was made: a wrong one is for the queue to judge. */
+/*
+ * Pass every access on as it was made, of any size and alignment: the queue
+ * decides which ones are wrong.
+ */
 const MemoryRegionOps lite_accel_doorbell_ops = {
     .read = doorbell_read,
     .write = doorbell_write,

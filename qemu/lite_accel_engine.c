@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lite-accel: who works when (section "Slices").
+ * lite-accel: scheduling of slices (section "Slices").
  *
- * A timer of the virtual clock drives everything, so that runs under -icount
- * repeat to the digit, and each of its callbacks does little, so that QEMU's
- * main loop goes round.
+ * One timer of the virtual clock drives all work, so that runs under -icount
+ * repeat exactly.  Each callback does little work, so that QEMU's main loop
+ * keeps running.
  */
 #include "qemu/osdep.h"
 #include "lite_accel.h"
@@ -17,19 +17,19 @@ int64_t lite_accel_clock_now(void)
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 }
 
-/* There is something to do then. */
+/* Run the engine at @when at the latest */
 void lite_accel_engine_kick_at(LiteAccel *s, int64_t when)
 {
     timer_mod_anticipate_ns(s->timer, when);
 }
 
-/* There may be something to do. */
+/* Run the engine soon, there may be work */
 void lite_accel_engine_kick(LiteAccel *s)
 {
     lite_accel_engine_kick_at(s, lite_accel_clock_now());
 }
 
-/* Lets @c land at @due, after all that are due not later. */
+/* Put @c in flight until @due, behind all commands that are due by then */
 static void take_off(LiteAccelCommand *c, int64_t due)
 {
     LiteAccel *s = c->queue->dev;
@@ -38,11 +38,13 @@ static void take_off(LiteAccelCommand *c, int64_t due)
     while (before && before->due > due) {
         before = QTAILQ_PREV(before, flight);
     }
+
     if (before) {
         QTAILQ_INSERT_AFTER(&s->flight, before, c, flight);
     } else {
         QTAILQ_INSERT_HEAD(&s->flight, c, flight);
     }
+
     c->state = COMMAND_FLYING;
     c->due = due;
 }
@@ -55,12 +57,16 @@ void lite_accel_engine_forget(LiteAccelCommand *c)
     }
 }
 
-/* False if @c now waits because of a fault. */
+/*
+ * Begin @c if it has not begun, and translate its next slice.  Return false if
+ * @c now waits because of a fault.
+ */
 static bool prepare(LiteAccelCommand *c)
 {
     if (!c->begun) {
         lite_accel_command_begin(c);
     }
+
     if (!c->ended && !lite_accel_slice_translate(c)) {
         if (c->fault.status == LACCEL_PAGE_FAULT) {
             lite_accel_fault(c);
@@ -68,10 +74,11 @@ static bool prepare(LiteAccelCommand *c)
         }
         c->ended = true;
     }
+
     return true;
 }
 
-/* Gives @c its turn, now that nothing is being transferred. */
+/* Issue the next slice of @c; no transfer may be under way */
 static void issue(LiteAccelCommand *c, int64_t now)
 {
     LiteAccel *s = c->queue->dev;
@@ -79,11 +86,13 @@ static void issue(LiteAccelCommand *c, int64_t now)
     if (!prepare(c)) {
         return;
     }
+
     s->transfer_end = now;
     if (s->bandwidth) {
         s->transfer_end += (uint64_t)c->len * NANOSECONDS_PER_SECOND /
                            s->bandwidth;
     }
+
     take_off(c, s->transfer_end + (c->launched ? 0 : s->latency_ns));
     c->launched = true;
 }
@@ -112,10 +121,11 @@ static void land(LiteAccelCommand *c)
         take_off(c, lite_accel_clock_now() + s->delay_completions_ns);
         return;
     }
+
     lite_accel_queue_retire(c);
 }
 
-/* Round robin: the queue after the one whose turn it was is asked first. */
+/* Pick a command in round robin, beginning behind the queue served last */
 static LiteAccelCommand *next_command(LiteAccel *s)
 {
     for (unsigned i = 0; i < s->num_queues; i++) {
@@ -127,10 +137,11 @@ static LiteAccelCommand *next_command(LiteAccel *s)
             return c;
         }
     }
+
     return NULL;
 }
 
-/* Ends a slice or issues one.  Returns when there is something to do again. */
+/* Land a slice or issue one.  Return the time of the next step. */
 static int64_t engine_step(LiteAccel *s, int64_t now)
 {
     LiteAccelCommand *c = QTAILQ_FIRST(&s->flight);
@@ -140,14 +151,17 @@ static int64_t engine_step(LiteAccel *s, int64_t now)
         land(c);
         return now;
     }
+
     if (s->transfer_end > now) {
         return MIN(next, s->transfer_end);
     }
+
     c = next_command(s);
     if (!c) {
         return next;
     }
     issue(c, now);
+
     return now;
 }
 
@@ -160,7 +174,7 @@ static void drain_queues(LiteAccel *s)
     }
 }
 
-/* Sends what was held and is due.  Returns when the next message is. */
+/* Send the held interrupts that are due.  Return the time of the next one. */
 static int64_t send_held(LiteAccel *s, int64_t now)
 {
     uint64_t held = s->held;
@@ -175,12 +189,14 @@ static int64_t send_held(LiteAccel *s, int64_t now)
             next = MIN(next, q->quiet_until);
         }
     }
+
     return next;
 }
 
 /*
- * A callback that has used up its steps, or host time, is followed by a pause:
- * CPUs wait for the BQL, which an eager main loop would hardly ever let go.
+ * Return the time of the next callback, after a pause if this one has used up
+ * its steps or bytes, or much host time: CPUs wait for the BQL, which a busy
+ * main loop would rarely release.
  */
 static int64_t after_pause(int64_t start, int64_t next)
 {
@@ -189,6 +205,7 @@ static int64_t after_pause(int64_t start, int64_t next)
     if (next <= start || now - start > PAUSE_NS) {
         return MAX(next, now + PAUSE_NS);
     }
+
     return next;
 }
 
@@ -204,7 +221,10 @@ static void engine_work(LiteAccel *s)
         }
     }
     drain_queues(s);
-    next = next == INT64_MAX ? next : after_pause(now, next);
+
+    if (next != INT64_MAX) {
+        next = after_pause(now, next);
+    }
     next = MIN(next, send_held(s, now));
     if (next != INT64_MAX) {
         timer_mod_ns(s->timer, next);
@@ -212,9 +232,10 @@ static void engine_work(LiteAccel *s)
 }
 
 /*
- * What we do must not come back to our registers, as it does when a guest has
- * an MSI-X address, or a table of the IOMMU, point there: a command would be
- * freed in use.  QEMU guards accesses by CPUs against that, but not timers.
+ * Guard the engine's work against re-entry through the device's registers, to
+ * which a guest can point an MSI-X address or a table of the IOMMU: a command
+ * would be freed while in use.  QEMU guards accesses by CPUs against that, but
+ * not timers.
  */
 static void engine_run(void *opaque)
 {
@@ -224,19 +245,22 @@ static void engine_run(void *opaque)
     if (s->hang) {
         return;
     }
+
     if (guard->engaged_in_io) {
         timer_mod_ns(s->timer, lite_accel_clock_now() + PAUSE_NS);
         return;
     }
+
     guard->engaged_in_io = true;
     engine_work(s);
     guard->engaged_in_io = false;
 }
 
 /*
- * For the registers that a driver polls: lands what is due and ends the stops
- * that it held up.  The timer would do it, but not before the main loop has had
- * the BQL, which a CPU that polls may keep from it for long.
+ * Land the commands that are due and finish the stops that waited for them.
+ * Reads of registers that a driver polls call this: the timer would do the same
+ * work, but only after the main loop gets the BQL, which a polling CPU may keep
+ * from it for a long time.
  */
 void lite_accel_engine_catch_up(LiteAccel *s)
 {
@@ -245,6 +269,7 @@ void lite_accel_engine_catch_up(LiteAccel *s)
     if (s->hang) {
         return;
     }
+
     s->budget = s->slice;
     for (unsigned i = 0; i < STEPS_PER_CALLBACK && s->budget; i++) {
         LiteAccelCommand *c = QTAILQ_FIRST(&s->flight);
@@ -254,6 +279,7 @@ void lite_accel_engine_catch_up(LiteAccel *s)
         }
         land(c);
     }
+
     drain_queues(s);
 }
 
@@ -267,18 +293,22 @@ void lite_accel_engine_init(LiteAccel *s)
         q->index = i;
         QTAILQ_INIT(&q->active);
     }
+
     for (unsigned i = 0; i < ARRAY_SIZE(s->buf); i++) {
         s->buf[i] = g_malloc(s->slice);
     }
+
     s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, engine_run, s);
 }
 
 void lite_accel_engine_reset(LiteAccel *s)
 {
     timer_del(s->timer);
+
     for (unsigned i = 0; i < LACCEL_MAX_QUEUES; i++) {
         lite_accel_queue_reset(&s->queues[i]);
     }
+
     s->transfer_end = 0;
     s->next_queue = 0;
 }
@@ -288,6 +318,7 @@ void lite_accel_engine_exit(LiteAccel *s)
     lite_accel_engine_reset(s);
     timer_free(s->timer);
     s->timer = NULL;
+
     for (unsigned i = 0; i < ARRAY_SIZE(s->buf); i++) {
         g_free(s->buf[i]);
     }

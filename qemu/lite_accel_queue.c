@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lite-accel: the life of queues and their doorbells (sections "Life of a
- * queue", "Doorbell page" and "Status block").
+ * lite-accel: states and doorbells of queues (sections "Life of a queue",
+ * "Doorbell page" and "Status block").
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -21,18 +21,21 @@ static bool local_rw(LiteAccel *s, LiteAccelSegment seg, void *buf,
     if (seg.addr >= s->local_size || seg.len > s->local_size - seg.addr) {
         return false;
     }
+
     if (dir == DMA_DIRECTION_TO_DEVICE) {
         memcpy(buf, ram + seg.addr, seg.len);
     } else {
         memcpy(ram + seg.addr, buf, seg.len);
         memory_region_set_dirty(&s->local, seg.addr, seg.len);
     }
+
     return true;
 }
 
 /*
- * Every transaction that the device makes for a queue.  Marked as one to
- * memory, it can reach no register, and so not come back to us either.
+ * Make a transaction for a queue; all of the device's transactions for queues
+ * go through here.  It is marked as one to memory, so that it cannot reach a
+ * register, and therefore cannot re-enter the device.
  */
 bool lite_accel_queue_dma(LiteAccelQueue *q, LiteAccelSegment seg, void *buf,
                           DMADirection dir)
@@ -43,12 +46,14 @@ bool lite_accel_queue_dma(LiteAccelQueue *q, LiteAccelSegment seg, void *buf,
     if (q->state != LACCEL_QUEUE_RUNNING && q->state != LACCEL_QUEUE_STOPPING) {
         s->counters[LACCEL_COUNTER_DMA_AFTER_STOP]++;
     }
+
     if (seg.local) {
         return local_rw(s, seg, buf, dir);
     }
     if (seg.translated) {
         return lite_accel_translated_dma(s, seg, buf, dir, attrs);
     }
+
     return pci_dma_rw(PCI_DEVICE(s), seg.addr, buf, seg.len, dir,
                       attrs) == MEMTX_OK;
 }
@@ -81,17 +86,19 @@ void lite_accel_command_free(LiteAccelCommand *c)
     if (q->faulted == c) {
         q->faulted = NULL;
     }
+
     QTAILQ_REMOVE(&q->active, c, active);
     q->nactive--;
     g_free(c);
 }
 
-/* The queue does nothing any more, and nothing is told. */
+/* Drop all work of a queue without reporting anything */
 static void queue_drop(LiteAccelQueue *q)
 {
     while (!QTAILQ_EMPTY(&q->active)) {
         lite_accel_command_free(QTAILQ_FIRST(&q->active));
     }
+
     q->ghost = false;
     q->armed = false;
     q->quiet_until = 0;
@@ -108,7 +115,7 @@ void lite_accel_queue_fail(LiteAccelQueue *q, enum laccel_queue_error error,
     trace_lite_accel_queue_fail(q->index, error, entry, value);
     queue_drop(q);
     if (ghost) {
-        /* It has told that it is IDLE, and nobody would look. */
+        /* STATE already reads IDLE, so nobody would look at the failure */
         return;
     }
 
@@ -143,13 +150,15 @@ static void queue_start(LiteAccelQueue *q)
 
     trace_lite_accel_queue_start(q->index, q->regs[QUEUE_ROOT],
                                  q->regs[QUEUE_CONFIG]);
+
     queue_drop(q);
     q->tail = q->fetched = q->retired = q->cq_head = 0;
     q->turn = -1;
     q->virgin = true;
     s->pending &= ~queue_bit(q);
     s->failed &= ~queue_bit(q);
-    /* First, or what is written to the status block is DMA after stop. */
+
+    /* Set this first, or the status block's write counts as DMA after stop */
     q->state = LACCEL_QUEUE_RUNNING;
     if (config_good(q)) {
         lite_accel_queue_status(q, LACCEL_QUEUE_RUNNING);
@@ -161,6 +170,7 @@ static void queue_start(LiteAccelQueue *q)
 static void queue_stop(LiteAccelQueue *q)
 {
     trace_lite_accel_queue_stop(q->index, q->state);
+
     if (q->state == LACCEL_QUEUE_FAILED) {
         q->state = LACCEL_QUEUE_IDLE;
     } else if (q->dev->refuse_stop) {
@@ -186,15 +196,22 @@ static LiteAccelCommand *command_on_ground(LiteAccelQueue *q)
             break;
         }
     }
+
     return c;
 }
 
-/* Goes on with a stop: cancels what is not in flight, ends when all is. */
+/*
+ * Continue a stop: cancel the commands that are not in flight, and go IDLE when
+ * no command is left.
+ */
 void lite_accel_queue_drain(LiteAccelQueue *q)
 {
     LiteAccelCommand *c;
 
-    /* A CQE that cannot be written fails the queue and frees all commands. */
+    /*
+     * Search from the start each time: a CQE that cannot be written fails the
+     * queue and frees all commands.
+     */
     while ((c = command_on_ground(q))) {
         if (!c->ended) {
             c->fault.status = LACCEL_CANCELED;
@@ -207,13 +224,14 @@ void lite_accel_queue_drain(LiteAccelQueue *q)
         if (q->dev->held & queue_bit(q)) {
             lite_accel_queue_interrupt(q);
         }
+
         lite_accel_queue_status(q, LACCEL_QUEUE_IDLE);
         queue_drop(q);
         q->state = LACCEL_QUEUE_IDLE;
     }
 }
 
-/* Without a word to anybody: the registers have their reset values. */
+/* Give the registers their reset values without reporting anything */
 void lite_accel_queue_reset(LiteAccelQueue *q)
 {
     queue_drop(q);
@@ -230,7 +248,8 @@ static void write_ctrl(LiteAccelQueue *q, uint64_t value)
                 q->state == LACCEL_QUEUE_FAILED)) {
         queue_stop(q);
     } else if (value != LACCEL_QUEUE_STOP) {
-        lite_accel_guest_error("CTRL refused", q->index, value);
+        lite_accel_guest_error("value not valid for CTRL in this state",
+                               q->index, value);
     }
 }
 
@@ -258,11 +277,11 @@ void lite_accel_queue_write(LiteAccelQueue *q, unsigned offset, uint64_t value)
         write_ctrl(q, value);
     } else if (offset <= LACCEL_QUEUE_CONFIG &&
                q->state == LACCEL_QUEUE_IDLE) {
-        /* A ghost would go on with values that nobody has checked. */
+        /* A ghost would continue with unchecked values */
         queue_drop(q);
         q->regs[offset / 8] = value;
     } else {
-        lite_accel_guest_error("queue register cannot be written now",
+        lite_accel_guest_error("queue register not writable in this state",
                                LACCEL_QUEUE(q->index) + offset, value);
     }
 }
@@ -277,12 +296,13 @@ void lite_accel_queue_interrupt(LiteAccelQueue *q)
     lite_accel_interrupt(s, lite_accel_queue_vector(q));
 }
 
-/* For an interrupt that would come too early there is one later. */
+/* Interrupt now, or later if the last interrupt was too recent */
 void lite_accel_queue_fire(LiteAccelQueue *q)
 {
     LiteAccel *s = q->dev;
 
     q->armed = false;
+
     if (lite_accel_clock_now() < q->quiet_until && !s->ignore_moderation) {
         s->held |= queue_bit(q);
         lite_accel_engine_kick_at(s, q->quiet_until);
@@ -291,7 +311,7 @@ void lite_accel_queue_fire(LiteAccelQueue *q)
     }
 }
 
-/* Is @value in the range from @first to @last, modulo 2^32? */
+/* Return whether @value is from @first to @last, modulo 2^32 */
 static bool between(uint32_t first, uint32_t value, uint32_t last)
 {
     return value - first <= last - first;
@@ -309,6 +329,7 @@ static void doorbell_ring(LiteAccelQueue *q, uint64_t value)
         lite_accel_queue_fail(q, LACCEL_ERROR_CQ_HEAD, 0, value);
         return;
     }
+
     trace_lite_accel_ring(q->index, tail, head);
     q->tail = tail;
     q->cq_head = head;
@@ -321,6 +342,7 @@ static void doorbell_arm(LiteAccelQueue *q, uint64_t value)
         lite_accel_queue_fail(q, LACCEL_ERROR_CQ_HEAD, 0, value);
         return;
     }
+
     trace_lite_accel_arm(q->index, value);
     q->armed = true;
     if (value != q->retired) {
@@ -334,6 +356,7 @@ void lite_accel_doorbell(LiteAccelQueue *q, unsigned offset, uint64_t value,
     if (q->state != LACCEL_QUEUE_RUNNING) {
         return;
     }
+
     if (size != 8) {
         lite_accel_queue_fail(q, LACCEL_ERROR_ACCESS, 0, value);
     } else if (offset == offsetof(struct laccel_doorbell, ring)) {
