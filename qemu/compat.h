@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What differs between the QEMU versions that the model builds in.  The model
- * is written for the newest.
+ * Differences between the QEMU versions that the model builds in.  The model is
+ * written for the newest one.
  */
 #ifndef LITE_ACCEL_COMPAT_H
 #define LITE_ACCEL_COMPAT_H
 
-/* class_init's data: const from 10.1 on */
+/* The data argument of class_init is const from 10.1 on */
 #if QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR == 0
 typedef void LiteAccelClassData;
 #else
 typedef const void LiteAccelClassData;
 #endif
 
-/* An endpoint's side of PASID and ATS: from 10.1 on */
+/* The endpoint side of PASID and ATS exists from 10.1 on */
 #if QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR == 0
 #include "hw/i386/intel_iommu.h"
 #include "hw/pci/pcie.h"
@@ -51,17 +51,20 @@ static inline bool pcie_ats_enabled(const PCIDevice *dev)
                                     PCI_ATS_CTRL_ENABLE);
 }
 
-/* NULL without an Intel IOMMU. */
+/* Return NULL without an Intel IOMMU */
 static inline VTDAddressSpace *lite_accel_vtd(PCIDevice *dev, uint32_t pasid)
 {
     Object *iommu = object_dynamic_cast((Object *)x86_iommu_get_default(),
                                         TYPE_INTEL_IOMMU_DEVICE);
 
-    return iommu ? vtd_find_add_as(INTEL_IOMMU_DEVICE(iommu), pci_get_bus(dev),
-                                   dev->devfn, pasid) : NULL;
+    if (!iommu) {
+        return NULL;
+    }
+    return vtd_find_add_as(INTEL_IOMMU_DEVICE(iommu), pci_get_bus(dev),
+                           dev->devfn, pasid);
 }
 
-/* Of one page. */
+/* Translate one page */
 static inline ssize_t
 pci_ats_request_translation(PCIDevice *dev, uint32_t pasid, bool priv_req,
                             bool exec_req, hwaddr addr, size_t length,
@@ -91,8 +94,11 @@ static inline int pci_iommu_register_iotlb_notifier(PCIDevice *dev,
 {
     VTDAddressSpace *as = lite_accel_vtd(dev, pasid);
 
-    return as ? memory_region_register_iommu_notifier(
-                    MEMORY_REGION(&as->iommu), n, NULL) : -ENODEV;
+    if (!as) {
+        return -ENODEV;
+    }
+    return memory_region_register_iommu_notifier(MEMORY_REGION(&as->iommu), n,
+                                                 NULL);
 }
 
 static inline int pci_iommu_unregister_iotlb_notifier(PCIDevice *dev,

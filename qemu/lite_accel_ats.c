@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lite-accel: addresses of processes, translated by the IOMMU, and the cache of
- * such translations (section "PASIDs").
+ * lite-accel: translation of process addresses by the IOMMU, and the cache of
+ * these translations (section "PASIDs").
  */
 #include "qemu/osdep.h"
 #include "hw/pci/pcie.h"
@@ -10,7 +10,7 @@
 #include "lite_accel.h"
 #include "trace.h"
 
-/* The process whose translations are cached, to hear of their end. */
+/* Notifier for invalidations of a PASID whose translations are cached */
 struct LiteAccelFollowed {
     IOMMUNotifier notifier;
     LiteAccel *dev;
@@ -18,13 +18,14 @@ struct LiteAccelFollowed {
     QLIST_ENTRY(LiteAccelFollowed) next;
 };
 
-/* Extended capabilities are a chain that begins at one address. */
+/* The chain of extended capabilities has to begin at a fixed address */
 void lite_accel_ats_init(LiteAccel *s)
 {
     PCIDevice *pci = PCI_DEVICE(s);
     uint16_t offset = PCI_CONFIG_SPACE_SIZE;
 
     QLIST_INIT(&s->followed);
+
     if (s->ats) {
         pcie_ats_init(pci, offset, true);
         offset += PCI_EXT_CAP_ATS_SIZEOF;
@@ -44,12 +45,13 @@ bool lite_accel_queue_has_pasid(LiteAccelQueue *q)
     return q->regs[QUEUE_ROOT] & LACCEL_ROOT_PASID;
 }
 
-/* May the register hold this?  A table's address or a PASID. */
+/* Return whether ROOT may hold @root: a PASID or the address of a table */
 bool lite_accel_root_good(LiteAccel *s, uint64_t root)
 {
-    return root & LACCEL_ROOT_PASID ?
-           (root & ~LACCEL_ROOT_PASID) >> s->pasid_bits == 0 :
-           (root & ~LACCEL_PTE_ADDR) == 0;
+    if (root & LACCEL_ROOT_PASID) {
+        return (root & ~LACCEL_ROOT_PASID) >> s->pasid_bits == 0;
+    }
+    return (root & ~LACCEL_PTE_ADDR) == 0;
 }
 
 static void on_invalidation(IOMMUNotifier *n, IOMMUTLBEntry *entry)
@@ -62,7 +64,7 @@ static void on_invalidation(IOMMUNotifier *n, IOMMUTLBEntry *entry)
                           entry->iova | entry->addr_mask);
 }
 
-/* Without it nothing may be cached. */
+/* Get notified of invalidations of @pasid; if that fails, cache nothing */
 static bool follow(LiteAccel *s, uint32_t pasid)
 {
     struct LiteAccelFollowed *f;
@@ -72,6 +74,7 @@ static bool follow(LiteAccel *s, uint32_t pasid)
             return true;
         }
     }
+
     f = g_new0(struct LiteAccelFollowed, 1);
     f->dev = s;
     f->pasid = pasid;
@@ -82,10 +85,11 @@ static bool follow(LiteAccel *s, uint32_t pasid)
         return false;
     }
     QLIST_INSERT_HEAD(&s->followed, f, next);
+
     return true;
 }
 
-/* While PASIDs are still enabled. */
+/* Drop the cache and its notifiers, while PASIDs are still enabled */
 void lite_accel_ats_reset(LiteAccel *s)
 {
     struct LiteAccelFollowed *f, *next;
@@ -96,6 +100,7 @@ void lite_accel_ats_reset(LiteAccel *s)
         QLIST_REMOVE(f, next);
         g_free(f);
     }
+
     lite_accel_tlb_drop(s);
 }
 
@@ -106,8 +111,8 @@ bool lite_accel_may_cache(LiteAccelQueue *q)
 }
 
 /*
- * Asks the IOMMU where @va is.  Returns an enum laccel_status, and what is
- * answered in @entry.
+ * Request a translation of @va from the IOMMU.  Return an enum laccel_status,
+ * and the answer in @entry.
  */
 int lite_accel_ask(LiteAccelQueue *q, uint64_t va, bool write,
                    IOMMUTLBEntry *entry)
@@ -124,15 +129,19 @@ int lite_accel_ask(LiteAccelQueue *q, uint64_t va, bool write,
                                     &errors) != 1) {
         return LACCEL_DEVICE_ERROR;
     }
+
     trace_lite_accel_ask(q->index, pasid, va, write, entry->translated_addr,
                          entry->addr_mask, entry->perm);
-    return entry->perm & (write ? IOMMU_WO : IOMMU_RO) ?
-           LACCEL_OK : LACCEL_PAGE_FAULT;
+
+    if (entry->perm & (write ? IOMMU_WO : IOMMU_RO)) {
+        return LACCEL_OK;
+    }
+    return LACCEL_PAGE_FAULT;
 }
 
 /*
- * A translated address goes past the IOMMU, and in QEMU past the switch for bus
- * mastering too.
+ * An access by a translated address bypasses the IOMMU and, in QEMU, also the
+ * switch for bus mastering, so check that switch here.
  */
 bool lite_accel_translated_dma(LiteAccel *s, LiteAccelSegment seg, void *buf,
                                DMADirection dir, MemTxAttrs attrs)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lite-accel: what commands look like and do (section "Commands").
+ * lite-accel: formats and execution of commands (section "Commands").
  */
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
@@ -12,14 +12,14 @@
 #define MAX_LENGTH      GiB
 #define SHA256_LIMIT    (1ULL << 61)
 
-/* Fields of an SQE that may hold addresses, in their order. */
+/* SQE fields that may hold addresses, in the order of sqe_field() */
 #define SRC             BIT(0)
 #define DST             BIT(1)
 #define ARG0            BIT(2)
 
 typedef struct Format {
-    uint8_t reads;  /* operands of the command's length */
-    uint8_t writes;
+    uint8_t reads;  /* operands of the command's length that are read */
+    uint8_t writes; /* ... and that are written */
     uint8_t others; /* fields with another meaning */
     bool (*run)(LiteAccelCommand *c);
 } Format;
@@ -33,7 +33,7 @@ static uint64_t sqe_field(const struct laccel_sqe *sqe, unsigned i)
     return fields[i];
 }
 
-/* Operands are in the order of their fields: the source comes first. */
+/* Operands are in the order of their fields, so operand 0 is the source */
 static bool run_copy(LiteAccelCommand *c)
 {
     uint8_t *buf = c->queue->dev->buf[0];
@@ -41,11 +41,13 @@ static bool run_copy(LiteAccelCommand *c)
     if (!lite_accel_operand_read(c, 0, buf)) {
         return false;
     }
+
     for (unsigned op = 1; op < c->nops; op++) {
         if (!lite_accel_operand_write(c, op, buf)) {
             return false;
         }
     }
+
     return true;
 }
 
@@ -56,6 +58,7 @@ static bool run_fill(LiteAccelCommand *c)
     for (uint32_t i = 0; i < c->len; i++) {
         buf[i] = c->sqe.arg0 >> (c->done + i) % 8 * 8;
     }
+
     return lite_accel_operand_write(c, 0, buf);
 }
 
@@ -68,11 +71,13 @@ static bool run_compare(LiteAccelCommand *c)
         !lite_accel_operand_read(c, 1, buf[1])) {
         return false;
     }
+
     while (same < c->len && buf[0][same] == buf[1][same]) {
         same++;
     }
     c->result = c->done + same;
     c->ended = same < c->len;
+
     return true;
 }
 
@@ -83,8 +88,10 @@ static bool run_crc32c(LiteAccelCommand *c)
     if (!lite_accel_operand_read(c, 0, buf)) {
         return false;
     }
-    /* crc32c() takes the register and returns its complement, the CRC. */
+
+    /* crc32c() takes the CRC register and returns its complement, the CRC */
     c->result = crc32c(~(uint32_t)c->result, buf, c->len);
+
     return true;
 }
 
@@ -96,6 +103,7 @@ static bool run_sha256(LiteAccelCommand *c)
         return false;
     }
     lite_accel_sha256_update(&c->sha, buf, c->len);
+
     return true;
 }
 
@@ -107,17 +115,20 @@ static bool sha256_load(LiteAccelCommand *c)
     if (!lite_accel_operand_read(c, 0, &state)) {
         return false;
     }
+
     bytes = le64_to_cpu(state.bytes);
     if (bytes % 64 || bytes >= SHA256_LIMIT ||
         bytes + c->sqe.length >= SHA256_LIMIT) {
         c->fault.status = LACCEL_BAD_FIELD;
         return false;
     }
+
     lite_accel_sha256_init(&c->sha);
     c->sha.bytes = bytes;
     for (unsigned i = 0; bytes && i < ARRAY_SIZE(c->sha.h); i++) {
         c->sha.h[i] = ldl_be_p(state.hash + 4 * i);
     }
+
     return true;
 }
 
@@ -128,10 +139,12 @@ static bool sha256_store(LiteAccelCommand *c)
     if (c->sqe.flags & LACCEL_SQE_LAST) {
         lite_accel_sha256_finish(&c->sha);
     }
+
     state.bytes = cpu_to_le64(c->sha.bytes);
     for (unsigned i = 0; i < ARRAY_SIZE(c->sha.h); i++) {
         stl_be_p(state.hash + 4 * i, c->sha.h[i]);
     }
+
     return lite_accel_operand_write(c, 0, &state);
 }
 
@@ -146,13 +159,16 @@ static const Format formats[] = {
                              .run = run_copy },
 };
 
-/* Of a command whose opcode has been found good. */
+/* Return the format of a command whose opcode has been checked */
 static const Format *command_format(LiteAccelCommand *c)
 {
     return &formats[c->sqe.opcode];
 }
 
-/* Is field @i an operand of the command's length, and one that is written? */
+/*
+ * Return whether field @i is an operand of the command's length, in @va its
+ * address, and in @write whether it is written.
+ */
 bool lite_accel_command_operand(LiteAccelCommand *c, unsigned i, uint64_t *va,
                                 bool *write)
 {
@@ -183,10 +199,11 @@ static bool bad_flags(LiteAccelCommand *c)
     if (c->first) {
         known &= ~LACCEL_SQE_LINK;
     }
+
     return c->sqe.flags & ~known;
 }
 
-/* What holds for the fields of every command. */
+/* Check the rules for fields that all commands have in common */
 static bool bad_fields(LiteAccelCommand *c)
 {
     const struct laccel_sqe *sqe = &c->sqe;
@@ -204,6 +221,7 @@ static bool bad_fields(LiteAccelCommand *c)
             return true;
         }
     }
+
     return sqe->reserved0 || sqe->reserved1[0] || sqe->reserved1[1] ||
            sqe->reserved1[2] || sqe->length > (operands ? MAX_LENGTH : 0);
 }
@@ -236,18 +254,21 @@ static int check(LiteAccelCommand *c)
     if (bad_flags(c) || bad_fields(c) || bad_specials(&c->sqe)) {
         return LACCEL_BAD_FIELD;
     }
+
     return LACCEL_OK;
 }
 
-/* Looks at a command for the first time, when its turn has come. */
+/* Check a command and prepare its first step, on its first turn */
 void lite_accel_command_begin(LiteAccelCommand *c)
 {
     c->begun = true;
     c->fault.status = check(c);
+
     if (c->fault.status == LACCEL_OK && c->sqe.opcode == LACCEL_OP_SHA256) {
         c->step = STEP_LOAD;
         return;
     }
+
     c->step = STEP_DATA;
     c->result = c->sqe.opcode == LACCEL_OP_CRC32C ? c->sqe.arg0 : 0;
     c->ended = c->fault.status != LACCEL_OK || !c->sqe.length;
@@ -271,6 +292,7 @@ static void next_step(LiteAccelCommand *c)
         c->ended = true;
         return;
     }
+
     if (c->step == STEP_DATA) {
         c->done += c->len;
     } else {
@@ -279,6 +301,7 @@ static void next_step(LiteAccelCommand *c)
     if (c->done < c->sqe.length) {
         return;
     }
+
     if (c->sqe.opcode == LACCEL_OP_SHA256) {
         c->step = STEP_STORE;
     } else {
@@ -286,7 +309,7 @@ static void next_step(LiteAccelCommand *c)
     }
 }
 
-/* Moves the data of a slice that has been translated. */
+/* Process the data of a slice that has been translated */
 void lite_accel_command_run(LiteAccelCommand *c)
 {
     if (run(c)) {
@@ -296,7 +319,7 @@ void lite_accel_command_run(LiteAccelCommand *c)
     }
 }
 
-/* What the CQE says, of a command that has ended. */
+/* Return the result, as in the CQE, of a command that has ended */
 uint64_t lite_accel_command_result(LiteAccelCommand *c)
 {
     switch (c->fault.status) {
@@ -310,7 +333,10 @@ uint64_t lite_accel_command_result(LiteAccelCommand *c)
     }
 }
 
-/* memmove: from the end, where the beginning would overwrite its source. */
+/*
+ * Return whether the command proceeds from the end, as memmove() does where
+ * starting at the beginning would overwrite the source.
+ */
 bool lite_accel_command_backward(LiteAccelCommand *c)
 {
     return c->sqe.opcode == LACCEL_OP_COPY && c->sqe.dst > c->sqe.src &&

@@ -64,7 +64,7 @@ static bool read_entry(LiteAccelQueue *q, uint64_t addr, uint64_t *entry)
     return ok;
 }
 
-/* Descends to a leaf of either kind; returns an enum laccel_status. */
+/* Descend to a leaf of either kind.  Return an enum laccel_status. */
 static int walk(LiteAccelQueue *q, uint64_t va, uint64_t *pte, unsigned *kind)
 {
     uint64_t table = q->regs[QUEUE_ROOT];
@@ -76,17 +76,22 @@ static int walk(LiteAccelQueue *q, uint64_t va, uint64_t *pte, unsigned *kind)
         if (!read_entry(q, table + index * sizeof(*pte), pte)) {
             return LACCEL_DEVICE_ERROR;
         }
+
         *kind = level ? TLB_HUGE : TLB_SMALL;
         if (level == 0 || (level == 1 && *pte & LACCEL_PTE_HUGE)) {
             break;
         }
+
         if (!(*pte & LACCEL_PTE_VALID) || *pte & LACCEL_PTE_HUGE) {
             return LACCEL_PAGE_FAULT;
         }
         table = *pte & LACCEL_PTE_ADDR;
     }
-    return *pte & LACCEL_PTE_VALID || q->dev->ignore_valid_bit ?
-           LACCEL_OK : LACCEL_PAGE_FAULT;
+
+    if (*pte & LACCEL_PTE_VALID || q->dev->ignore_valid_bit) {
+        return LACCEL_OK;
+    }
+    return LACCEL_PAGE_FAULT;
 }
 
 static int walk_and_fill(LiteAccelQueue *q, uint64_t va, uint64_t *pte,
@@ -97,14 +102,16 @@ static int walk_and_fill(LiteAccelQueue *q, uint64_t va, uint64_t *pte,
 
     trace_lite_accel_walk(q->index, va, *pte);
     s->counters[LACCEL_COUNTER_TLB_MISSES]++;
+
     if (status == LACCEL_OK) {
         s->counters[LACCEL_COUNTER_HUGE_TRANSLATIONS] += *kind == TLB_HUGE;
         tlb_fill(q, *kind, va, *pte);
     }
+
     return status;
 }
 
-/* What the IOMMU answers, as a leaf. */
+/* Ask the IOMMU and convert its answer to a leaf */
 static int ask_and_fill(LiteAccelQueue *q, uint64_t va, bool write,
                         uint64_t *pte, unsigned *kind)
 {
@@ -115,14 +122,20 @@ static int ask_and_fill(LiteAccelQueue *q, uint64_t va, bool write,
     if (status != LACCEL_OK) {
         return status;
     }
+
     *kind = (entry.addr_mask + 1) >> leaf_shift[TLB_HUGE] ?
             TLB_HUGE : TLB_SMALL;
     *pte = leaf_base(*kind, entry.translated_addr | (va & entry.addr_mask)) |
-           LACCEL_PTE_VALID | (entry.perm & IOMMU_WO ? LACCEL_PTE_WRITE : 0);
+           LACCEL_PTE_VALID;
+    if (entry.perm & IOMMU_WO) {
+        *pte |= LACCEL_PTE_WRITE;
+    }
     q->dev->counters[LACCEL_COUNTER_HUGE_TRANSLATIONS] += *kind == TLB_HUGE;
+
     if (lite_accel_may_cache(q)) {
         tlb_fill(q, *kind, va, *pte);
     }
+
     return LACCEL_OK;
 }
 
@@ -132,8 +145,8 @@ static bool leaf_allows(LiteAccelQueue *q, uint64_t pte, bool write)
 }
 
 /*
- * Where @va is, and how far the leaf goes on from there.  Returns an
- * enum laccel_status.
+ * Translate @va.  Return an enum laccel_status and, in @seg, the memory from
+ * there to the end of the leaf.
  */
 int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
                          LiteAccelSegment *seg)
@@ -145,15 +158,21 @@ int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
     if (va >> LITE_ACCEL_VA_BITS) {
         return LACCEL_PAGE_FAULT;
     }
+
     for (kind = 0; kind < TLB_KINDS; kind++) {
         if (tlb_find(q, kind, va, &pte) && leaf_allows(q, pte, write)) {
             break;
         }
     }
-    if (kind == TLB_KINDS) {
-        int status = pasid ? ask_and_fill(q, va, write, &pte, &kind) :
-                             walk_and_fill(q, va, &pte, &kind);
 
+    if (kind == TLB_KINDS) {
+        int status;
+
+        if (pasid) {
+            status = ask_and_fill(q, va, write, &pte, &kind);
+        } else {
+            status = walk_and_fill(q, va, &pte, &kind);
+        }
         if (status != LACCEL_OK) {
             return status;
         }
@@ -161,11 +180,13 @@ int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
             return LACCEL_PAGE_FAULT;
         }
     }
+
     offset = va - leaf_base(kind, va);
     seg->addr = leaf_base(kind, pte & LACCEL_PTE_ADDR) + offset;
     seg->len = (1u << leaf_shift[kind]) - offset;
     seg->local = pte & LACCEL_PTE_LOCAL;
     seg->translated = pasid;
+
     return LACCEL_OK;
 }
 
@@ -176,6 +197,7 @@ void lite_accel_tlb_forget(LiteAccel *s, uint64_t root, uint64_t first,
         s->flush_ignored = true;
         return;
     }
+
     for (unsigned kind = 0; kind < TLB_KINDS; kind++) {
         for (unsigned i = 0; i < LITE_ACCEL_TLB_SIZE; i++) {
             LiteAccelTlbEntry *e = &s->tlb[kind][i];
@@ -188,7 +210,7 @@ void lite_accel_tlb_forget(LiteAccel *s, uint64_t root, uint64_t first,
     }
 }
 
-/* Only a slice in flight has operands with a length. */
+/* A command without a slice in flight has no operands */
 static bool flush_hits_slice(LiteAccel *s, LiteAccelCommand *c)
 {
     for (unsigned i = 0; i < c->nops; i++) {
@@ -199,6 +221,7 @@ static bool flush_hits_slice(LiteAccel *s, LiteAccelCommand *c)
             return true;
         }
     }
+
     return false;
 }
 
@@ -207,19 +230,22 @@ void lite_accel_flush(LiteAccel *s)
     LiteAccelCommand *c;
 
     if (lite_accel_flush_busy(s)) {
-        lite_accel_guest_error("flush while one is under way",
+        lite_accel_guest_error("flush while another one is under way",
                                LACCEL_REG_FLUSH, 1);
         return;
     }
+
     s->counters[LACCEL_COUNTER_FLUSHES]++;
     lite_accel_tlb_forget(s, s->flush_root, s->flush_start, s->flush_last);
     if (s->ignore_flush) {
         return;
     }
+
     QTAILQ_FOREACH(c, &s->flight, flight) {
         c->flushed = flush_hits_slice(s, c);
         s->flush_waits += c->flushed;
     }
+
     s->flush_busy = true;
     trace_lite_accel_flush(s->flush_root, s->flush_start, s->flush_last,
                            s->flush_waits);
@@ -230,14 +256,16 @@ bool lite_accel_flush_busy(LiteAccel *s)
     if (s->flush_busy && s->flush_waits) {
         lite_accel_engine_catch_up(s);
     }
+
     if (s->flush_busy && !s->flush_waits && !s->hang) {
         s->flush_busy = false;
         trace_lite_accel_flush_done();
     }
+
     return s->flush_busy;
 }
 
-/* The slice of @c has let go of its translations. */
+/* End a flush's wait for the slice of @c, which holds no translation now */
 void lite_accel_flush_landed(LiteAccelCommand *c)
 {
     c->queue->dev->flush_waits -= c->flushed;
@@ -260,17 +288,24 @@ static bool write_record(LiteAccelCommand *c, uint32_t tag)
         .len = sizeof(record) / 2,
     };
 
-    /* In halves: the phase must not be seen before what it announces. */
+    /*
+     * Write the record in halves: the driver must not see the phase, in the
+     * second half, before the first half.
+     */
     for (unsigned half = 0; half < 2; half++, seg.addr += seg.len) {
         if (!lite_accel_queue_dma(q, seg, (uint8_t *)&record + half * seg.len,
                                   DMA_DIRECTION_FROM_DEVICE)) {
             return false;
         }
     }
+
     return true;
 }
 
-/* A slice of @c cannot reach its first byte, for which c->fault tells why. */
+/*
+ * Report the fault of a slice of @c that cannot reach its first byte, for the
+ * reason in c->fault.
+ */
 void lite_accel_fault(LiteAccelCommand *c)
 {
     LiteAccelQueue *q = c->queue;
@@ -284,6 +319,7 @@ void lite_accel_fault(LiteAccelCommand *c)
         c->ended = true;
         return;
     }
+
     q->fault_tag = ++s->fault_tag;
     q->faulted = c;
     c->state = COMMAND_FAULTED;
@@ -291,6 +327,7 @@ void lite_accel_fault(LiteAccelCommand *c)
         s->fault_index = 0;
         s->fault_phase ^= 1;
     }
+
     s->counters[LACCEL_COUNTER_FAULTS]++;
     trace_lite_accel_fault(q->index, c->fault.va, c->fault.write,
                            q->fault_tag);
@@ -311,35 +348,40 @@ void lite_accel_fault_reply(LiteAccel *s, uint64_t value)
     if (!c) {
         return;
     }
+
     c->queue->faulted = NULL;
     c->state = COMMAND_WAITING;
     c->ended = reply != LACCEL_REPLY_RETRY;
     if (reply == LACCEL_REPLY_ERROR) {
         c->fault.status = LACCEL_DEVICE_ERROR;
     }
+
     lite_accel_engine_kick(s);
 }
 
 void lite_accel_set_fault_entries(LiteAccel *s, uint64_t value)
 {
     if (value && (value < s->num_queues || value > LITE_ACCEL_MAX_FAULTS)) {
-        lite_accel_guest_error("bad length of the fault ring",
+        lite_accel_guest_error("length of the fault ring is out of range",
                                LACCEL_REG_FAULT_ENTRIES, value);
         return;
     }
+
     s->fault_entries = value;
     s->fault_index = 0;
     s->fault_phase = 1;
 }
 
-/* Tags go on, so that an answer to a fault from before finds nothing. */
+/* Keep counting tags, so that a reply to a fault before the reset is ignored */
 void lite_accel_mmu_reset(LiteAccel *s)
 {
     lite_accel_tlb_drop(s);
+
     s->flush_ignored = false;
     s->flush_root = s->flush_start = s->flush_last = 0;
     s->flush_busy = false;
     s->flush_waits = 0;
+
     s->fault_base = 0;
     lite_accel_set_fault_entries(s, 0);
 }

@@ -133,15 +133,20 @@ void lite_accel_queue_fail(LiteAccelQueue *q, enum laccel_queue_error error,
 
 static bool config_good(LiteAccelQueue *q)
 {
-    return q->regs[QUEUE_CONFIG] >> 32 == 0 &&
-           lite_accel_sq_log2(q) <= LITE_ACCEL_ENTRIES_LOG2 &&
-           lite_accel_cq_log2(q) <= LITE_ACCEL_ENTRIES_LOG2 &&
-           lite_accel_queue_vector(q) <= q->dev->num_queues &&
-           q->regs[QUEUE_SQ_BASE] % sizeof(struct laccel_sqe) == 0 &&
-           q->regs[QUEUE_CQ_BASE] % sizeof(struct laccel_cqe) == 0 &&
-           q->regs[QUEUE_STATUS_BASE] %
-               sizeof(struct laccel_status_block) == 0 &&
-           lite_accel_root_good(q->dev, q->regs[QUEUE_ROOT]);
+    if (q->regs[QUEUE_CONFIG] >> 32 ||
+        lite_accel_sq_log2(q) > LITE_ACCEL_ENTRIES_LOG2 ||
+        lite_accel_cq_log2(q) > LITE_ACCEL_ENTRIES_LOG2 ||
+        lite_accel_queue_vector(q) > q->dev->num_queues) {
+        return false;
+    }
+
+    if (q->regs[QUEUE_SQ_BASE] % sizeof(struct laccel_sqe) ||
+        q->regs[QUEUE_CQ_BASE] % sizeof(struct laccel_cqe) ||
+        q->regs[QUEUE_STATUS_BASE] % sizeof(struct laccel_status_block)) {
+        return false;
+    }
+
+    return lite_accel_root_good(q->dev, q->regs[QUEUE_ROOT]);
 }
 
 static void queue_start(LiteAccelQueue *q)

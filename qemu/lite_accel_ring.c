@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lite-accel: what comes in by the SQ and goes out by the CQ (sections "Fetch",
+ * lite-accel: fetch from the SQ and completion to the CQ (sections "Fetch",
  * "Order" and "Completion").
  */
 #include "qemu/osdep.h"
@@ -20,12 +20,14 @@ static bool read_sqe(LiteAccelQueue *q, struct laccel_sqe *sqe)
         lite_accel_queue_fail(q, LACCEL_ERROR_RING, q->fetched, seg.addr);
         return false;
     }
+
     sqe->reserved0 = le16_to_cpu(sqe->reserved0);
     sqe->length = le32_to_cpu(sqe->length);
     sqe->user_data = le64_to_cpu(sqe->user_data);
     sqe->src = le64_to_cpu(sqe->src);
     sqe->dst = le64_to_cpu(sqe->dst);
     sqe->arg0 = le64_to_cpu(sqe->arg0);
+
     return true;
 }
 
@@ -50,6 +52,7 @@ static bool fetch(LiteAccelQueue *q)
     QTAILQ_INSERT_TAIL(&q->active, c, active);
     q->nactive++;
     q->dev->counters[LACCEL_COUNTER_FETCHES]++;
+
     return true;
 }
 
@@ -64,15 +67,17 @@ static void fetch_all(LiteAccelQueue *q)
     if (!may_fetch(q)) {
         return;
     }
+
     do {
         if (!fetch(q)) {
             return;
         }
     } while (may_fetch(q));
+
     lite_accel_queue_status(q, q->state);
 }
 
-/* See "Order" */
+/* Apply FENCE and LINK, see "Order" */
 static bool may_begin(LiteAccelCommand *c)
 {
     LiteAccelQueue *q = c->queue;
@@ -81,6 +86,7 @@ static bool may_begin(LiteAccelCommand *c)
     if (c->sqe.flags & LACCEL_SQE_FENCE && before && !q->dev->ignore_fence) {
         return false;
     }
+
     return !(c->sqe.flags & LACCEL_SQE_LINK) || !before ||
            before->position != c->position - 1;
 }
@@ -94,8 +100,8 @@ static bool may_go_on(LiteAccelCommand *c)
 }
 
 /*
- * The command whose slice is next, if there is one: the first that can go on
- * after the one whose turn it was last.
+ * Return the command whose slice is next, or NULL: the first command that can
+ * proceed, in ring order from the one that had the last turn, wrapping around.
  */
 LiteAccelCommand *lite_accel_queue_next(LiteAccelQueue *q)
 {
@@ -104,6 +110,7 @@ LiteAccelCommand *lite_accel_queue_next(LiteAccelQueue *q)
     if (q->state != LACCEL_QUEUE_RUNNING && !q->ghost) {
         return NULL;
     }
+
     fetch_all(q);
 
     QTAILQ_FOREACH(c, &q->active, active) {
@@ -121,10 +128,11 @@ LiteAccelCommand *lite_accel_queue_next(LiteAccelQueue *q)
         q->turn = c->position;
         c->starved = false;
     }
+
     return c;
 }
 
-/* Tells the command behind, fetched or not, how this one ended. */
+/* Record for the next command, fetched or not, whether this one ended OK */
 static void settle(LiteAccelCommand *c)
 {
     LiteAccelCommand *behind = QTAILQ_NEXT(c, active);
@@ -168,19 +176,24 @@ static void post(LiteAccelQueue *q, struct laccel_cqe *cqe, uint32_t position)
 
     q->retired++;
     lite_accel_queue_status(q, q->state);
-    /* The program reads the phase, in the last 8 bytes, with acquire. */
+
+    /*
+     * Write the last 8 bytes, with the phase, after the others: the program
+     * reads the phase with acquire.
+     */
     if (!write_cq(q, addr, cqe, half) ||
         !write_cq(q, addr + half, &cqe->sq_head, sizeof(*cqe) - half)) {
         lite_accel_queue_fail(q, LACCEL_ERROR_RING, position, addr);
         return;
     }
+
     q->dev->counters[LACCEL_COUNTER_COMPLETIONS]++;
     if (q->armed) {
         lite_accel_queue_fire(q);
     }
 }
 
-/* Completes a command and frees it; if that fails the queue, all of them. */
+/* Complete a command and free it.  If that fails the queue, all are freed. */
 void lite_accel_queue_retire(LiteAccelCommand *c)
 {
     LiteAccelQueue *q = c->queue;
@@ -191,6 +204,7 @@ void lite_accel_queue_retire(LiteAccelCommand *c)
                               lite_accel_command_result(c));
     settle(c);
     lite_accel_command_free(c);
+
     if (!q->dev->drop_completions) {
         post(q, &cqe, position);
     }

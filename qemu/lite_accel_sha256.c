@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SHA-256 (FIPS 180-4) with a state that can be carried from command to
- * command, which QEMU's crypto API does not offer.
+ * SHA-256 (FIPS 180-4) with a state that can be passed from command to command,
+ * which QEMU's crypto API does not offer.
  */
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
@@ -32,7 +32,7 @@ static uint32_t majority(uint32_t x, uint32_t y, uint32_t z)
     return (x & y) | (z & (x | y));
 }
 
-/* The message schedule, whose last 16 words are kept in a ring. */
+/* Extend the message schedule, of which @w is a ring of the last 16 words */
 static uint32_t schedule(uint32_t w[16], unsigned t)
 {
     uint32_t a = w[(t + 1) % 16], b = w[(t + 14) % 16];
@@ -43,8 +43,8 @@ static uint32_t schedule(uint32_t w[16], unsigned t)
 }
 
 /*
- * A round does not shift the eight working variables, as the standard has it,
- * but looks for them one place further on: @v[-@t] is the standard's a.
+ * Instead of shifting the eight working variables in each round, as in the
+ * standard, index them one place further on: @v[-@t] is the standard's a.
  */
 static void compress_round(uint32_t v[8], unsigned t, uint32_t word)
 {
@@ -63,6 +63,7 @@ static void compress(uint32_t h[8], const uint8_t *block)
     uint32_t w[16], v[8];
 
     memcpy(v, h, sizeof(v));
+
     for (unsigned t = 0; t < 16; t++) {
         w[t] = ldl_be_p(block + 4 * t);
         compress_round(v, t, w[t]);
@@ -70,6 +71,7 @@ static void compress(uint32_t h[8], const uint8_t *block)
     for (unsigned t = 16; t < 64; t++) {
         compress_round(v, t, schedule(w, t));
     }
+
     for (unsigned i = 0; i < 8; i++) {
         h[i] += v[i];
     }
@@ -100,13 +102,14 @@ void lite_accel_sha256_update(LiteAccelSha256 *sha, const uint8_t *data,
                 compress(sha->h, sha->block);
             }
         }
+
         sha->bytes += part;
         data += part;
         len -= part;
     }
 }
 
-/* Pads; the byte count stays that of the message. */
+/* Add the padding, without counting it in sha->bytes */
 void lite_accel_sha256_finish(LiteAccelSha256 *sha)
 {
     uint64_t bytes = sha->bytes;

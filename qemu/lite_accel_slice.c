@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lite-accel: slices of commands, from plan to landing (section "Slices").
+ * lite-accel: planning, translation and data transfer of slices (section
+ * "Slices").
  */
 #include "qemu/osdep.h"
 #include "lite_accel.h"
 
 static void add_operand(LiteAccelCommand *c, uint64_t va, bool write)
 {
-    /* No segment but the first and the last is shorter than a page. */
+    /* All segments but the first and the last are at least a page long */
     c->ops[c->nops++] = (LiteAccelOperand) {
         .va = va,
         .write = write,
@@ -15,7 +16,7 @@ static void add_operand(LiteAccelCommand *c, uint64_t va, bool write)
     };
 }
 
-/* Sets up the operands of a slice of @len bytes, not yet translated. */
+/* Set up the operands of a slice of @len bytes, not yet translated */
 static void plan_slice(LiteAccelCommand *c, uint32_t len)
 {
     bool backward = lite_accel_command_backward(c);
@@ -26,6 +27,7 @@ static void plan_slice(LiteAccelCommand *c, uint32_t len)
         add_operand(c, c->sqe.dst, true);
         return;
     }
+
     for (unsigned i = 0; i < LITE_ACCEL_FIELDS; i++) {
         uint64_t va;
         bool write;
@@ -37,8 +39,9 @@ static void plan_slice(LiteAccelCommand *c, uint32_t len)
 }
 
 /*
- * Translates an operand.  Returns how much of it can be reached, in the
- * direction of the command, and where that ends in @fault.
+ * Translate an operand.  Return the number of bytes that can be reached, in the
+ * direction of the command; if that is not all, report the first byte that
+ * cannot be reached in @fault.
  */
 static uint32_t operand_reach(LiteAccelCommand *c, LiteAccelOperand *o,
                               LiteAccelFault *fault)
@@ -55,10 +58,12 @@ static uint32_t operand_reach(LiteAccelCommand *c, LiteAccelOperand *o,
             seg.len = LITE_ACCEL_PAGE_SIZE - va % LITE_ACCEL_PAGE_SIZE;
         }
         seg.len = MIN(seg.len, c->len - at);
+
         if (status == LACCEL_OK) {
             o->segs[o->nsegs++] = seg;
             continue;
         }
+
         fault->status = status;
         fault->write = o->write;
         fault->va = va;
@@ -68,6 +73,7 @@ static uint32_t operand_reach(LiteAccelCommand *c, LiteAccelOperand *o,
         fault->va += seg.len - 1;
         reach = c->len - at - seg.len;
     }
+
     return reach;
 }
 
@@ -84,19 +90,22 @@ static uint32_t slice_reach(LiteAccelCommand *c)
             c->fault = fault;
         }
     }
+
     return least;
 }
 
 /*
- * Translates the next slice, as much of it as can be reached.  Returns false,
- * with the blame in c->fault, if that is not a single byte, or less than all
- * of SHA256's state.
+ * Translate as much of the next slice as can be reached.  Return false, with
+ * the reason in c->fault, if not a single byte can be reached, or not all of
+ * SHA256's state.
  */
 bool lite_accel_slice_translate(LiteAccelCommand *c)
 {
-    uint32_t len = c->step == STEP_DATA ?
-                   MIN(c->queue->dev->slice, c->sqe.length - c->done) :
-                   sizeof(struct laccel_sha256);
+    uint32_t len = sizeof(struct laccel_sha256);
+
+    if (c->step == STEP_DATA) {
+        len = MIN(c->queue->dev->slice, c->sqe.length - c->done);
+    }
 
     while (len) {
         uint32_t reach;
@@ -107,25 +116,29 @@ bool lite_accel_slice_translate(LiteAccelCommand *c)
             c->fault.status = LACCEL_OK;
             return true;
         }
+
         lite_accel_slice_release(c);
         len = c->step == STEP_DATA ? reach : 0;
     }
+
     return false;
 }
 
 /*
- * The IOMMU does not wait for slices in flight when a process's addresses come
- * to hold something else: it is asked again before they land.  Returns false if
- * the slice has to be issued anew.
+ * Translate a slice with a PASID again before it lands: the IOMMU does not wait
+ * for slices in flight when a process's mappings change.  Return false if the
+ * slice has to be issued anew.
  */
 bool lite_accel_slice_confirm(LiteAccelCommand *c)
 {
     if (!lite_accel_queue_has_pasid(c->queue) || c->queue->dev->ignore_flush) {
         return true;
     }
+
     for (unsigned i = 0; i < c->nops; i++) {
         c->ops[i].nsegs = 0;
     }
+
     return slice_reach(c) == c->len;
 }
 
@@ -136,10 +149,11 @@ void lite_accel_slice_release(LiteAccelCommand *c)
     }
     c->nops = 0;
     c->len = 0;
+
     lite_accel_flush_landed(c);
 }
 
-/* Fails, with the blame in c->fault, when a transaction does. */
+/* Return false, with the reason in c->fault, if a transaction fails */
 static bool operand_move(LiteAccelCommand *c, unsigned op, uint8_t *buf,
                          DMADirection dir)
 {
@@ -156,11 +170,13 @@ static bool operand_move(LiteAccelCommand *c, unsigned op, uint8_t *buf,
             c->fault.va = o->va + at;
             return false;
         }
+
         if (c->step == STEP_DATA) {
             counter[0]++;
             counter[1] += o->segs[i].len;
         }
     }
+
     return true;
 }
 
