@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The devices of our QEMU: a q35 machine, its IOMMU, what carries the host's
+# Devices of our QEMU: a q35 machine with its IOMMU, devices for the host's
 # files and the console, and the accelerators.
 CONFIG_Q35=y
 CONFIG_VTD=y
