@@ -265,7 +265,7 @@ bool lite_accel_flush_busy(LiteAccel *s)
     return s->flush_busy;
 }
 
-/* End a flush's wait for the slice of @c, which holds no translation now */
+/* Let no flush wait for the slice of @c any more: its translations are gone */
 void lite_accel_flush_landed(LiteAccelCommand *c)
 {
     c->queue->dev->flush_waits -= c->flushed;

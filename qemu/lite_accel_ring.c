@@ -101,7 +101,7 @@ static bool may_go_on(LiteAccelCommand *c)
 
 /*
  * Return the command whose slice is next, or NULL: the first command that can
- * proceed, in ring order from the one that had the last turn, wrapping around.
+ * proceed, in ring order behind the one that had the last turn, wrapping round.
  */
 LiteAccelCommand *lite_accel_queue_next(LiteAccelQueue *q)
 {
