@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Figures are counted, not timed: the machine runs under QEMU's icount, where
- * the time-stamp counter is the number of instructions executed.  A sample is
- * one operation between two readings; a row is the median of many samples.
+ * Figures are counts, not times: the machine runs under QEMU's icount, where the
+ * time-stamp counter is the number of instructions executed.  A sample is one
+ * operation between two readings; a row is the median of many samples.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -19,13 +19,13 @@ struct samples {
 };
 
 /*
- * While the processor idles the counter jumps.  Where a sample sleeps, a hog
- * keeps the processor busy, and what it has executed does not count.
+ * The counter jumps while the processor idles.  Where a sample sleeps, the hog
+ * thread keeps the processor busy; the instructions of the hog are subtracted.
  */
 #define HOG_INSNS	3
 extern uint64_t hog_rounds;
 
-/* No instruction outside a sample may be counted in it, nor the other way round. */
+/* The fences keep instructions outside a sample from being counted in it, and vice versa. */
 static inline uint64_t ticks(void)
 {
 	uint32_t low, high;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What others count: the kernel its system calls and its memory, the device
- * the accesses to its doorbells.
+ * Read the counters of others: system calls and memory from the kernel, accesses
+ * to the doorbells from the device.
  */
 #include <linux/perf_event.h>
 #include <stdio.h>
@@ -27,6 +27,7 @@ static uint64_t read_number(const char *path)
 
 	if (!f || fscanf(f, "%lu", &value) != 1)
 		die(path);
+
 	fclose(f);
 	return value;
 }
@@ -48,7 +49,7 @@ static void mount_at(const char *type, const char *dir)
 		die(type);
 }
 
-/* Counts this thread's system calls, by the kernel's own tracepoint. */
+/* Count the system calls of this thread by the kernel's tracepoint. */
 static int open_syscalls(void)
 {
 	struct perf_event_attr attr = {
@@ -58,6 +59,7 @@ static int open_syscalls(void)
 
 	if (access(TRACEFS "/events", F_OK))
 		mount_at("tracefs", TRACEFS);
+
 	attr.config = read_number(TRACEFS "/events/raw_syscalls/sys_enter/id");
 	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
 }
@@ -71,12 +73,13 @@ static uint64_t read_syscalls(void)
 	return value;
 }
 
-/* The tracepoint makes system calls slower: it is on only in between. */
+/* Open the tracepoint only between begin and end, because it slows down system calls. */
 void count_begin(struct counts *c)
 {
 	settle();
 	c->mmio_writes = read_number(COUNTERS "doorbells");
 	c->mmio_reads = read_number(COUNTERS "doorbell_reads");
+
 	syscalls = open_syscalls();
 	if (syscalls < 0)
 		die("perf_event_open");
@@ -85,8 +88,9 @@ void count_begin(struct counts *c)
 
 void count_end(struct counts *c)
 {
-	/* The reading itself is one. */
+	/* Reading the counter is a system call itself. */
 	c->syscalls = read_syscalls() - c->syscalls - 1;
+
 	close(syscalls);
 	settle();
 	c->mmio_writes = read_number(COUNTERS "doorbells") - c->mmio_writes;
@@ -108,13 +112,14 @@ static void enter_cgroup(void)
 	f = fopen(CGROUP "/cgroup.subtree_control", "w");
 	if (!f || fputs("+memory", f) < 0 || fclose(f))
 		die("cgroup.subtree_control");
+
 	mkdir(CGROUP "/bench", 0700);
 	f = fopen(CGROUP "/bench/cgroup.procs", "w");
 	if (!f || fprintf(f, "%d", getpid()) < 0 || fclose(f))
 		die("cgroup.procs");
 }
 
-/* Bytes of kernel memory charged to this process from the first call on. */
+/* Return the bytes of kernel memory charged to this process since the first call. */
 double count_kernel_memory(void)
 {
 	char line[128];
@@ -124,7 +129,7 @@ double count_kernel_memory(void)
 	if (access(CGROUP "/bench", F_OK))
 		enter_cgroup();
 
-	/* Freeing takes a moment, and small changes are summed up every two seconds. */
+	/* The kernel frees memory late, and flushes small changes every two seconds. */
 	sleep(5);
 	f = fopen(CGROUP "/bench/memory.stat", "r");
 	if (!f)

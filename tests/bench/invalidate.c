@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* munmap() of one page that is registered, while others are that it is not near. */
+/* munmap() of one registered page, beside other registrations that are far from it. */
 #include <liblite-accel.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static int register_page(struct laccel_device *dev, void *addr)
 	return id;
 }
 
-/* Without a device: what munmap() costs anyway. */
+/* Return the median cost of munmap() of a page that is registered with @dev, if @dev is set. */
 static double sample_munmap(struct laccel_device *dev, struct samples *s)
 {
 	uint64_t start;
@@ -40,19 +40,22 @@ static double sample_munmap(struct laccel_device *dev, struct samples *s)
 		page = map_memory(PAGE);
 		if (dev)
 			id = register_page(dev, page);
+
 		settle();
 		start = ticks();
 		munmap(page, PAGE);
 		sample_add(s, ticks() - start);
+
 		if (dev && laccel_mem_unregister(dev, id))
 			die(laccel_last_error());
 	}
+
 	return sample_median(s);
 }
 
 /*
- * Every other page, so that they are registrations of their own.  Before them lies
- * what keeps the page that goes out of their VMA, and out of their 2 MiB.
+ * Register every other page, so that each is a registration of its own.  The distance
+ * before them keeps the unmapped page out of their VMA and out of their 2 MiB.
  */
 static double bench_unrelated(unsigned int n)
 {
@@ -65,13 +68,17 @@ static double bench_unrelated(unsigned int n)
 
 	if (mprotect(area, DISTANCE, PROT_NONE))
 		die("mprotect");
+
 	if (laccel_open(NULL, &dev))
 		die(laccel_last_error());
+
 	for (unsigned int i = 0; i < n; i++)
 		register_page(dev, others + 2 * i * PAGE);
+
 	cost = sample_munmap(dev, &s);
 	snprintf(name, sizeof(name), "invalidate-%u", n);
 	row_insns(name, "lite-accel", &s, 1);
+
 	laccel_close(dev);
 	munmap(area, length);
 	return cost;
@@ -84,6 +91,7 @@ void bench_invalidate(void)
 
 	row("invalidate-16", "ratio", "lite-accel", bench_unrelated(16) / one);
 	row("invalidate-64", "ratio", "lite-accel", bench_unrelated(64) / one);
+
 	sample_munmap(NULL, &s);
 	row_insns("invalidate-0", "munmap", &s, 1);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Many queues at once, each in a process of its own: what a command costs them all; and
- * one program beside another that leaves the device and the kernel no rest: how long its
- * commands take, in instructions of the one CPU that both have, of which half is its own.
+ * Load by many programs.  Scale: many queues at once, each in a process of its own; the
+ * rows give the cost of a command to all of them.  Victim: one program beside another that
+ * keeps the device and the kernel busy; the rows give the time of the victim's commands, in
+ * instructions of the one CPU that both share, half of which is the victim's.
  */
 #include <liblite-accel.h>
 #include <sched.h>
@@ -16,8 +17,8 @@
 #include "bench.h"
 
 #define PAGE 4096ul
-#define BATCHES 200		/* of each program */
-#define VICTIM_BATCHES 40000	/* for some turns of the scheduler */
+#define BATCHES 200		/* batches of each program */
+#define VICTIM_BATCHES 40000	/* enough for some turns of the scheduler */
 #define PROGRAMS_MAX 64
 #define COPY (256ul << 10)
 #define VICTIM_COPIES 400
@@ -54,7 +55,7 @@ static void reap_batch(struct laccel_queue *q, bool sleep)
 	}
 }
 
-/* A byte from each of @n programs, by the pipe that they share. */
+/* Read a byte from each of @n programs from the pipe that they share. */
 static void await_bytes(int fd, unsigned int n)
 {
 	char byte;
@@ -70,20 +71,24 @@ static void say(int fd)
 		die("write to a pipe");
 }
 
-/* Ready, go, done. */
+/* Report that the program is ready, wait for the start, submit @batches and report the end. */
 static void run_program(int in, int out, unsigned int batches)
 {
 	struct program p;
 
 	program_init(&p, LACCEL_MODE_AUTO);
+
 	submit_batch(p.q);
 	reap_batch(p.q, true);
+
 	say(out);
 	await_bytes(in, 1);
+
 	while (batches--) {
 		submit_batch(p.q);
 		reap_batch(p.q, true);
 	}
+
 	say(out);
 	for (;;)
 		pause();
@@ -97,6 +102,7 @@ static double sample_scale(unsigned int programs)
 
 	if (pipe(in) || pipe(out))
 		die("pipe");
+
 	for (unsigned int i = 0; i < programs; i++) {
 		children[i] = fork();
 		if (children[i] < 0)
@@ -104,7 +110,8 @@ static double sample_scale(unsigned int programs)
 		if (!children[i])
 			run_program(in[0], out[1], BATCHES);
 	}
-	/* So that one that ends too early is noticed. */
+
+	/* Close the write end, so that read() notices a program that ends too early. */
 	close(out[1]);
 	await_bytes(out[0], programs);
 
@@ -121,9 +128,11 @@ static double sample_scale(unsigned int programs)
 		kill(children[i], SIGKILL);
 		waitpid(children[i], NULL, 0);
 	}
+
 	close(in[0]);
 	close(in[1]);
 	close(out[0]);
+
 	return (double)start / programs / BATCHES / BATCH_MAX;
 }
 
@@ -167,7 +176,7 @@ static void storm_commands(struct program *p)
 	}
 }
 
-/* Each turn drops what it has had faulted in. */
+/* Each turn drops the page that it has faulted in. */
 static void storm_faults(struct program *p)
 {
 	char *area = map_pages(2);
@@ -175,11 +184,13 @@ static void storm_faults(struct program *p)
 
 	program_init(p, LACCEL_MODE_MIRROR);
 	*(volatile char *)area = 1;
+
 	for (;;) {
 		laccel_prep_copy(laccel_get_sqe(p->q), area + PAGE, area, PAGE);
 		laccel_submit(p->q);
 		while (!laccel_reap(p->q, &cqe))
 			;
+
 		if (madvise(area + PAGE, PAGE, MADV_DONTNEED))
 			die("madvise");
 	}
@@ -212,7 +223,7 @@ static void storm_registrations(struct program *p)
 	}
 }
 
-/* Nothing but time, which no device can help. */
+/* Use processor time only, which no driver can prevent. */
 static void storm_nothing(struct program *p)
 {
 	(void)p;
@@ -269,7 +280,7 @@ static void bench_victim(void)
 	struct program victim;
 	double alone;
 
-	/* What a program keeps for itself the attacker is not to inherit. */
+	/* Undo mlockall(): the attackers are not to inherit locked memory. */
 	munlockall();
 	program_init(&victim, LACCEL_MODE_AUTO);
 	alone = sample_victim(&victim, NULL);
@@ -286,7 +297,7 @@ void bench_load(void)
 	bench_victim();
 }
 
-/* Keep the queue full of copies, and count in @done those that are. */
+/* Keep the queue full of copies until @most are done; count the completed ones in @done. */
 static void copy_forever(struct program *p, uint64_t *done, uint64_t most)
 {
 	char *area = map_pages(2 * COPY / PAGE);
@@ -296,19 +307,22 @@ static void copy_forever(struct program *p, uint64_t *done, uint64_t most)
 	program_init(p, LACCEL_MODE_MIRROR);
 	if (laccel_prefetch(p->dev, area, 2 * COPY, LACCEL_MEM_WRITE))
 		die(laccel_last_error());
+
 	while (__atomic_load_n(done, __ATOMIC_RELAXED) < most) {
 		while ((sqe = laccel_get_sqe(p->q)))
 			laccel_prep_copy(sqe, area + COPY, area, COPY);
+
 		laccel_submit(p->q);
 		while (!laccel_reap(p->q, &cqe))
 			;
+
 		if (cqe.status != LACCEL_OK)
 			die(laccel_status_str(cqe.status));
 		__atomic_fetch_add(done, 1, __ATOMIC_RELAXED);
 	}
 }
 
-/* Two programs that keep a device busy which takes its time: whose slices are executed? */
+/* Two programs keep a slow device busy; compare the numbers of slices that it executes of each. */
 void bench_victim_slices(void)
 {
 	uint64_t *done = mmap(NULL, 2 * sizeof(*done), PROT_READ | PROT_WRITE,

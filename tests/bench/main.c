@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Rows: row, metric, who, value.  Without an argument all of them that want a
- * device that is never late; "register" and what to append to the names of rows:
- * those of registering memory; "touch" and what to append: those of memory that the
- * device is the first to touch; "unmap" and what to append: those of memory that it
- * loses; "mediated": those of a machine that has the device in software as well;
- * "load": those of many programs at once; "victim-slices": that row; any other: the
- * row of that name of a late device.
+ * Print rows: row, metric, who, value.  The arguments choose the rows:
+ *
+ *   (none)            all rows that need a device that is never late
+ *   register SUFFIX   registering memory; SUFFIX is appended to the names of the rows
+ *   touch SUFFIX      memory that the device is the first to touch
+ *   unmap SUFFIX      memory that is unmapped while the device has it
+ *   mediated          a machine that has the device in software as well
+ *   load              many programs at once
+ *   victim-slices     that row only
+ *   NAME              a copy on a late device, as row NAME
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +26,7 @@ void die(const char *what)
 	exit(1);
 }
 
-/* Time for the device and for the kernel's own work to come to rest. */
+/* Give the device and the kernel's deferred work time to come to rest. */
 void settle(void)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
@@ -39,6 +42,7 @@ static void bench_all(void)
 		bench_getppid(batches[i]);
 		bench_af_alg(submit_row(batches[i]), batches[i], 64);
 	}
+
 	bench_register("");
 	bench_invalidate();
 	bench_wake();

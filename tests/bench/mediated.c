@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands from submitting to having reaped: of a device whose commands the kernel
- * executes (drivers/devices/loop.c), of ours, and what others do in the same manner.
+ * Commands from submission to reaping: on a device whose commands the kernel executes
+ * (drivers/devices/loop.c), on ours, and by peers that work in the same manner.
  */
 #include <fcntl.h>
 #include <liblite-accel.h>
@@ -17,7 +17,7 @@
 
 #define BYTES	4096
 #define MIB	(1ul << 20)
-#define HASHES	5		/* each some 20 million instructions */
+#define HASHES	5		/* some 20 million instructions each */
 
 static char memory[2][BYTES] __attribute__((aligned(BYTES)));
 
@@ -31,6 +31,7 @@ static struct laccel_device *open_device(uint32_t mode)
 		if (!laccel_open_mode(path, mode, &dev))
 			return dev;
 	}
+
 	die("no device of this mode");
 }
 
@@ -43,6 +44,7 @@ static void run(struct laccel_queue *q, bool copy)
 		laccel_prep_copy(sqe, memory[1], memory[0], BYTES);
 	else
 		laccel_prep_nop(sqe);
+
 	if (laccel_wait(q, -1) || !laccel_reap(q, &cqe) || cqe.status != LACCEL_OK)
 		die("a command failed");
 }
@@ -53,12 +55,14 @@ static void sample_run(const char *name, const char *who, struct laccel_queue *q
 	uint64_t start;
 
 	run(q, copy);
+
 	while (s.n < SAMPLES) {
 		settle();
 		start = ticks();
 		run(q, copy);
 		sample_add(&s, ticks() - start);
 	}
+
 	row_insns(name, who, &s, 1);
 }
 
@@ -69,11 +73,14 @@ static void bench_device(uint32_t mode, const char *who, const char *who_registe
 
 	if (laccel_queue_create(dev, 8, 8, &q))
 		die(laccel_last_error());
+
 	sample_run("mediated-nop", who, q, false);
 	if (mode == LACCEL_MODE_MEDIATED)
 		sample_run("mediated-copy-4k", who, q, true);
+
 	if (laccel_mem_register(dev, memory, sizeof(memory), LACCEL_MEM_WRITE) < 0)
 		die(laccel_last_error());
+
 	sample_run("mediated-copy-4k", who_registered, q, true);
 	laccel_close(dev);
 }
@@ -92,10 +99,11 @@ static void bench_process_vm_readv(const char *name, size_t bytes)
 			die("process_vm_readv");
 		sample_add(&s, ticks() - start);
 	}
+
 	row_insns(name, "vm_readv", &s, 1);
 }
 
-/* A hash of a program's memory, and what the kernel's own of the same pages is. */
+/* Hash a program's memory by the device; hash_floor() has the kernel hash the same pages. */
 static double hash_loop(const struct floor_range *range)
 {
 	struct laccel_device *dev = open_device(LACCEL_MODE_MEDIATED);
@@ -110,6 +118,7 @@ static double hash_loop(const struct floor_range *range)
 			die(laccel_last_error());
 		sample_add(&s, ticks() - start);
 	}
+
 	row_insns("mediated-sha256-1m", "lite-accel", &s, 1);
 	laccel_close(dev);
 	return sample_median(&s);
@@ -128,6 +137,7 @@ static double hash_floor(const struct floor_range *range)
 			die("the floor");
 		sample_add(&s, ticks() - start);
 	}
+
 	row_insns("mediated-sha256-1m", "floor", &s, 1);
 	close(fd);
 	return sample_median(&s);
@@ -140,12 +150,13 @@ static void bench_hash(void)
 
 	if (message == MAP_FAILED)
 		die("a message");
+
 	memset(message, 1, MIB);
 	row("mediated-sha256-1m", "ratio", "lite-accel", hash_loop(&range) / hash_floor(&range));
 	munmap(message, MIB);
 }
 
-/* Waiting sleeps, and the kernel's workers have the processor meanwhile. */
+/* Run the hog, because waiting sleeps and lets the kernel's workers have the processor. */
 void bench_mediated(void)
 {
 	hog_start();

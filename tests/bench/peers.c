@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a program would use instead, measured in the same way. */
+/* Interfaces that a program would use instead, measured in the same way. */
 #include <linux/if_alg.h>
 #include <linux/io_uring.h>
 #include <string.h>
@@ -40,13 +40,16 @@ static void open_ring(struct ring *r)
 	r->fd = syscall(SYS_io_uring_setup, 2 * BATCH_MAX, &r->p);
 	if (r->fd < 0)
 		die("io_uring_setup");
+
 	r->rings = map_ring(r->fd, r->p.sq_off.array + 4 * r->p.sq_entries, IORING_OFF_SQ_RING);
 	r->sqes = map_ring(r->fd, r->p.sq_entries * sizeof(*r->sqes), IORING_OFF_SQES);
+
 	r->cqes = (void *)(r->rings + r->p.cq_off.cqes);
 	r->sq_tail = (void *)(r->rings + r->p.sq_off.tail);
 	r->sq_array = (void *)(r->rings + r->p.sq_off.array);
 	r->cq_head = (void *)(r->rings + r->p.cq_off.head);
 	r->cq_tail = (void *)(r->rings + r->p.cq_off.tail);
+
 	for (uint32_t i = 0; i < r->p.sq_entries; i++)
 		r->sq_array[i] = i;
 }
@@ -69,8 +72,10 @@ static inline void submit(struct ring *r, unsigned int batch)
 		sqe->opcode = IORING_OP_NOP;
 		sqe->user_data = i;
 	}
-	/* The kernel sees the entries before the tail. */
+
+	/* Make the entries visible to the kernel before the tail. */
 	__atomic_store_n(r->sq_tail, tail + batch, __ATOMIC_RELEASE);
+
 	if (syscall(SYS_io_uring_enter, r->fd, batch, 0, 0, NULL, 0) != batch)
 		die("io_uring_enter");
 }
@@ -79,13 +84,15 @@ static inline void reap(struct ring *r, unsigned int batch)
 {
 	uint32_t head = *r->cq_head, mask = r->p.cq_entries - 1;
 
-	/* We see the entries after the tail. */
+	/* Read the entries after the tail: pairs with the kernel's release of it. */
 	if (__atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE) - head < batch)
 		die("a completion of io_uring is missing");
+
 	for (unsigned int i = 0; i < batch; i++) {
 		if (r->cqes[(head + i) & mask].user_data != i || r->cqes[(head + i) & mask].res)
 			die("a completion of io_uring is wrong");
 	}
+
 	__atomic_store_n(r->cq_head, head + batch, __ATOMIC_RELEASE);
 }
 
@@ -104,6 +111,7 @@ void bench_io_uring(unsigned int batch)
 		reap(&r, batch);
 		sample_add(&s, ticks() - start);
 	}
+
 	row_insns(submit_row(batch), "io_uring", &s, batch);
 
 	count_begin(&c);
@@ -121,6 +129,7 @@ void bench_io_uring_memory(void)
 
 	for (int i = 0; i < RINGS; i++)
 		open_ring(&rings[i]);
+
 	row("queue-memory", "bytes", "io_uring", (count_kernel_memory() - before) / RINGS);
 	for (int i = 0; i < RINGS; i++)
 		close_ring(&rings[i]);
@@ -144,6 +153,7 @@ void bench_getppid(unsigned int batch)
 		getppids(batch);
 		sample_add(&s, ticks() - start);
 	}
+
 	row_insns(submit_row(batch), "getppid", &s, batch);
 
 	count_begin(&c);
@@ -163,6 +173,7 @@ static int open_af_alg(void)
 
 	if (fd < 0 || bind(fd, (void *)&addr, sizeof(addr)))
 		die("AF_ALG");
+
 	op = accept(fd, NULL, NULL);
 	close(fd);
 	if (op < 0)
@@ -182,7 +193,7 @@ static void hashes(int fd, unsigned int batch, size_t bytes)
 	}
 }
 
-/* SHA-256 of 64 bytes is the smallest work this interface has. */
+/* Hash with SHA-256: 64 bytes are the smallest work that this interface has. */
 void bench_af_alg(const char *name, unsigned int batch, size_t bytes)
 {
 	struct samples s = { 0 };
@@ -196,6 +207,7 @@ void bench_af_alg(const char *name, unsigned int batch, size_t bytes)
 		hashes(fd, batch, bytes);
 		sample_add(&s, ticks() - start);
 	}
+
 	row_insns(name, "af_alg", &s, batch);
 
 	count_begin(&c);

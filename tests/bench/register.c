@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Registering and unregistering memory: pages of 4 KiB and one of 2 MiB, beside
- * what others do with the same range, and a floor: a module that only pins, maps,
- * unmaps and unpins (floor/).
+ * Registering and unregistering memory: pages of 4 KiB and one of 2 MiB, beside peers
+ * that do the same with the same range, and beside a floor: a module that only pins,
+ * maps, unmaps and unpins (floor/).
  */
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -82,7 +82,7 @@ static void cycle_vfio(const struct range *range)
 		die("vfio");
 }
 
-/* The group of QEMU's edu, see run.  Without an IOMMU there is none. */
+/* Open the VFIO group of QEMU's edu (see guest).  Without an IOMMU there is none. */
 static void open_vfio(void)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
@@ -92,10 +92,12 @@ static void open_vfio(void)
 	container_fd = -1;
 	if (!path)
 		return;
+
 	group = open(path, O_RDWR);
 	container_fd = open("/dev/vfio/vfio", O_RDWR);
 	if (group < 0 || container_fd < 0)
 		die(path);
+
 	if (ioctl(group, VFIO_GROUP_GET_STATUS, &status) ||
 	    !(status.flags & VFIO_GROUP_FLAGS_VIABLE) ||
 	    ioctl(group, VFIO_GROUP_SET_CONTAINER, &container_fd) ||
@@ -103,7 +105,7 @@ static void open_vfio(void)
 		die("vfio group");
 }
 
-/* A device without a queue is none that anybody registers memory for. */
+/* Create a queue as well: programs register memory for devices on which they have queues. */
 static void open_all(void)
 {
 	struct io_uring_params params = { 0 };
@@ -114,6 +116,7 @@ static void open_all(void)
 	if (floor_fd < 0 || ring_fd < 0)
 		die("the floor's node or io_uring");
 	open_vfio();
+
 	if (laccel_open(NULL, &dev) || laccel_queue_create(dev, 64, 64, &q))
 		die(laccel_last_error());
 }
@@ -133,15 +136,17 @@ static double sample_register(const struct registrar *r, const struct range *ran
 	struct samples s = { 0 };
 	uint64_t start;
 
-	/* The first times may allocate what is kept. */
+	/* Warm up: the first cycles may allocate memory that is kept. */
 	for (int i = 0; i < 3; i++)
 		r->cycle(range);
+
 	while (s.n < REGISTER_SAMPLES) {
 		settle();
 		start = ticks();
 		r->cycle(range);
 		sample_add(&s, ticks() - start);
 	}
+
 	row_insns(name, r->who, &s, range->length / PAGE);
 	return sample_median(&s);
 }
@@ -163,8 +168,8 @@ static void sample_all(const struct range *range, const char *name)
 }
 
 /*
- * Pages of the size asked for; the order in which they are touched keeps small ones
- * from lying side by side, as in a program that has run for long.
+ * Map pages of the size that @advice asks for.  The order of the touches keeps small pages
+ * from being physically adjacent, as in a program that has run for long.
  */
 static void *map_pages(size_t length, int advice)
 {
@@ -174,8 +179,10 @@ static void *map_pages(size_t length, int advice)
 	if (area == MAP_FAILED || madvise(addr, length, advice) || munlock(addr, length) ||
 	    mprotect(addr, length, PROT_READ | PROT_WRITE))
 		die("pages");
+
 	for (size_t i = 0; i < length / PAGE; i++)
 		addr[i * 37 % (length / PAGE) * PAGE] = 1;
+
 	return addr;
 }
 
@@ -191,9 +198,10 @@ void bench_register(const char *suffix)
 		snprintf(name, sizeof(name), "register-4k-%u%s", npages[i], suffix);
 		sample_all(&range, name);
 	}
+
 	range.addr = map_pages(HUGE, MADV_HUGEPAGE);
 	snprintf(name, sizeof(name), "register-2m%s", suffix);
 	sample_all(&range, name);
+
 	close_all();
 }
-

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A helper on malloc'ed memory that it has met, and so registered, before. */
+/* A helper on malloc'ed memory that it has used, and so registered, before. */
 #include <liblite-accel.h>
 #include <stdlib.h>
 
@@ -23,6 +23,7 @@ void bench_reuse(void)
 
 	if (laccel_open(NULL, &dev))
 		die(laccel_last_error());
+
 	copy(dev, dst, src);
 	while (s.n < SAMPLES) {
 		settle();
@@ -30,12 +31,14 @@ void bench_reuse(void)
 		copy(dev, dst, src);
 		sample_add(&s, ticks() - start);
 	}
+
 	row_insns("reuse", "lite-accel", &s, 1);
 
 	count_begin(&c);
 	copy(dev, dst, src);
 	count_end(&c);
 	row_counts("reuse", "lite-accel", &c);
+
 	laccel_close(dev);
 	free(dst);
 	free(src);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Samples and the rows made of them. */
+/* Samples, and the rows that are computed from them. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -20,12 +20,13 @@ static void *hog(void *arg)
 	return NULL;
 }
 
-/* It runs when nobody else wants to. */
+/* Start the hog at idle priority: it runs when nothing else does. */
 void hog_start(void)
 {
 	struct sched_param param = { 0 };
 
 	__atomic_store_n(&hog_end, 0, __ATOMIC_RELAXED);
+
 	if (pthread_create(&hog_thread, NULL, hog, NULL) ||
 	    pthread_setschedparam(hog_thread, SCHED_IDLE, &param))
 		die("the hog");
@@ -41,10 +42,12 @@ static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
-	return x < y ? -1 : x > y;
+	if (x < y)
+		return -1;
+	return x > y;
 }
 
-/* What a sample of nothing costs. */
+/* Measure the cost of an empty sample. */
 void sample_calibrate(void)
 {
 	struct samples s = { 0 };
@@ -55,6 +58,7 @@ void sample_calibrate(void)
 		start = ticks();
 		sample_add(&s, ticks() - start);
 	}
+
 	overhead = sample_median(&s);
 }
 
@@ -63,7 +67,7 @@ void sample_add(struct samples *s, uint64_t ticks)
 	s->value[s->n++] = ticks - overhead;
 }
 
-/* Sorts the samples; the first is the least. */
+/* Sort the samples, so that the first is the least, and return the median. */
 uint64_t sample_median(struct samples *s)
 {
 	qsort(s->value, s->n, sizeof(*s->value), compare);

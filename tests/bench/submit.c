@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lite-accel: the inline functions of its library, as a program uses them. */
+/* lite-accel: the inline functions of its library, used as a program uses them. */
 #include <liblite-accel.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static struct laccel_queue *create_queue(struct laccel_device *dev, unsigned int
 	return q;
 }
 
-/* Programs know how many commands they submit, and the compiler sees it. */
+/* Inline, so that the compiler sees the number of commands, as it does in programs. */
 #define EXPANDED __attribute__((always_inline))
 
 static inline EXPANDED void submit_one(struct laccel_queue *q)
@@ -37,11 +37,12 @@ static inline EXPANDED void submit_one(struct laccel_queue *q)
 
 	if (!sqe)
 		die("the SQ is full");
+
 	laccel_prep_nop(sqe);
 	laccel_submit(q);
 }
 
-/* Returns what came back. */
+/* Return the user data of the completion. */
 static inline EXPANDED uint64_t reap_one(struct laccel_queue *q)
 {
 	struct laccel_cqe cqe;
@@ -60,6 +61,7 @@ static inline EXPANDED void submit_many(struct laccel_queue *q, unsigned int bat
 		n = laccel_get_sqes(q, &sqes, batch - done);
 		if (!n)
 			die("the SQ is full");
+
 		for (uint32_t i = 0; i < n; i++) {
 			laccel_prep_nop(&sqes[i]);
 			sqes[i].user_data = done + i;
@@ -68,7 +70,7 @@ static inline EXPANDED void submit_many(struct laccel_queue *q, unsigned int bat
 	laccel_submit(q);
 }
 
-/* Returns the sum of what came back: completions may overtake each other. */
+/* Return the sum of the user data, because completions may overtake each other. */
 static inline EXPANDED uint64_t reap_many(struct laccel_queue *q, unsigned int batch)
 {
 	const struct laccel_cqe *cqes;
@@ -103,10 +105,12 @@ static inline EXPANDED void submit(struct laccel_queue *q, unsigned int batch)
 
 static inline EXPANDED uint64_t reap(struct laccel_queue *q, unsigned int batch)
 {
-	return batch == 1 ? reap_one(q) : reap_many(q, batch);
+	if (batch == 1)
+		return reap_one(q);
+	return reap_many(q, batch);
 }
 
-/* Every batch is submitted while the completions of the one before lie there. */
+/* Submit each batch while the completions of the batch before lie in the CQ. */
 static inline EXPANDED void sample_submit(struct laccel_queue *q, struct samples *s,
 					  unsigned int batch)
 {
@@ -118,6 +122,7 @@ static inline EXPANDED void sample_submit(struct laccel_queue *q, struct samples
 		submit(q, batch);
 		sum = reap(q, batch);
 		sample_add(s, ticks() - start);
+
 		if (sum != batch * (batch - 1) / 2)
 			die("these are not the completions of the commands");
 	}
@@ -136,6 +141,7 @@ void bench_submit(unsigned int batch)
 		sample_submit(q, &s, 1);
 	else
 		sample_submit(q, &s, BATCH_MAX);
+
 	row_insns(name, "lite-accel", &s, batch);
 
 	count_begin(&c);
@@ -143,6 +149,7 @@ void bench_submit(unsigned int batch)
 	reap(q, batch);
 	count_end(&c);
 	row_counts(name, "lite-accel", &c);
+
 	laccel_close(dev);
 }
 
@@ -153,6 +160,7 @@ static void *map_registered(struct laccel_device *dev)
 
 	if (addr == MAP_FAILED)
 		die("mmap");
+
 	if (laccel_mem_register(dev, addr, MIB, LACCEL_MEM_WRITE) < 0)
 		die(laccel_last_error());
 	return addr;
@@ -179,6 +187,7 @@ void bench_copy(const char *name)
 	hog_stop();
 
 	row_insns(name, "lite-accel", &s, 1);
+
 	laccel_close(dev);
 	munmap(src, MIB);
 	munmap(dst, MIB);
@@ -190,9 +199,11 @@ void bench_queue_memory(void)
 	double before;
 
 	create_queue(dev, 64);
+
 	before = count_kernel_memory();
 	for (int i = 0; i < QUEUES; i++)
 		create_queue(dev, 64);
 	row("queue-memory", "bytes", "lite-accel", (count_kernel_memory() - before) / QUEUES);
+
 	laccel_close(dev);
 }

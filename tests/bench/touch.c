@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that the device is the first to touch, beside what the first touch costs a
- * CPU; prefetching it, beside a floor: a module that only has HMM look the pages up
- * and maps them (floor/); and memory that it has met before.
+ * Memory that the device is the first to touch, beside the cost of the first touch by a
+ * CPU; prefetching such memory, beside a floor: a module that only has HMM look up the
+ * pages and maps them (floor/); and memory that the device has accessed before.
  */
 #include <fcntl.h>
 #include <liblite-accel.h>
@@ -24,23 +24,32 @@
 
 static struct laccel_device *dev;
 static struct laccel_queue *q;
-static char *source;		/* touched, by the device too */
+static char *source;		/* already touched, by the device too */
 static unsigned int under_test = LACCEL_MODE_MIRROR;
 static const char *suffix;
 
-/* A % in the name stands for the mode. */
+/* Print a row; a % in the name stands for the mode. */
 static void touch_row(const char *what, const char *metric, const char *who, double value)
 {
-	const char *mode = strchr(what, '%');
+	const char *mode = under_test == LACCEL_MODE_SVA ? "sva" : "mirror";
+	const char *percent = strchr(what, '%');
 	char name[48];
 
-	snprintf(name, sizeof(name), "%.*s%s%s%s", mode ? (int)(mode - what) : 48, what,
-		 mode ? under_test == LACCEL_MODE_SVA ? "sva" : "mirror" : "",
-		 mode ? mode + 1 : "", suffix);
+	if (percent)
+		snprintf(name, sizeof(name), "%.*s%s%s%s", (int)(percent - what), what, mode,
+			 percent + 1, suffix);
+	else
+		snprintf(name, sizeof(name), "%s%s", what, suffix);
 	row(name, metric, who, value);
 }
 
-/* A COPY to @dst and its completion, waited for without a system call. */
+/* Return the name of a row that has the mode in its name in SVA mode only. */
+static const char *sva_name(const char *name, const char *name_in_sva)
+{
+	return under_test == LACCEL_MODE_SVA ? name_in_sva : name;
+}
+
+/* Time a COPY to @dst until its completion, which is awaited without a system call. */
 static uint64_t copy(void *dst, size_t length, unsigned int status)
 {
 	struct laccel_sqe *sqe = laccel_get_sqe(q);
@@ -48,18 +57,20 @@ static uint64_t copy(void *dst, size_t length, unsigned int status)
 	uint64_t start;
 
 	laccel_prep_copy(sqe, dst, source, length);
+
 	settle();
 	start = ticks();
 	laccel_submit(q);
 	while (!laccel_reap(q, &cqe))
 		;
 	start = ticks() - start;
+
 	if (cqe.status != status)
 		die(laccel_status_str(cqe.status));
 	return start;
 }
 
-/* Two MiB of small pages that nobody has touched. */
+/* Map 2 MiB of small pages that nothing has touched. */
 static char *fresh(void)
 {
 	char *area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
@@ -71,7 +82,7 @@ static char *fresh(void)
 	return addr;
 }
 
-/* So far from one another, and in such an order, that nothing is filled around them. */
+/* Return page @i of @area: far from the others, and in an order that prevents fault-around. */
 static char *scattered(char *area, unsigned int i)
 {
 	return area + i * 37 % 64 * 8 * PAGE;
@@ -89,11 +100,12 @@ static double touch_cpu(void)
 		*(volatile char *)scattered(area, i) = 1;
 		sample_add(&s, ticks() - start);
 	}
+
 	touch_row("touch-cpu", "insns", "cpu", sample_median(&s));
 	return sample_median(&s);
 }
 
-/* The least that a fault takes: interrupt, worker and answer, without a page. */
+/* Time the least that a fault takes: interrupt, worker and reply, without a page. */
 static double touch_nothing(double touched)
 {
 	struct samples s = { 0 };
@@ -111,7 +123,7 @@ static void floor_ioctl(int fd, unsigned long cmd, void *addr)
 		die("the floor");
 }
 
-/* The DMA mapping of a page, less the call that makes it; with SVA there is none. */
+/* Time the DMA mapping of a page, without the call that makes it; SVA has no such mapping. */
 static double touch_map(void)
 {
 	struct samples map = { 0 }, nothing = { 0 };
@@ -145,21 +157,24 @@ static void touch_singly(double cpu)
 	for (unsigned int i = 0; first.n < TOUCH_SAMPLES; i++) {
 		uint64_t cost = copy(scattered(area, i), PAGE, LACCEL_OK);
 
-		/* The first few have more and more of their neighbours left alone. */
+		/* The window of the fault-around shrinks during the first few faults. */
 		if (i >= 8)
 			sample_add(&first, cost);
 	}
+
 	while (none.n < TOUCH_SAMPLES)
 		sample_add(&none, copy(scattered(area, none.n), PAGE, LACCEL_OK));
+
 	floor = touch_nothing(sample_median(&none)) + cpu + touch_map();
 	cost = (double)sample_median(&first) - sample_median(&none);
+
 	touch_row("touch-%", "insns", "lite-accel", cost);
 	touch_row("touch-%", "insns", "floor", floor);
 	touch_row("touch-%", "ratio", "lite-accel", cost / cpu);
 	touch_row("touch-%", "ratio_floor", "lite-accel", cost / floor);
 }
 
-/* All of 2 MiB, from one end to the other. */
+/* Touch 2 MiB from one end to the other. */
 static void touch_around(double cpu)
 {
 	struct samples none = { 0 }, first = { 0 };
@@ -173,8 +188,10 @@ static void touch_around(double cpu)
 		sample_add(&none, copy(area, HUGE, LACCEL_OK));
 		munmap(area, HUGE);
 	}
+
 	touch_row("touch-%-2m", "faults", "lite-accel",
 		  (double)(count_faults() - faults) / first.n);
+
 	cost = ((double)sample_median(&first) - sample_median(&none)) / PAGES;
 	touch_row("touch-%-2m", "insns", "lite-accel", cost);
 	touch_row("touch-%-2m", "ratio", "lite-accel", cost / cpu);
@@ -188,7 +205,7 @@ static double prefetch_half(void)
 
 	while (s.n < TOUCH_SAMPLES / 5) {
 		area = fresh();
-		/* The segment is made, and the queue's file is the process's. */
+		/* Create the segment by a fault first; queue and prefetch share a file. */
 		copy(area, PAGE, LACCEL_OK);
 
 		settle();
@@ -199,7 +216,7 @@ static double prefetch_half(void)
 		munmap(area, HUGE);
 	}
 
-	touch_row(under_test == LACCEL_MODE_SVA ? "prefetch-%" : "prefetch", "insns", "lite-accel",
+	touch_row(sva_name("prefetch", "prefetch-%"), "insns", "lite-accel",
 		  (double)sample_median(&s) / (PAGES / 2));
 	return sample_median(&s);
 }
@@ -223,6 +240,7 @@ static double prefetch_floor(void)
 		floor_ioctl(fd, FLOOR_UNWATCH, half);
 		munmap(area, HUGE);
 	}
+
 	close(fd);
 	touch_row("prefetch", "insns", "floor", (double)sample_median(&s) / (PAGES / 2));
 	return sample_median(&s);
@@ -236,7 +254,7 @@ static void open_mode(unsigned int mode)
 	memset(source, 1, HUGE);
 }
 
-/* Of memory that the device has met, in this mode or that. */
+/* Copy to memory that the device has accessed before, in @mode. */
 static double bench_steady(unsigned int mode)
 {
 	struct samples s = { 0 };
@@ -247,16 +265,19 @@ static double bench_steady(unsigned int mode)
 	    (mode == LACCEL_MODE_PINNED &&
 	     laccel_mem_register(dev, area, PAGE, LACCEL_MEM_WRITE) < 0))
 		die(laccel_last_error());
+
 	copy(area, PAGE, LACCEL_OK);
 	while (s.n < TOUCH_SAMPLES)
 		sample_add(&s, copy(area, PAGE, LACCEL_OK));
-	touch_row(under_test == LACCEL_MODE_SVA ? "steady-copy-4k-%" : "steady-copy-4k", "insns",
+
+	touch_row(sva_name("steady-copy-4k", "steady-copy-4k-%"), "insns",
 		  mode == LACCEL_MODE_PINNED ? "pinned" : "lite-accel", sample_median(&s));
+
 	laccel_close(dev);
 	return sample_median(&s);
 }
 
-/* MADV_DONTNEED of a page that the device has met, beside so many queues of others. */
+/* Time MADV_DONTNEED of a page that the device has accessed, beside @queues queues of others. */
 static double sample_invalidate(unsigned int queues)
 {
 	struct laccel_device *others[64];
@@ -272,6 +293,7 @@ static double sample_invalidate(unsigned int queues)
 		    laccel_queue_create(others[i], 1, 1, &other))
 			die(laccel_last_error());
 	}
+
 	while (s.n < TOUCH_SAMPLES) {
 		copy(area, PAGE, LACCEL_OK);
 		settle();
@@ -280,9 +302,11 @@ static double sample_invalidate(unsigned int queues)
 			die("madvise");
 		sample_add(&s, ticks() - start);
 	}
+
 	munmap(area, HUGE);
 	snprintf(name, sizeof(name), "invalidate-queues-%u", queues);
 	touch_row(name, "insns", "lite-accel", sample_median(&s));
+
 	while (queues--)
 		laccel_close(others[queues]);
 	return sample_median(&s);
@@ -300,20 +324,21 @@ static void bench_steady_ratio(void)
 {
 	double pinned = bench_steady(LACCEL_MODE_PINNED);
 
-	touch_row(under_test == LACCEL_MODE_SVA ? "steady-copy-4k-%" : "steady-copy-4k", "ratio",
+	touch_row(sva_name("steady-copy-4k", "steady-copy-4k-%"), "ratio",
 		  "lite-accel", bench_steady(under_test) / pinned);
 }
 
-/* With LITE_ACCEL_MODE=sva instead of MIRROR, and without what that alone has. */
+/* Measure MIRROR, or, with LITE_ACCEL_MODE=sva, SVA without the rows that only MIRROR has. */
 void bench_touch(const char *rows)
 {
 	const char *mode = getenv("LITE_ACCEL_MODE");
 	struct sched_param param = { 0 };
 	double cpu;
 
-	/* Memory is to come when it is touched, and not before. */
+	/* Undo mlockall(): pages are to come when they are touched, and not before. */
 	munlockall();
-	/* Who waits for a worker must not take the processor from it. */
+
+	/* Run at idle priority, so that waiting does not take the processor from the worker. */
 	if (sched_setscheduler(0, SCHED_IDLE, &param))
 		die("SCHED_IDLE");
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * munmap() of 64 MiB that the device has in its page tables, mirrored or registered in
- * 64 pieces, beside that of memory which no device has.
+ * 64 pieces, beside munmap() of memory that no device has.
  */
 #include <liblite-accel.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ struct kind {
 	const char *row;
 	unsigned int mode;
 	int advice;
-	/* What lets the device at the memory, and what has to be undone afterwards. */
+	/* Give the device access to the memory; clean up after munmap(), unless NULL. */
 	void (*reach)(struct laccel_device *dev, char *area);
 	void (*forget)(struct laccel_device *dev);
 };
@@ -66,11 +66,12 @@ static char *populated(int advice)
 	if (area == MAP_FAILED || munmap(start + LENGTH, area + HUGE - start) ||
 	    (start > area && munmap(area, start - area)) || madvise(start, LENGTH, advice))
 		die("memory");
+
 	memset(start, 1, LENGTH);
 	return start;
 }
 
-/* Instructions of a munmap(); without a device, what they are anyway. */
+/* Return the instructions of a munmap() per page, with the memory in @dev's reach if not NULL. */
 static double sample_unmap(const struct kind *kind, struct laccel_device *dev)
 {
 	struct samples s = { 0 };
@@ -81,13 +82,16 @@ static double sample_unmap(const struct kind *kind, struct laccel_device *dev)
 		area = populated(kind->advice);
 		if (dev)
 			kind->reach(dev, area);
+
 		settle();
 		start = ticks();
 		munmap(area, LENGTH);
 		sample_add(&s, ticks() - start);
+
 		if (dev && kind->forget)
 			kind->forget(dev);
 	}
+
 	return (double)sample_median(&s) / (LENGTH / PAGE);
 }
 
@@ -100,21 +104,26 @@ static void bench_kind(const struct kind *kind, const char *suffix)
 
 	snprintf(name, sizeof(name), "%s%s", kind->row, suffix);
 	alone = sample_unmap(kind, NULL);
+
 	if (laccel_open_mode(NULL, kind->mode, &dev))
 		die(laccel_last_error());
+
 	flushes = count_flushes();
 	cost = sample_unmap(kind, dev);
+
 	row(name, "flushes", "lite-accel", (double)(count_flushes() - flushes) / UNMAP_SAMPLES);
 	row(name, "insns", "lite-accel", cost);
 	row(name, "insns", "munmap", alone);
 	row(name, "ratio", "lite-accel", cost / alone);
+
 	laccel_close(dev);
 }
 
 void bench_unmap(const char *suffix)
 {
-	/* Memory is to come as it is wanted here, and not before. */
+	/* Undo mlockall(): populated() touches the pages after its madvise(). */
 	munlockall();
+
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		bench_kind(&kinds[i], suffix);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From going to sleep to having what was waited for.  The waiter goes to sleep
- * in poll() on an eventfd; that lets the waker run, which has less priority.
- * The waker makes the thing happen: it rings the doorbell of a queue whose
- * completion will signal the eventfd, or it writes to the eventfd itself.
+ * Time from going to sleep to having the event.  The waiter goes to sleep in poll()
+ * on an eventfd; that lets the waker run, which has a lower priority.  The waker
+ * causes the event: it rings the doorbell of a queue whose completion will signal
+ * the eventfd, or it writes to the eventfd itself.
  */
 #include <liblite-accel.h>
 #include <poll.h>
@@ -93,16 +93,20 @@ static uint64_t bench_pair(struct pair *p, const char *who)
 	p->go = eventfd(0, 0);
 	if (pthread_create(&thread, NULL, waker, p))
 		die("the waker");
+
 	set_priority(thread, 1);
 	set_priority(pthread_self(), 2);
+
 	while (s.n < SAMPLES)
 		wait_once(p, &s);
+
 	set_priority(pthread_self(), 0);
 	p->end = true;
 	signal_fd(p->go);
 	pthread_join(thread, NULL);
 	close(p->go);
 	hog_stop();
+
 	row_insns("wake", who, &s, 1);
 	return sample_median(&s);
 }
@@ -116,9 +120,12 @@ void bench_wake(void)
 
 	if (laccel_open(NULL, &dev) || laccel_queue_create(dev, 64, 64, &queue.q))
 		die(laccel_last_error());
+
 	queue.fd = laccel_queue_fd(queue.q);
+
 	ours = bench_pair(&queue, "lite-accel");
 	theirs = bench_pair(&events, "eventfd");
+
 	row("wake", "ratio", "lite-accel", (double)ours / theirs);
 	close(events.fd);
 	laccel_close(dev);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The least that registering and unregistering memory can cost: pages are pinned
- * and mapped for the device, and nothing is done with them.  And the least that
- * mirroring can cost: pages are looked up by HMM and mapped one by one.  And the least
- * that hashing a program's memory can cost.
+ * Floors of what the driver does.  Registering memory: pin the pages, map them for
+ * the device and undo that, nothing else.  Mirroring memory: look the pages up by
+ * HMM and map them one by one.  Hashing a program's memory: pin the pages and hash
+ * them in the kernel.
  */
 #include <crypto/hash.h>
 #include <crypto/sha2.h>
@@ -32,9 +32,11 @@ static int floor_map(struct page **pages, unsigned int npages)
 					GFP_KERNEL);
 	if (ret)
 		return ret;
+
 	ret = dma_map_sgtable(&pdev->dev, &sgt, DMA_BIDIRECTIONAL, 0);
 	if (!ret)
 		dma_unmap_sgtable(&pdev->dev, &sgt, DMA_BIDIRECTIONAL, 0);
+
 	sg_free_table(&sgt);
 	return ret;
 }
@@ -49,17 +51,20 @@ static int floor_pin(const struct floor_range *range, unsigned int flags,
 	pages = kvmalloc_array(npages, sizeof(*pages), GFP_KERNEL);
 	if (!pages)
 		return -ENOMEM;
+
 	pinned = pin_user_pages_fast(range->addr, npages, flags, pages);
 	ret = pinned < 0 ? pinned : -EFAULT;
+
 	if (pinned == npages)
 		ret = use(pages, npages);
+
 	if (pinned > 0)
 		unpin_user_pages_dirty_lock(pages, pinned, flags & FOLL_WRITE);
 	kvfree(pages);
 	return ret;
 }
 
-/* What is mirrored, from FLOOR_MIRROR to FLOOR_FORGET. */
+/* Mirrored pages, from FLOOR_MIRROR to FLOOR_FORGET. */
 static struct mmu_interval_notifier notifier;
 static unsigned long pfns[FLOOR_PAGES];
 static dma_addr_t mapped[FLOOR_PAGES];
@@ -98,6 +103,7 @@ static long floor_mirror(const struct floor_range *range)
 	for (i = 0; i < n; i++)
 		mapped[i] = dma_map_page(&pdev->dev, hmm_pfn_to_page(pfns[i]), 0, PAGE_SIZE,
 					 DMA_BIDIRECTIONAL);
+
 	nr_mapped = n;
 	return 0;
 }
@@ -112,11 +118,12 @@ static long floor_map_page(void)
 {
 	floor_forget();
 	mapped[0] = dma_map_page(&pdev->dev, ZERO_PAGE(0), 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+
 	nr_mapped = !dma_mapping_error(&pdev->dev, mapped[0]);
 	return nr_mapped ? 0 : -ENOMEM;
 }
 
-/* The notifier is not of what is measured. */
+/* FLOOR_WATCH and FLOOR_UNWATCH insert and remove the notifier outside the measurement. */
 static long floor_mirror_ioctl(unsigned int cmd, const struct floor_range *range)
 {
 	switch (cmd) {
@@ -124,7 +131,9 @@ static long floor_mirror_ioctl(unsigned int cmd, const struct floor_range *range
 		return mmu_interval_notifier_insert(&notifier, current->mm, range->addr,
 						    range->length, &floor_notifier_ops);
 	case FLOOR_MIRROR:
-		return range->length > FLOOR_PAGES * PAGE_SIZE ? -EINVAL : floor_mirror(range);
+		if (range->length > FLOOR_PAGES * PAGE_SIZE)
+			return -EINVAL;
+		return floor_mirror(range);
 	case FLOOR_MAP:
 		return floor_map_page();
 	case FLOOR_FORGET:
@@ -138,7 +147,7 @@ static long floor_mirror_ioctl(unsigned int cmd, const struct floor_range *range
 	}
 }
 
-/* Whatever else a hash of a program's memory needs. */
+/* Hash pinned pages: the part of a hash of a program's memory that no driver can avoid. */
 static int floor_hash(struct page **pages, unsigned int npages)
 {
 	SHASH_DESC_ON_STACK(desc, hash);
@@ -148,9 +157,13 @@ static int floor_hash(struct page **pages, unsigned int npages)
 
 	desc->tfm = hash;
 	ret = crypto_shash_init(desc);
+
 	for (i = 0; !ret && i < npages; i++)
 		ret = crypto_shash_update(desc, page_address(pages[i]), PAGE_SIZE);
-	return ret ?: crypto_shash_final(desc, digest);
+	if (ret)
+		return ret;
+
+	return crypto_shash_final(desc, digest);
 }
 
 static long floor_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
@@ -159,6 +172,7 @@ static long floor_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 
 	if (copy_from_user(&range, (void __user *)arg, sizeof(range)))
 		return -EFAULT;
+
 	switch (cmd) {
 	case FLOOR_CYCLE:
 		return floor_pin(&range, FOLL_WRITE | FOLL_LONGTERM, floor_map);
@@ -192,9 +206,11 @@ static int __init floor_init(void)
 	ret = PTR_ERR_OR_ZERO(hash);
 	if (ret)
 		goto err_pdev;
+
 	ret = misc_register(&floor_misc);
 	if (ret)
 		goto err_hash;
+
 	return 0;
 
 err_hash:

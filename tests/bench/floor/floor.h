@@ -13,18 +13,18 @@ struct floor_range {
 /* Pin, map, unmap and unpin. */
 #define FLOOR_CYCLE _IOW(0xE3, 0, struct floor_range)
 
-/* Begin to watch a range, look its pages up and map them, undo that, and end. */
+/* Watch a range; look up its pages and map them; undo the mapping; stop watching. */
 #define FLOOR_WATCH _IOW(0xE3, 1, struct floor_range)
 #define FLOOR_MIRROR _IOW(0xE3, 2, struct floor_range)
 #define FLOOR_FORGET _IOW(0xE3, 3, struct floor_range)
 #define FLOOR_UNWATCH _IOW(0xE3, 4, struct floor_range)
 
-/* Map a page of no program's, to be undone by FLOOR_FORGET; the range is not looked at. */
+/* Map a page that belongs to no program; FLOOR_FORGET undoes it.  Ignores the range. */
 #define FLOOR_MAP _IOW(0xE3, 6, struct floor_range)
 
 /* Pin, hash and unpin. */
 #define FLOOR_HASH _IOW(0xE3, 5, struct floor_range)
 
-#define FLOOR_PAGES 512		/* the longest range */
+#define FLOOR_PAGES 512		/* limit of a range */
 
 #endif /* FLOOR_H */
