@@ -2,7 +2,7 @@
 #include "fixture.h"
 #include "../../drivers/core/fault.c"
 
-/* Of what a device reports the slot is believed last: any value, and one without a queue. */
+/* Slots in reports are checked: slots of any value, and slots without a queue, are ignored. */
 static void slots_that_are_not(struct kunit *test)
 {
 	static const u32 slots[] = { 0, FIXTURE_QUEUES - 1, FIXTURE_QUEUES, U16_MAX, U32_MAX };
@@ -21,6 +21,7 @@ static void slots_that_are_not(struct kunit *test)
 	queue = fixture_create(test);
 	for (i = 1; i < ARRAY_SIZE(slots); i++)
 		laccel_fault(&fx->ldev, slots[i], &fault);
+
 	KUNIT_EXPECT_EQ(test, queue->fault.addr, 0);
 	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_RUNNING);
 }
@@ -28,7 +29,7 @@ static void slots_that_are_not(struct kunit *test)
 struct waiter {
 	struct wait_queue_entry entry;
 	unsigned int calls;
-	bool worker;	/* that is who has called last */
+	bool worker;	/* whether a worker made the last call */
 };
 
 static int waiter_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
@@ -40,7 +41,7 @@ static int waiter_wake(struct wait_queue_entry *entry, unsigned int mode, int fl
 	return 0;
 }
 
-/* F9: not by the interrupt, in whose time others stand, and who may hold locks. */
+/* F9: not by the interrupt, which takes the time of others, while waiters may hold locks. */
 static void waiters_are_woken_by_a_worker(struct kunit *test)
 {
 	struct waiter waiter = {};
@@ -49,14 +50,17 @@ static void waiters_are_woken_by_a_worker(struct kunit *test)
 
 	fixture_bind(test);
 	queue = fixture_create(test);
+
 	fx->queue_error = LACCEL_ERROR_SQ_TAIL;
 	init_waitqueue_func_entry(&waiter.entry, waiter_wake);
 	add_wait_queue(&fx->file.wait, &waiter.entry);
 
 	laccel_queue_failed(&fx->ldev, queue->slot);
 	flush_workqueue(fx->ldev.wq);
+
 	KUNIT_EXPECT_EQ(test, waiter.calls, 1);
 	KUNIT_EXPECT_TRUE(test, waiter.worker);
+
 	remove_wait_queue(&fx->file.wait, &waiter.entry);
 }
 

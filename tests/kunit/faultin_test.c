@@ -12,9 +12,11 @@ static void adapt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, around.order, 5);
 	laccel_around_adapt(&around, around.start - PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, around.order, 6);
-	/* Inside: it has been lost meanwhile, which says nothing. */
+
+	/* Inside: the page has been lost meanwhile, so the order stays. */
 	laccel_around_adapt(&around, around.start + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, around.order, 6);
+
 	laccel_around_adapt(&around, around.end + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, around.order, 5);
 	laccel_around_adapt(&around, 0);
@@ -27,9 +29,11 @@ static void adapt_at_the_ends(struct kunit *test)
 
 	laccel_around_adapt(&around, around.end);
 	KUNIT_EXPECT_EQ(test, around.order, 9);
+
 	around.order = 0;
 	laccel_around_adapt(&around, SZ_16M);
 	KUNIT_EXPECT_EQ(test, around.order, 0);
+
 	/* Nothing has been filled yet. */
 	around = (struct laccel_around) { .order = 4 };
 	laccel_around_adapt(&around, SZ_16M);

@@ -11,7 +11,7 @@
 #include "../../drivers/core/notifier.c"
 #include "../../drivers/core/pin.c"
 
-/* Of the core's other files. */
+/* Stubs of functions in other files of the core. */
 
 struct workqueue_struct *laccel_wq;
 
@@ -64,8 +64,10 @@ static int fixture_queue_start(struct laccel_device *ldev, const struct laccel_q
 
 	fx->setup = *setup;
 	fx->dead_at_start = queue->dead;
-	/* An interrupt that is late, about whoever had the slot before. */
+
+	/* A late interrupt about the former owner of the slot. */
 	laccel_queue_failed(ldev, setup->slot);
+
 	fx->failed_at_start = queue->told->state != LACCEL_STATE_RUNNING;
 	return fx->start_error;
 }
@@ -157,17 +159,22 @@ int fixture_init(struct kunit *test)
 	laccel_wq = alloc_workqueue("laccel_kunit", WQ_UNBOUND, 0);
 	if (!fx || IS_ERR(parent) || !laccel_wq)
 		return -ENOMEM;
-	ret = dma_set_mask_and_coherent(parent, DMA_BIT_MASK(64)) ?:
-	      init_srcu_struct(&fx->ldev.gate);
+
+	ret = dma_set_mask_and_coherent(parent, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
+	ret = init_srcu_struct(&fx->ldev.gate);
+	if (ret)
+		return ret;
+
 	fixture_init_device(fx, parent);
 	fixture_init_file(fx);
 	test->priv = fx;
+
 	return 0;
 }
 
-/* As the last close does.  The test's process is gone already. */
+/* Do what the last close does.  The test's process has exited already. */
 void fixture_exit(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -198,16 +205,18 @@ void fixture_exit(struct kunit *test)
 	for (i = 0; i < FIXTURE_QUEUES; i++)
 		if (fx->workers[i])
 			destroy_workqueue(fx->workers[i]);
+
 	cleanup_srcu_struct(&fx->ldev.gate);
 	destroy_workqueue(laccel_wq);
 }
 
-/* Make the file the test's, which gets an address space. */
+/* Bind the file to the test, which gets an address space. */
 void fixture_bind(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
 
 	fixture_map(test, PAGE_SIZE);
+
 	mutex_lock(&fx->file.lock);
 	KUNIT_EXPECT_EQ(test, laccel_bind(&fx->file, LACCEL_MODE_PINNED), 0);
 	mutex_unlock(&fx->file.lock);
@@ -223,9 +232,11 @@ static void visit(struct work_struct *work)
 		down_read(&visitor->file->doorbells);
 	else
 		laccel_enter(visitor->ldev, &idx);
+
 	complete(&visitor->inside);
 	msleep(200);
 	WRITE_ONCE(visitor->left, true);
+
 	if (visitor->file)
 		up_read(&visitor->file->doorbells);
 	else
@@ -261,14 +272,14 @@ bool visitor_end(struct visitor *visitor)
 	return left;
 }
 
-/* The device is gone from here on. */
+/* Take the device away. */
 void fixture_close_gate(struct fixture *fx)
 {
 	RCU_INIT_POINTER(fx->ldev.ops, NULL);
 	synchronize_srcu(&fx->ldev.gate);
 }
 
-/* What the device finds for an address; by arithmetic of its own. */
+/* Return the entry that the device finds for @addr, computed independently of the core. */
 u64 fixture_walk(struct fixture *fx, u64 addr)
 {
 	u64 entry = fx->file.root->dma;
@@ -283,7 +294,7 @@ u64 fixture_walk(struct fixture *fx, u64 addr)
 	}
 }
 
-/* Memory of the test's own process, at a boundary of 2 MiB. */
+/* Map memory of the test's own process, at a boundary of 2 MiB. */
 unsigned long fixture_map(struct kunit *test, size_t length)
 {
 	unsigned long area = kunit_vm_mmap(test, NULL, 0, length + SZ_2M, PROT_READ | PROT_WRITE,
@@ -302,11 +313,12 @@ static struct laccel_object *fixture_find(struct kunit *test, u32 id, enum lacce
 	mutex_lock(&fx->file.lock);
 	obj = laccel_object_find(&fx->file, id, type);
 	mutex_unlock(&fx->file.lock);
+
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	return obj;
 }
 
-/* A queue with rings of a page each. */
+/* Create a queue whose rings are a page each. */
 struct laccel_queue *fixture_create(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -319,7 +331,7 @@ struct laccel_queue *fixture_create(struct kunit *test)
 			    struct laccel_queue, obj);
 }
 
-/* Register for writing. */
+/* Register memory for writing. */
 struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size_t length)
 {
 	struct fixture *fx = test->priv;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A file of the core on a device that does nothing but keep books.
- */
+/* A file of the core on a device that only records the calls. */
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
@@ -10,14 +8,14 @@
 #include "core.h"
 #include <lite_accel/pci_regs.h>
 
-/* The module under test has the events already; two modules cannot. */
+/* The module under test has the events already; two modules cannot define them. */
 #define LACCEL_TRACE_H
 #define trace_laccel_register(...)	do { } while (0)
 #define trace_laccel_drop(...)		do { } while (0)
 #define trace_laccel_fault(...)		do { } while (0)
 #define trace_laccel_queue(...)		do { } while (0)
 
-/* Nor can two modules export the same. */
+/* Two modules cannot export the same symbols either. */
 #undef EXPORT_SYMBOL_GPL
 #define EXPORT_SYMBOL_GPL(...)
 
@@ -30,14 +28,14 @@ struct fixture {
 	struct workqueue_struct *workers[FIXTURE_QUEUES];
 	struct laccel_file file;
 	struct address_space mapping;
-	struct laccel_queue_setup setup;	/* of the last queue */
-	int start_error;			/* of the next one */
-	bool dead_at_start;			/* the last one; may its doorbell be reached? */
-	bool failed_at_start;
-	u32 queue_error;			/* of all */
+	struct laccel_queue_setup setup;	/* of the last queue_start() */
+	int start_error;			/* result of queue_start() */
+	bool dead_at_start;			/* of the last queue, in queue_start() */
+	bool failed_at_start;			/* likewise, after a late failure report */
+	u32 queue_error;			/* error of all queues */
 	unsigned int stops;
 	unsigned int flushes;
-	dma_addr_t flushed_root;	/* by the last one */
+	dma_addr_t flushed_root;	/* arguments of the last flush() */
 	u64 flushed_start;
 	u64 flushed_last;
 };
@@ -51,18 +49,18 @@ unsigned long fixture_map(struct kunit *test, size_t length);
 struct laccel_queue *fixture_create(struct kunit *test);
 struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size_t length);
 
-/* One who is inside the gate for a while, as operations and interrupts are. */
+/* A worker that stays inside the gate for a while, as operations and interrupts do. */
 struct visitor {
 	struct work_struct work;
 	struct laccel_device *ldev;
-	struct laccel_file *file;	/* NULL, or whose doorbell it faults on instead */
+	struct laccel_file *file;	/* or NULL; fault on its doorbells instead */
 	struct completion inside;
 	bool left;
 };
 
 void visitor_enter(struct visitor *visitor, struct laccel_device *ldev);
 void visitor_fault(struct visitor *visitor, struct laccel_file *file);
-/* Had it left before this was called? */
+/* Wait for the visitor; return whether it had left before the call. */
 bool visitor_end(struct visitor *visitor);
 
 extern struct kunit_suite object_suite, queue_suite, pgtable_suite, chunk_suite, mem_suite;

@@ -8,7 +8,7 @@ struct cut {
 	unsigned long addr;
 	size_t npages;
 	unsigned int chunks;
-	u16 first, last;	/* pages of these chunks */
+	u16 first, last;	/* pages of the first and the last chunk */
 };
 
 static const struct cut cuts[] = {
@@ -41,14 +41,17 @@ static void cut_into_chunks(struct kunit *test)
 	unsigned int i, j;
 
 	KUNIT_ASSERT_NOT_NULL(test, mem);
+
 	KUNIT_EXPECT_EQ(test, mem->nr_chunks, cut->chunks);
 	KUNIT_EXPECT_EQ(test, mem->chunks[0].npages, cut->first);
 	KUNIT_EXPECT_EQ(test, mem->chunks[mem->nr_chunks - 1].npages, cut->last);
+
 	for (i = 0; i < mem->nr_chunks; i++) {
 		KUNIT_EXPECT_EQ(test, mem->chunks[i].addr, addr);
 		for (j = 0; j < mem->chunks[i].npages; j++, addr += PAGE_SIZE)
 			KUNIT_EXPECT_PTR_EQ(test, laccel_chunk_of(mem, addr), &mem->chunks[i]);
 	}
+
 	KUNIT_EXPECT_EQ(test, mem->range.last, addr - 1);
 	laccel_mem_put(mem);
 }
@@ -119,13 +122,15 @@ static void overlap_names_the_first(struct kunit *test)
 	fixture_register(test, addr + 4 * PAGE_SIZE, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, try_register(fx, addr, 8, &id), -EEXIST);
 	KUNIT_EXPECT_EQ(test, id, first->obj.id);
+
 	KUNIT_EXPECT_EQ(test, try_register(fx, addr, 1, &id), 0);
 	KUNIT_EXPECT_EQ(test, try_register(fx, addr + 2 * PAGE_SIZE, 2, &id), 0);
+
 	KUNIT_EXPECT_EQ(test, fx->file.nr_memories, 4);
 	KUNIT_EXPECT_EQ(test, fx->file.pinned, 5);
 }
 
-/* From registering to unregistering, whatever is dropped and filled between. */
+/* Pages are charged from registering to unregistering, whatever is dropped and filled between. */
 static void charged_by_the_range(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -135,17 +140,20 @@ static void charged_by_the_range(struct kunit *test)
 	atomic64_t *pinned = &current->mm->pinned_vm;
 
 	KUNIT_EXPECT_EQ(test, atomic64_read(pinned), 8);
+
 	KUNIT_ASSERT_EQ(test, vm_munmap(addr, PAGE_SIZE), 0);
 	flush_work(&fx->file.drop_work);
+
 	KUNIT_EXPECT_EQ(test, atomic64_read(pinned), 8);
 	KUNIT_EXPECT_EQ(test, fx->file.pinned, 8);
+
 	KUNIT_EXPECT_EQ(test, laccel_ioctl_destroy(&fx->file, &arg, NULL), 0);
 	KUNIT_EXPECT_EQ(test, atomic64_read(pinned), 0);
 	KUNIT_EXPECT_EQ(test, fx->file.pinned, 0);
 	KUNIT_EXPECT_EQ(test, fx->file.nr_memories, 0);
 }
 
-/* The charge of a process that is gone is returned once, not again at the close. */
+/* The charge of a process that has exited is returned once, not again at the close. */
 static void uncharged_once(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -153,11 +161,14 @@ static void uncharged_once(struct kunit *test)
 	atomic64_t *pinned = &current->mm->pinned_vm;
 
 	fixture_register(test, addr, 8 * PAGE_SIZE);
+
 	mutex_lock(&fx->file.lock);
 	laccel_mem_uncharge_all(&fx->file);
+
 	KUNIT_EXPECT_EQ(test, atomic64_read(pinned), 0);
 	laccel_mem_uncharge_all(&fx->file);
 	mutex_unlock(&fx->file.lock);
+
 	KUNIT_EXPECT_EQ(test, atomic64_read(pinned), 0);
 }
 
@@ -167,7 +178,7 @@ static void give_up_capability(struct kunit *test, struct cred *cred)
 	cap_lower(cred->cap_effective, CAP_IPC_LOCK);
 }
 
-/* Others' pins count too, a refusal charges nothing, and what is left can be had. */
+/* Pins of others count too; a refusal charges nothing; the rest can still be registered. */
 static void memlock(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -181,12 +192,15 @@ static void memlock(struct kunit *test)
 	old = override_creds(cred);
 	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = 8 * PAGE_SIZE;
 	atomic64_add(3, pinned);
+
 	KUNIT_EXPECT_EQ(test, try_register(fx, addr, 6, &id), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, atomic64_read(pinned), 3);
 	KUNIT_EXPECT_EQ(test, fx->file.refusal.refused, LACCEL_LIMIT_MEMLOCK);
 	KUNIT_EXPECT_EQ(test, fx->file.refusal.refused_in_use, 3 * PAGE_SIZE);
+
 	KUNIT_EXPECT_EQ(test, try_register(fx, addr, 5, &id), 0);
 	KUNIT_EXPECT_EQ(test, atomic64_read(pinned), 8);
+
 	atomic64_sub(3, pinned);
 	revert_creds(old);
 	put_cred(cred);

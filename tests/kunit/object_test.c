@@ -21,7 +21,7 @@ static int destroy(struct fixture *fx, u32 id)
 	return laccel_ioctl_destroy(&fx->file, &arg, NULL);
 }
 
-/* What is not a queue at all cannot be destroyed as one. */
+/* Remove an object that is not a queue and so cannot be destroyed as one. */
 static void forget(struct fixture *fx, struct laccel_object *obj)
 {
 	xa_erase(&fx->file.objects, obj->id);
@@ -35,12 +35,15 @@ static void found_once_published(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, reserve(fx, &obj), 0);
 	KUNIT_EXPECT_NE(test, obj.id, 0);
 	KUNIT_EXPECT_NULL(test, find(fx, obj.id, LACCEL_QUEUE));
+
 	laccel_object_publish(&obj);
 	KUNIT_EXPECT_PTR_EQ(test, find(fx, obj.id, LACCEL_QUEUE), &obj);
 	KUNIT_EXPECT_NULL(test, find(fx, obj.id, LACCEL_MEM));
 	KUNIT_EXPECT_NULL(test, find(fx, obj.id + 1, LACCEL_QUEUE));
 	KUNIT_EXPECT_NULL(test, find(fx, 0, LACCEL_QUEUE));
+
 	KUNIT_EXPECT_EQ(test, destroy(fx, 0), -ENOENT);
+
 	forget(fx, &obj);
 }
 
@@ -51,13 +54,15 @@ static void destroyed_once(struct kunit *test)
 
 	fixture_bind(test);
 	id = fixture_create(test)->obj.id;
+
 	KUNIT_EXPECT_EQ(test, destroy(fx, id), 0);
 	KUNIT_EXPECT_EQ(test, fx->stops, 1);
+
 	KUNIT_EXPECT_EQ(test, destroy(fx, id), -ENOENT);
 	KUNIT_EXPECT_EQ(test, fx->stops, 1);
 }
 
-/* Somebody who guesses the id of an object that is being built. */
+/* A program may guess the id of an object that is being built. */
 static void reserved_is_not_destroyed(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -65,12 +70,15 @@ static void reserved_is_not_destroyed(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, reserve(fx, &first), 0);
 	KUNIT_EXPECT_EQ(test, destroy(fx, first.id), -ENOENT);
+
 	KUNIT_ASSERT_EQ(test, reserve(fx, &second), 0);
 	KUNIT_EXPECT_NE(test, first.id, second.id);
+
 	laccel_object_publish(&first);
 	KUNIT_EXPECT_PTR_EQ(test, find(fx, first.id, LACCEL_QUEUE), &first);
 	laccel_object_abort(&second);
 	KUNIT_EXPECT_PTR_EQ(test, find(fx, first.id, LACCEL_QUEUE), &first);
+
 	forget(fx, &first);
 }
 
@@ -84,10 +92,12 @@ static void aborted_is_free_again(struct kunit *test)
 	id = obj.id;
 	laccel_object_abort(&obj);
 	KUNIT_EXPECT_TRUE(test, xa_empty(&fx->file.objects));
+
 	KUNIT_ASSERT_EQ(test, reserve(fx, &other), 0);
 	KUNIT_EXPECT_EQ(test, other.id, id);
 	laccel_object_abort(&other);
-	/* Never reserved: nobody else's id is given back. */
+
+	/* Never reserved, so no id of another object is given back. */
 	other.id = 0;
 	laccel_object_abort(&other);
 }

@@ -73,7 +73,7 @@ static void expect_ring(struct kunit *test, const struct laccel_ring *ring, size
 	KUNIT_EXPECT_NULL(test, memchr_inv(ring->entries, 0, ring->bytes));
 }
 
-/* Of every length, and what the device and the program are told about them. */
+/* Create rings of each length; check their sizes as the device and the program get them. */
 static void rings_are_as_long_as_asked(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -89,21 +89,25 @@ static void rings_are_as_long_as_asked(struct kunit *test)
 
 		KUNIT_ASSERT_EQ(test, create(fx, &wanted, &got), 0);
 		queue = rcu_access_pointer(fx->queues[fx->setup.slot]);
+
 		KUNIT_EXPECT_EQ(test, fx->setup.sq_log2, i);
 		KUNIT_EXPECT_EQ(test, fx->setup.cq_log2, 12 - i);
 		KUNIT_EXPECT_EQ(test, fx->setup.root, fx->file.root->dma);
+
 		expect_ring(test, &queue->sq, 64ul << i, fx->setup.sq);
 		expect_ring(test, &queue->cq, 32ul << (12 - i), fx->setup.cq);
+
 		KUNIT_EXPECT_EQ(test, got.sq_bytes, queue->sq.bytes);
 		KUNIT_EXPECT_EQ(test, got.cq_bytes, queue->cq.bytes);
 		KUNIT_EXPECT_EQ(test, laccel_region_bytes(queue, LACCEL_REGION_SQ), got.sq_bytes);
 		KUNIT_EXPECT_EQ(test, laccel_region_bytes(queue, LACCEL_REGION_CQ), got.cq_bytes);
+
 		KUNIT_EXPECT_EQ(test, destroy(fx, got.id), 0);
 	}
 	KUNIT_EXPECT_EQ(test, fx->stops, 13);
 }
 
-/* Else the zap of one queue's doorbell would hit another queue. */
+/* Offsets must not be close: the zap of one queue's doorbell would hit another queue's. */
 static void regions_lie_apart(struct kunit *test)
 {
 	static const u32 slots[] = { 0, 1, 2, LACCEL_MAX_QUEUES - 1 };
@@ -156,6 +160,7 @@ static void not_started_leaves_nothing(struct kunit *test)
 	fixture_bind(test);
 	fx->start_error = -ENODEV;
 	KUNIT_EXPECT_EQ(test, create(fx, &wanted, &got), -ENODEV);
+
 	KUNIT_EXPECT_EQ(test, fx->file.nr_queues, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fx->ldev.nr_queues), 0);
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&fx->ldev.slots));
@@ -165,7 +170,7 @@ static void not_started_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&fx->file.ref), 1);
 }
 
-/* The device knew it for a moment, and may have said something of it. */
+/* The device had the queue for a moment, and may have reported something about it. */
 static void not_started_is_not_freed_at_once(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -176,11 +181,12 @@ static void not_started_is_not_freed_at_once(struct kunit *test)
 	fixture_bind(test);
 	fx->start_error = -ENODEV;
 	visitor_enter(&visitor, &fx->ldev);
+
 	KUNIT_EXPECT_EQ(test, create(fx, &wanted, &got), -ENODEV);
 	KUNIT_EXPECT_TRUE(test, visitor_end(&visitor));
 }
 
-/* Its doorbell leads nowhere yet, and what the device says is about another. */
+/* Until the start, the doorbell leads nowhere and reports are about the slot's former queue. */
 static void not_started_is_out_of_reach(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -189,14 +195,16 @@ static void not_started_is_out_of_reach(struct kunit *test)
 	fixture_bind(test);
 	fx->queue_error = LACCEL_ERROR_SQ_TAIL;
 	queue = fixture_create(test);
+
 	KUNIT_EXPECT_TRUE(test, fx->dead_at_start);
 	KUNIT_EXPECT_FALSE(test, fx->failed_at_start);
 	KUNIT_EXPECT_FALSE(test, queue->dead);
+
 	laccel_queue_failed(&fx->ldev, queue->slot);
 	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_FAILED);
 }
 
-/* A queue fails once, and what comes later does not hide it. */
+/* A queue fails once, and a later event does not hide the failure. */
 static void first_end_is_told(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -219,10 +227,11 @@ static void first_end_is_told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_FAILED);
 	KUNIT_EXPECT_EQ(test, queue->last.error, LACCEL_ERROR_SQ_TAIL);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fx->file.nr_failed), 0);
+
 	laccel_queue_put(queue);
 }
 
-/* The device can write where programs read the state. */
+/* The device can write to the memory from which programs read the state. */
 static void state_is_not_read_back(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -240,30 +249,32 @@ static void state_is_not_read_back(struct kunit *test)
 }
 
 static struct {
-	unsigned int at_once;
+	unsigned int at_once;	/* signals sent in the caller's context */
 	unsigned int by_worker;
-	u64 longest;
-	u64 sum;	/* of those at once; ns */
+	u64 longest;	/* in ns, of the signals at once */
+	u64 sum;	/* likewise */
 } signals;
 
-/* Takes its time, as if there were many waiters. */
+/* Count a signal, and spend as much time as many waiters would take. */
 static void count_signal(struct eventfd_ctx *eventfd)
 {
 	u64 begin = ktime_get_mono_fast_ns(), ns;
 
 	while (ktime_get_mono_fast_ns() - begin < 200 * NSEC_PER_USEC)
 		cpu_relax();
+
 	if (current->flags & PF_WQ_WORKER) {
 		signals.by_worker++;
 		return;
 	}
+
 	ns = ktime_get_mono_fast_ns() - begin;
 	signals.at_once++;
 	signals.sum += ns;
 	signals.longest = max(signals.longest, ns);
 }
 
-/* One that saw the queue alive may be about to map its doorbell; the slot is another's soon. */
+/* A fault that saw the queue alive may be about to map its doorbell; the slot is reused soon. */
 static void destroy_waits_for_faults(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -272,6 +283,7 @@ static void destroy_waits_for_faults(struct kunit *test)
 
 	fixture_bind(test);
 	queue = fixture_create(test);
+
 	visitor_fault(&visitor, &fx->file);
 	KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
 	KUNIT_EXPECT_TRUE(test, visitor_end(&visitor));
@@ -287,7 +299,7 @@ static void block(struct work_struct *work)
 	wait_for_completion(&container_of(work, struct blocker, work)->over);
 }
 
-/* The end of a queue is told, and its slot free, though no worker has time for it. */
+/* Destroying signals the end and frees the slot even if no worker has time. */
 static void destroy_waits_for_no_worker(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -305,6 +317,7 @@ static void destroy_waits_for_no_worker(struct kunit *test)
 	queue->eventfd = (void *)queue;
 	memset(&signals, 0, sizeof(signals));
 	kref_get(&queue->ref);
+
 	KUNIT_EXPECT_EQ(test, destroy(fx, queue->obj.id), 0);
 	KUNIT_EXPECT_EQ(test, signals.at_once, 1);
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&fx->ldev.slots));
@@ -317,7 +330,7 @@ static void destroy_waits_for_no_worker(struct kunit *test)
 	laccel_queue_put(queue);
 }
 
-/* F9: interrupts without end take a share of the time, whoever waits for the eventfd. */
+/* F9: endless interrupts take a bounded share of the time, whoever waits for the eventfd. */
 static void interrupts_have_a_share(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -332,8 +345,10 @@ static void interrupts_have_a_share(struct kunit *test)
 	begin = ktime_get_mono_fast_ns();
 	while (signals.at_once < 10)
 		laccel_queue_event(&fx->ldev, queue->slot);
+
 	KUNIT_EXPECT_LE(test, (signals.sum - signals.longest) * LACCEL_SIGNAL_SHARE,
 			ktime_get_mono_fast_ns() - begin);
+
 	flush_workqueue(fx->ldev.wq);
 	KUNIT_EXPECT_GT(test, signals.by_worker, 0);
 	queue->eventfd = NULL;

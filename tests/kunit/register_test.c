@@ -4,7 +4,7 @@
 
 #include "fixture.h"
 
-/* What a device may say of itself; the rest is as good as it can be. */
+/* Properties that a device claims; all others are as good as possible. */
 struct facts {
 	const char *what;
 	u32 max_queues;
@@ -36,7 +36,7 @@ KUNIT_ARRAY_PARAM(lie, lies, describe_lie);
 
 static const struct laccel_ops no_ops;
 
-/* The core does not believe a device, and makes no node for it. */
+/* The core refuses false claims of a device, and creates no node for it. */
 static void lies_are_refused(struct kunit *test)
 {
 	const struct facts *facts = test->param_value;
@@ -45,14 +45,18 @@ static void lies_are_refused(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
 	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(parent, DMA_BIT_MASK(64)), 0);
+
 	ldev = laccel_alloc_size(parent, &no_ops, sizeof(*ldev));
 	KUNIT_ASSERT_NOT_NULL(test, ldev);
+
 	ldev->max_queues = facts->max_queues;
 	ldev->max_entries = facts->max_entries;
 	ldev->va_bits = facts->va_bits;
 	ldev->pasid_bits = facts->pasid_bits;
 	ldev->doorbell = facts->doorbell;
+
 	KUNIT_EXPECT_EQ(test, laccel_register(ldev), facts->ret);
+
 	laccel_put(ldev);
 }
 
@@ -63,7 +67,7 @@ static enum laccel_status execute(struct laccel_device *ldev, struct laccel_slic
 
 static const struct laccel_ops mediated_ops = { .execute = execute };
 
-/* What a driver frees next, an operation may still use. */
+/* A driver frees its data next, so unregistering waits for operations that may use it. */
 static void gone_when_operations_have_ended(struct kunit *test)
 {
 	struct device *parent = kunit_device_register(test, "laccel_gone");

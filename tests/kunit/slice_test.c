@@ -6,7 +6,7 @@
 
 #define PIECES 64
 
-/* What a walk went through, by offsets within the operands. */
+/* The pieces of a walk, as offsets within the operands. */
 struct log {
 	struct laccel_slice *slice;
 	unsigned int n;
@@ -43,7 +43,7 @@ static void describe_shape(const struct shape *shape, char *name)
 
 KUNIT_ARRAY_PARAM(shape, shapes, describe_shape);
 
-/* Where a mapped address lies in an operand whose pages are side by side. */
+/* Return the offset of a mapped address in an operand whose pages are adjacent. */
 static u32 place(const struct laccel_operand *operand, void *at)
 {
 	return at - page_address(operand->pages[0]) - operand->offset;
@@ -69,12 +69,14 @@ static struct page **side_by_side(struct kunit *test, unsigned int n)
 	KUNIT_ASSERT_NOT_NULL(test, pages);
 	KUNIT_ASSERT_NOT_NULL(test, memory);
 	KUNIT_ASSERT_TRUE(test, PAGE_ALIGNED(memory));
+
 	for (i = 0; i < n; i++)
 		pages[i] = virt_to_page(memory + i * PAGE_SIZE);
+
 	return pages;
 }
 
-/* All of it, in order, and no piece across the end of a page. */
+/* A walk covers everything, in order, and no piece crosses the end of a page. */
 static void walked_by_pages(struct kunit *test)
 {
 	const struct shape *shape = test->param_value;
@@ -93,6 +95,7 @@ static void walked_by_pages(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, log);
 	KUNIT_EXPECT_EQ(test, laccel_slice_walk(&slice, note, log), 0);
 	KUNIT_ASSERT_LT(test, log->n, PIECES);
+
 	for (i = 0; i < log->n; i++) {
 		u32 length = log->length[i];
 		u32 at = shape->backward ? shape->length - done - length : done;
@@ -104,6 +107,7 @@ static void walked_by_pages(struct kunit *test)
 		KUNIT_EXPECT_LE(test, offset_in_page(shape->dst + at) + length, PAGE_SIZE);
 		done += length;
 	}
+
 	KUNIT_EXPECT_EQ(test, done, shape->length);
 }
 
@@ -123,7 +127,7 @@ static void walk_can_be_ended(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, laccel_slice_walk(&slice, stop_at_second, NULL), 7);
 }
 
-/* Up to the first hole from the start, down to the last from the end. */
+/* The reach is up to the first hole from the start, or down to the last hole from the end. */
 static void reach_ends_at_holes(struct kunit *test)
 {
 	struct laccel_pin *pin = kunit_kzalloc(test, sizeof(*pin), GFP_KERNEL);
@@ -132,18 +136,23 @@ static void reach_ends_at_holes(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, pin);
 	pin->addr = addr;
 	pin->span = 8;
+
 	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr, 8 * PAGE_SIZE, false), 8 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 5, 100, true), 100);
+
 	__set_bit(2, pin->holes);
 	__set_bit(5, pin->holes);
+
 	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 5, 8 * PAGE_SIZE - 9, false),
 			2 * PAGE_SIZE - 5);
 	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 5, 8 * PAGE_SIZE - 9, true),
 			2 * PAGE_SIZE - 4);
+
 	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 3 * PAGE_SIZE, 2 * PAGE_SIZE, false),
 			2 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 3 * PAGE_SIZE, 2 * PAGE_SIZE, true),
 			2 * PAGE_SIZE);
+
 	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 2 * PAGE_SIZE + 9, 10, false), 0);
 	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 2 * PAGE_SIZE + 9, 10, true), 0);
 }

@@ -4,7 +4,7 @@
 #include "fixture.h"
 #include "../../drivers/core/sva.c"
 
-/* What the kernel says when it refuses a bond, linear address masking included. */
+/* Errors by which the kernel refuses a bond, including linear address masking (-EBUSY). */
 static void reasons(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, laccel_sva_reason(0), LACCEL_REASON_NONE);
@@ -16,7 +16,7 @@ static void reasons(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, laccel_sva_reason(-EINVAL), LACCEL_REASON_PAGING);
 }
 
-/* A fault at a page of a queue: the stream that it belongs to, filled around it. */
+/* Take a fault at a page of a queue: fill around it and return the stream of the fault. */
 static struct laccel_around *fault(struct laccel_queue *queue, unsigned long page,
 				   struct laccel_fill *fill)
 {
@@ -25,6 +25,7 @@ static struct laccel_around *fault(struct laccel_queue *queue, unsigned long pag
 
 	*fill = (struct laccel_fill) { .start = addr, .end = addr + PAGE_SIZE };
 	laccel_sva_around(stream, fill);
+
 	stream->start = fill->around_start;
 	stream->end = fill->around_end;
 	return stream;
@@ -37,7 +38,7 @@ static void expect_around(struct kunit *test, const struct laccel_fill *fill, un
 	KUNIT_EXPECT_EQ(test, fill->around_end, (first + pages) * PAGE_SIZE);
 }
 
-/* 64 KiB, and then twice as far each time, up to 2 MiB; nothing is filled twice. */
+/* Windows start at 64 KiB and double up to 2 MiB; nothing is filled twice. */
 static void forwards(struct kunit *test)
 {
 	struct laccel_queue queue = {};
@@ -46,13 +47,16 @@ static void forwards(struct kunit *test)
 
 	fault(&queue, page, &fill);
 	expect_around(test, &fill, 1024, 16);
+
 	for (end = 32; end <= 512; end *= 2) {
 		page = fill.around_end / PAGE_SIZE;
 		fault(&queue, page, &fill);
 		expect_around(test, &fill, page, 1024 + end - page);
 	}
+
 	fault(&queue, 1024 + 512, &fill);
 	expect_around(test, &fill, 1024 + 512, 512);
+
 	fault(&queue, 1024 + 1024, &fill);
 	expect_around(test, &fill, 1024 + 1024, 512);
 }
@@ -64,8 +68,10 @@ static void backwards(struct kunit *test)
 
 	fault(&queue, 1023, &fill);
 	expect_around(test, &fill, 1008, 16);
+
 	fault(&queue, 1007, &fill);
 	expect_around(test, &fill, 992, 16);
+
 	fault(&queue, 991, &fill);
 	expect_around(test, &fill, 960, 32);
 }
@@ -80,15 +86,17 @@ static void three_streams(struct kunit *test)
 
 	for (i = 0; i < 3; i++)
 		stream[i] = fault(&queue, 4096 * (i + 1), &fill);
+
 	for (turn = 1; turn < 4; turn++)
 		for (i = 0; i < 3; i++)
 			KUNIT_EXPECT_PTR_EQ(test, stream[i],
 					    fault(&queue, stream[i]->end / PAGE_SIZE, &fill));
+
 	KUNIT_EXPECT_EQ(test, stream[0]->order, LACCEL_AROUND_ORDER + 3);
 	KUNIT_EXPECT_EQ(test, stream[2]->order, LACCEL_AROUND_ORDER + 3);
 }
 
-/* Who goes here and there gets less and less, and from the start if he goes on. */
+/* Scattered faults get smaller windows, and full ones again once they are sequential. */
 static void scattered(struct kunit *test)
 {
 	static const unsigned int pages[] = { 16, 16, 16, 8, 4, 2, 1, 1, 1 };
@@ -100,6 +108,7 @@ static void scattered(struct kunit *test)
 		fault(&queue, 4096 * (i + 1), &fill);
 		expect_around(test, &fill, 4096 * (i + 1), pages[i]);
 	}
+
 	fault(&queue, 4096 * i + 1, &fill);
 	fault(&queue, 4096 * (i + 5), &fill);
 	expect_around(test, &fill, 4096 * (i + 5), 16);
