@@ -9,7 +9,7 @@
 
 #include "fake.h"
 
-/* Where in the memfd things are: at multiples of the largest page there is. */
+/* Offsets in the memfd: multiples of the largest page size that there is. */
 #define STATE_OFFSET	0x00000
 #define SQ_OFFSET	0x10000
 #define CQ_OFFSET	0x50000
@@ -46,11 +46,14 @@ void fake_init(void)
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.memfd = memfd_create("accel", 0),
 	};
+
 	if (fake.memfd < 0 || ftruncate(fake.memfd, MEMORY_BYTES))
 		abort();
+
 	fake.memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fake.memfd, 0);
 	if (fake.memory == MAP_FAILED)
 		abort();
+
 	snprintf(fake.path, sizeof(fake.path), "/proc/self/fd/%d", fake.memfd);
 }
 
@@ -81,6 +84,7 @@ static int info(struct laccel_info *arg)
 	arg->max_entries = ENTRIES_MAX;
 	arg->max_length = 1u << 30;
 	arg->va_bits = 48;
+
 	for (uint32_t i = 0; i < LACCEL_MODES; i++)
 		arg->reasons[i] = i == fake.mode ? LACCEL_REASON_NONE : LACCEL_REASON_NO_PASID;
 	return 0;
@@ -90,6 +94,7 @@ static int bind_mode(struct laccel_bind *arg)
 {
 	if (arg->mode != LACCEL_MODE_AUTO && arg->mode != fake.mode)
 		return fail(EOPNOTSUPP);
+
 	arg->mode = fake.mode;
 	return 0;
 }
@@ -102,6 +107,7 @@ static int queue_create(struct laccel_queue_create *arg)
 		return fail(EINVAL);
 	if (arg->flags && fake.no_state_in_cq)
 		return fail(EOPNOTSUPP);
+
 	memset(fake.memory, 0, MEMORY_BYTES);
 	arg->id = ++fake.last_id;
 	arg->sqe_size = sizeof(struct laccel_sqe);
@@ -112,10 +118,12 @@ static int queue_create(struct laccel_queue_create *arg)
 	arg->sq_bytes = sq * sizeof(struct laccel_sqe);
 	arg->cq_bytes = cq * sizeof(struct laccel_cqe);
 	arg->state_offset = STATE_OFFSET;
+
 	if (arg->flags && arg->cq_bytes % fake.page_size) {
 		arg->state_offset = CQ_OFFSET + arg->cq_bytes;
 		arg->cq_bytes += sizeof(struct laccel_queue_state);
 	}
+
 	fake.create = *arg;
 	fake.sq = (struct laccel_sqe *)(fake.memory + SQ_OFFSET);
 	fake.cq = (struct laccel_cqe *)(fake.memory + CQ_OFFSET);
@@ -123,6 +131,7 @@ static int queue_create(struct laccel_queue_create *arg)
 	fake.doorbell->arm = NOT_ARMED;
 	fake.state = (struct laccel_queue_state *)(fake.memory + arg->state_offset);
 	fake.state->state = LACCEL_STATE_RUNNING;
+
 	fake.head = 0;
 	fake.completed = 0;
 	fake.is_armed = false;
@@ -138,15 +147,18 @@ static int mem_register(struct laccel_mem_register *arg)
 	for (size_t i = 0; i < fake.nranges; i++)
 		if (arg->addr < fake.ranges[i].end && fake.ranges[i].start < end)
 			return fail(EEXIST);
+
 	if (fake.nranges == fake.max_memories)
 		return refuse(EDQUOT, LACCEL_LIMIT_MEMORIES, fake.nranges, 1);
 	if (fake.pinned + arg->length > fake.pinned_max)
 		return refuse(ENOMEM, LACCEL_LIMIT_MEMLOCK, fake.pinned, arg->length);
+
 	arg->id = ++fake.last_id;
 	fake.ranges[fake.nranges++] = (struct fake_range){
 		.start = arg->addr, .end = end, .id = arg->id,
 		.flags = arg->flags,
 	};
+
 	fake.pinned += arg->length;
 	fake.registered++;
 	return 0;
@@ -158,6 +170,7 @@ static int destroy(uint32_t id)
 		fake.create.id = 0;
 		return 0;
 	}
+
 	for (size_t i = 0; i < fake.nranges; i++) {
 		if (fake.ranges[i].id != id)
 			continue;
@@ -193,6 +206,7 @@ static int kick(const struct laccel_kick *arg)
 	fake.kicks++;
 	if (!fake.no_doorbell || (fake.no_inline && arg->flags))
 		return fail(EOPNOTSUPP);
+
 	fake.lent += arg->flags & LACCEL_KICK_INLINE;
 	__atomic_store_n((uint64_t *)((uint8_t *)fake.doorbell + arg->offset), arg->value,
 			 __ATOMIC_RELEASE);
@@ -235,6 +249,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
+
 	pthread_mutex_lock(&fake.lock);
 	ret = answer(request, arg);
 	pthread_mutex_unlock(&fake.lock);
@@ -286,7 +301,7 @@ void fake_start_at(struct laccel_queue *q, uint32_t position)
 	fake.doorbell->ring = (uint64_t)position << 32 | position;
 }
 
-/* A store to the real page is heard once. */
+/* Take the arm value once, as the device sees a store to the real page once. */
 static void hear_arm(void)
 {
 	uint64_t arm = __atomic_exchange_n(&fake.doorbell->arm, NOT_ARMED, __ATOMIC_ACQ_REL);
@@ -296,6 +311,7 @@ static void hear_arm(void)
 		fake.armed = arm;
 		fake.is_armed = true;
 	}
+
 	if (fake.is_armed && (int32_t)(fake.completed - fake.armed) > 0) {
 		fake.is_armed = false;
 		if (write(fake.create.eventfd, &one, sizeof(one)) != sizeof(one))
@@ -309,13 +325,18 @@ bool fake_fetch(struct laccel_sqe *sqe)
 	uint32_t tail = ring, head = ring >> 32;
 
 	hear_arm();
+
 	if (fake.head == tail || fake.completed - head == fake.create.cq_entries)
 		return false;
+
 	*sqe = fake.sq[fake.head++ & (fake.create.sq_entries - 1)];
 	return true;
 }
 
-/* As the real one does: the last 8 bytes, which have the phase, are written last, at once. */
+/*
+ * Write the CQE as the real device does: the last 8 bytes, which contain the phase, are written
+ * last and at once.
+ */
 void fake_complete(struct laccel_cqe cqe)
 {
 	struct laccel_cqe *slot = &fake.cq[fake.completed & (fake.create.cq_entries - 1)];
@@ -323,9 +344,11 @@ void fake_complete(struct laccel_cqe cqe)
 
 	cqe.sq_head = fake.head - fake.behind;
 	cqe.phase = !(fake.completed & fake.create.cq_entries);
+
 	memcpy(&last, &cqe.sq_head, sizeof(last));
 	memcpy(slot, &cqe, offsetof(struct laccel_cqe, sq_head));
 	__atomic_store_n((uint64_t *)&slot->sq_head, last, __ATOMIC_RELEASE);
+
 	fake.completed++;
 	hear_arm();
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A kernel and a device for the library to talk to, in its own process: ioctl(), sysconf() and
- * getrlimit() of the library are ours (--wrap), and the rings are in a memfd, which is mapped
- * twice: by the library, as from the kernel, and by us.
+ * A kernel and a device for the library, in the process of the test: ioctl(), sysconf() and
+ * getrlimit() of the library are replaced (--wrap), and the rings are in a memfd, which is mapped
+ * twice: by the library, as if from the kernel, and by the fake device.
  */
 #ifndef FAKE_H
 #define FAKE_H
@@ -21,25 +21,25 @@ struct fake_range {
 };
 
 struct fake {
-	/* What a test may set before it opens the device. */
+	/* Settings that a test may change before it opens the device. */
 	uintptr_t page_size;
-	uint64_t memlock;		/* of getrlimit(), and of the ioctls */
-	uint64_t pinned_max;		/* what MEM_REGISTER allows for, at most memlock */
+	uint64_t memlock;		/* result of getrlimit() and of LIMITS */
+	uint64_t pinned_max;		/* limit of MEM_REGISTER, at most memlock */
 	uint32_t max_memories;
 	uint32_t mode;
 	bool no_doorbell;
-	bool no_inline;			/* a module that does not know LACCEL_KICK_INLINE */
-	bool no_state_in_cq;		/* ... or LACCEL_QUEUE_STATE_IN_CQ */
+	bool no_inline;			/* the module does not know LACCEL_KICK_INLINE */
+	bool no_state_in_cq;		/* the module does not know LACCEL_QUEUE_STATE_IN_CQ */
 
-	/* What the library has done. */
-	pthread_mutex_t lock;		/* protects the next four */
+	/* Record of the library's calls. */
+	pthread_mutex_t lock;		/* protects the next four members */
 	struct fake_range ranges[FAKE_RANGES];
 	size_t nranges;
 	uint64_t pinned;
 	struct laccel_limits refusal;
-	unsigned int registered;	/* calls of MEM_REGISTER that succeeded */
+	unsigned int registered;	/* successful calls of MEM_REGISTER */
 	unsigned int kicks;
-	unsigned int lent;		/* of them with LACCEL_KICK_INLINE, and taken */
+	unsigned int lent;		/* accepted kicks with LACCEL_KICK_INLINE */
 	struct laccel_prefetch prefetch;
 
 	/* The device's side of its one queue. */
@@ -50,9 +50,9 @@ struct fake {
 	struct laccel_queue_state *state;
 	uint32_t head;			/* commands fetched */
 	uint32_t completed;		/* CQEs written */
-	uint32_t armed;			/* by a position, if is_armed */
+	uint32_t armed;			/* position, valid if is_armed */
 	bool is_armed;
-	uint32_t behind;		/* how many commands fewer it says that it has fetched */
+	uint32_t behind;		/* number of commands by which its sq_head is too low */
 
 	int memfd;
 	uint8_t *memory;
@@ -62,29 +62,29 @@ struct fake {
 
 extern struct fake fake;
 
-/* What the library calls instead of the C library's. */
+/* Replacements of functions of the C library. */
 int __wrap_ioctl(int fd, unsigned long request, ...);
 long __wrap_sysconf(int name);
 struct rlimit;
 int __wrap_getrlimit(int resource, struct rlimit *limit);
 long __real_sysconf(int name);
 
-/* As it is without a program: call it first. */
+/* Reset the fake to the state before a program; to be called first. */
 void fake_init(void);
 
-/* A number below @bound; the same ones in each run. */
+/* Return a number below @bound; the sequence is the same in each run. */
 uint32_t fake_below(uint32_t bound);
 
-/* Is [start, end) registered for that? */
+/* Return whether [start, end) is registered with @flags. */
 bool fake_reaches(uintptr_t start, uintptr_t end, uint32_t flags);
 
-/* The device as it would be after so many commands; before the first one. */
+/* Put the device in its state after @position commands; to be called before the first one. */
 void fake_start_at(struct laccel_queue *q, uint32_t position);
 
-/* Fetch a command if there is one and its CQE has room. */
+/* Fetch a command if there is one and the CQ has room for its CQE. */
 bool fake_fetch(struct laccel_sqe *sqe);
 
-/* Write the CQE of the command fetched last, and signal if that is due. */
+/* Write the CQE of the command fetched last, and signal the eventfd if armed. */
 void fake_complete(struct laccel_cqe cqe);
 
 #endif /* FAKE_H */

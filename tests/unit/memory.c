@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the library registers, held against models, with pages of every size that arm64 may have:
- * ranges and handles, and the cache: who is dropped, what is merged, what a helper can rely on.
+ * Registrations by the library, compared with models, with pages of each size that arm64 may have:
+ * ranges and handles; the cache: eviction, merging, and the guarantees for helpers.
  */
 #include <stdlib.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 
 #define BASE		((uintptr_t)1 << 32)
 #define PAGES		64
-#define CACHE_MAX	1024	/* ranges that the cache keeps */
+#define CACHE_MAX	1024	/* limit of ranges in the cache */
 #define STEPS		4000
 
 FIXTURE(memory) {
@@ -66,7 +66,7 @@ static int fill(struct laccel_device *dev, uintptr_t start, size_t length, uint3
 	return laccel_cache_fill(dev, spans);
 }
 
-/* What the library believes is what the kernel has: whole pages, sorted, apart. */
+/* The library and the kernel have the same ranges, of whole pages, sorted and disjoint. */
 static bool is_consistent(const struct laccel_device *dev)
 {
 	const struct laccel_range *range;
@@ -78,9 +78,12 @@ static bool is_consistent(const struct laccel_device *dev)
 		if (range->start < end || range->end <= range->start ||
 		    (range->start | range->end) % dev->page_size)
 			return false;
+
 		end = range->end;
+
 		for (j = 0; j < fake.nranges && fake.ranges[j].id != range->id; j++)
 			;
+
 		if (j == fake.nranges || fake.ranges[j].start != range->start ||
 		    fake.ranges[j].end != range->end || fake.ranges[j].flags != range->flags)
 			return false;
@@ -89,8 +92,8 @@ static bool is_consistent(const struct laccel_device *dev)
 }
 
 /*
- * What programs hold: a handle makes ranges of the gaps between those that are there, and a range
- * stays as a whole until the last handle that has a page of it is gone.  0 is no range.
+ * Model of handles: a handle creates ranges in the gaps between existing ones, and a range stays
+ * as a whole until the last handle that has a page of it is gone.  Range 0 is none.
  */
 struct held {
 	uint32_t range[PAGES];
@@ -131,6 +134,7 @@ static void let_go(struct held *held, size_t first, size_t end)
 
 		if (!range || (i > first && range == held->range[i - 1]) || --held->users[range])
 			continue;
+
 		for (size_t j = 0; j < PAGES; j++)
 			if (held->range[j] == range)
 				held->range[j] = 0;
@@ -153,7 +157,7 @@ static bool is_held(const struct laccel_device *dev, const struct held *held)
 	return true;
 }
 
-/* Registering and unregistering what overlaps, between fills of the cache. */
+/* Register and unregister overlapping memory, between fills of the cache. */
 TEST_F_TIMEOUT(memory, handles, 120)
 {
 	struct {
@@ -193,6 +197,7 @@ TEST_F_TIMEOUT(memory, handles, 120)
 				refused++;
 			}
 		}
+
 		ASSERT_TRUE(is_consistent(self->dev));
 		ASSERT_TRUE(is_held(self->dev, &held));
 	}
@@ -219,7 +224,7 @@ TEST_F(memory, prefetch_is_of_whole_pages)
 	EXPECT_EQ(LACCEL_MEM_WRITE, fake.prefetch.flags);
 }
 
-/* The pages of one chunk, one by one, in the order of a permutation. */
+/* Fill the pages of one chunk one by one, in the order of a permutation. */
 static int fill_chunk(struct laccel_device *dev, size_t factor, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -228,7 +233,7 @@ static int fill_chunk(struct laccel_device *dev, size_t factor, size_t count)
 	return 0;
 }
 
-/* What touches becomes one, but no page is registered more often than the chunk can double. */
+/* Adjacent ranges are merged, and a page is registered at most once per doubling of its range. */
 TEST_F(memory, merging)
 {
 	size_t count = LACCEL_CHUNK / self->page, doublings = __builtin_ctzl(count);
@@ -240,9 +245,12 @@ TEST_F(memory, merging)
 		ASSERT_EQ(0, fill_chunk(self->dev, factors[i], count));
 		EXPECT_TRUE(fake_reaches(BASE, BASE + LACCEL_CHUNK, 0));
 		EXPECT_TRUE(is_consistent(self->dev));
+
 		if (factors[i] != 3)
 			EXPECT_GE(doublings, fake.nranges);
+
 		EXPECT_GE(count * (doublings + 1), fake.registered - before);
+
 		laccel_cache_drop(self->dev, 0, UINTPTR_MAX);
 		EXPECT_EQ(0, fake.nranges);
 	}
@@ -253,16 +261,18 @@ TEST_F(memory, merging_ends_at_chunks_and_rights)
 	ASSERT_EQ(0, fill(self->dev, BASE + LACCEL_CHUNK - 1, 1, 0));
 	ASSERT_EQ(0, fill(self->dev, BASE + LACCEL_CHUNK, 1, 0));
 	EXPECT_EQ(2, fake.nranges);
+
 	ASSERT_EQ(0, fill(self->dev, BASE + LACCEL_CHUNK + self->page, 1, LACCEL_MEM_WRITE));
 	EXPECT_EQ(3, fake.nranges);
-	/* More rights are no other range: what has too few goes. */
+
+	/* Other rights make another range; a range with too few rights is replaced. */
 	ASSERT_EQ(0, fill(self->dev, BASE + LACCEL_CHUNK, 1, LACCEL_MEM_WRITE));
 	EXPECT_FALSE(has(self->dev, BASE + LACCEL_CHUNK - 1, 2, LACCEL_MEM_WRITE));
 	EXPECT_TRUE(has(self->dev, BASE + LACCEL_CHUNK, 2 * self->page, LACCEL_MEM_WRITE));
 	EXPECT_TRUE(is_consistent(self->dev));
 }
 
-/* A page fault is worth one more registration of what was cached, and of nothing else. */
+/* A page fault causes one new registration of cached memory, and none of other memory. */
 TEST_F(memory, renewed_once)
 {
 	bool renewed = false;
@@ -270,33 +280,38 @@ TEST_F(memory, renewed_once)
 
 	ASSERT_EQ(0, fill(self->dev, BASE, 1, 0));
 	EXPECT_FALSE(laccel_cache_renew(self->dev, BASE + self->page, &renewed));
+
 	EXPECT_TRUE(laccel_cache_renew(self->dev, BASE + 5, &renewed));
 	EXPECT_TRUE(renewed);
 	EXPECT_FALSE(has(self->dev, BASE, 1, 0));
 	ASSERT_EQ(0, fill(self->dev, BASE, 1, 0));
 	EXPECT_FALSE(laccel_cache_renew(self->dev, BASE, &renewed));
+
 	id = laccel_mem_register(self->dev, (void *)(BASE + LACCEL_CHUNK), 1, 0);
 	renewed = false;
 	EXPECT_FALSE(laccel_cache_renew(self->dev, BASE + LACCEL_CHUNK, &renewed));
 	EXPECT_EQ(0, laccel_mem_unregister(self->dev, id));
 }
 
-/* The cache of one gives way to another of the same process. */
+/* The cache of one device gives way to another device of the same process. */
 TEST_F(memory, other_devices_give_way)
 {
 	struct laccel_device *other;
 
 	ASSERT_EQ(0, laccel_open(fake.path, &other));
+
 	fake.pinned_max = 4 * self->page;
 	for (uintptr_t i = 0; i < 4; i++)
 		ASSERT_EQ(0, fill(other, BASE + i * LACCEL_CHUNK, 1, 0));
+
 	ASSERT_EQ(0, fill(self->dev, BASE + 9 * LACCEL_CHUNK, 1, 0));
 	EXPECT_TRUE(has(self->dev, BASE + 9 * LACCEL_CHUNK, 1, 0));
 	EXPECT_EQ(0, other->nranges);
+
 	laccel_close(other);
 }
 
-/* What bounds the cache, as a number of single pages: the least recently used page gives way. */
+/* Limits of the cache, as numbers of single pages; the least recently used page gives way. */
 FIXTURE(cache) {
 	struct laccel_device *dev;
 };
@@ -351,13 +366,13 @@ FIXTURE_TEARDOWN(cache)
 	EXPECT_EQ(0, fake.nranges);
 }
 
-/* Pages, by when they were used; the oldest leads. */
+/* Pages in the order of their last use, the oldest first. */
 struct lru {
 	uint32_t pages[CACHE_MAX];
 	size_t count;
 };
 
-/* Use a page; says whether it was there. */
+/* Use a page; return whether it was there. */
 static bool lru_use(struct lru *lru, uint32_t page, size_t capacity)
 {
 	size_t i = 0;
@@ -365,12 +380,15 @@ static bool lru_use(struct lru *lru, uint32_t page, size_t capacity)
 
 	while (i < lru->count && lru->pages[i] != page)
 		i++;
+
 	hit = i < lru->count;
 	if (!hit && lru->count == capacity)
 		i = 0;
+
 	if (hit || lru->count == capacity)
 		memmove(&lru->pages[i], &lru->pages[i + 1],
 			(--lru->count - i) * sizeof(lru->pages[0]));
+
 	lru->pages[lru->count++] = page;
 	return hit;
 }
@@ -392,6 +410,7 @@ TEST_F_TIMEOUT(cache, least_recently_used, 120)
 		hits += hit;
 		ASSERT_EQ(lru.count, fake.nranges);
 	}
+
 	EXPECT_EQ(variant->capacity, fake.nranges);
 	for (size_t i = 0; i < lru.count; i++) {
 		uintptr_t at = BASE + lru.pages[i] * 2 * LACCEL_CHUNK;
@@ -401,7 +420,7 @@ TEST_F_TIMEOUT(cache, least_recently_used, 120)
 	EXPECT_LT(1000, hits);
 }
 
-/* Operands that the current command uses stay, even if there is no room for them. */
+/* Operands of the current command stay, even if there is no room for them. */
 TEST_F(cache, operands_stay)
 {
 	const struct laccel_span spans[2] = {
@@ -410,18 +429,20 @@ TEST_F(cache, operands_stay)
 	};
 
 	ASSERT_EQ(0, fill(self->dev, BASE - LACCEL_CHUNK, 1, 0));
+
 	if (variant->pinned_max == variant->capacity * 4096) {
 		EXPECT_EQ(-ENOMEM, laccel_cache_fill(self->dev, spans));
 		return;
 	}
+
 	ASSERT_EQ(0, laccel_cache_fill(self->dev, spans));
 	EXPECT_TRUE(laccel_cache_has(self->dev, spans));
 	EXPECT_TRUE(fake_reaches(BASE, BASE + spans[0].length, LACCEL_MEM_WRITE));
 }
 
-/* A device that copies what it reaches, and reports what it does not. */
+/* The device copies registered memory and reports page faults on other memory. */
 static bool stop;
-static struct laccel_cqe lie;	/* its answer to everything, if it has a status or a result */
+static struct laccel_cqe lie;	/* answer to all commands, if it has a status or a result */
 
 static struct laccel_cqe execute(const struct laccel_sqe *sqe)
 {
@@ -429,6 +450,7 @@ static struct laccel_cqe execute(const struct laccel_sqe *sqe)
 
 	if (lie.status || lie.result)
 		return lie;
+
 	if (!fake_reaches(sqe->src, sqe->src + sqe->length, 0)) {
 		cqe.status = LACCEL_PAGE_FAULT;
 		cqe.fault_addr = sqe->src;
@@ -454,7 +476,7 @@ static void *device(void *unused)
 	return unused;
 }
 
-/* A helper on anything, in windows that fit: as memmove(), and every byte was registered. */
+/* Copies in windows that fit have the effect of memmove(), and each byte was registered. */
 TEST_F_TIMEOUT(memory, copies, 120)
 {
 	const size_t room = 3 * LACCEL_CHUNK;
@@ -463,31 +485,38 @@ TEST_F_TIMEOUT(memory, copies, 120)
 
 	fake.memlock = 8 * self->page;
 	fake.pinned_max = 8 * self->page;
+
 	for (size_t i = 0; i < room; i++)
 		ours[i] = fake_below(256);
 	memcpy(model, ours, room);
-	/* The first one creates the queue. */
+
+	/* Create the queue here, which the first copy would do. */
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->dev->helper_queue));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, device, NULL));
+
 	for (int i = 0; i < 30; i++) {
 		size_t length = fake_below(i % 3 ? 5000 : room / 8);
 		size_t from = fake_below(room - length), to = fake_below(room - length);
 
 		if (i % 4 == 0)
 			to = from + fake_below(room - length - from);
+
 		ASSERT_EQ(0, laccel_copy(self->dev, ours + to, ours + from, length)) {
 			TH_LOG("%s", laccel_last_error());
 		}
+
 		memmove(model + to, model + from, length);
 		ASSERT_EQ(0, memcmp(ours, model, room));
 	}
+
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
+
 	free(ours);
 	free(model);
 }
 
-/* What a device says is not believed if it cannot be: callers use it as an index. */
+/* Impossible results of a device are refused, because callers use them as an index. */
 TEST_F(memory, lies)
 {
 	uint8_t *a = malloc(2 * self->page), *b = a + self->page;
@@ -496,21 +525,26 @@ TEST_F(memory, lies)
 	stop = false;
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->dev->helper_queue));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, device, NULL));
+
 	lie = (struct laccel_cqe){ .result = 1000 };
 	EXPECT_EQ(1000, laccel_compare(self->dev, a, b, 1000));
 	EXPECT_EQ(-EIO, laccel_compare(self->dev, a, b, 999));
+
 	lie.status = LACCEL_PAGE_FAULT;
 	EXPECT_EQ(-EIO, laccel_copy(self->dev, b, a, 1000));
+
 	lie.result = 1;
 	EXPECT_EQ(-EIO, laccel_compare(self->dev, a, b, 1000));
+
 	lie = (struct laccel_cqe){ 0 };
 	EXPECT_EQ(0, laccel_copy(self->dev, b, a, 1000));
 
-	/* It has fetched nothing, it says. */
+	/* The device claims that it has fetched nothing. */
 	fake.behind = 1;
 	EXPECT_EQ(0, laccel_copy(self->dev, b, a, 1000));
 	EXPECT_EQ(-EIO, laccel_copy(self->dev, b, a, 1000));
 	EXPECT_NULL(self->dev->helper_queue);
+
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
 	free(a);

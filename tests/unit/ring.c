@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fast path, on rings in ordinary memory: what an SQE holds, when the SQ is full, in which
- * order and when completions are seen, at every size and across the wrap of all counters; and
- * the barriers, with the device in another thread.
+ * The fast path, on rings in ordinary memory: the contents of SQEs, a full SQ, the order and the
+ * visibility of completions, at each size and across the wrap of all counters; and the barriers,
+ * with the device in another thread.
  */
 #include <sched.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ FIXTURE_TEARDOWN(ring)
 	laccel_close(self->dev);
 }
 
-/* How many SQEs a program has taken and CQEs reaped, and the last one's sq_head. */
+/* Numbers of SQEs taken and of CQEs reaped, and sq_head of the last CQE. */
 struct model {
 	uint32_t taken;
 	uint32_t reaped;
@@ -39,8 +39,8 @@ struct model {
 };
 
 /*
- * Take up to @count SQEs; false if one is not the next, or has not been fetched yet, or if there
- * is none although the last CQE said so.
+ * Take up to @count SQEs.  Return false if one is not the next, or its slot has not been fetched
+ * yet, or if none is available although the last CQE reported a free slot.
  */
 static bool take(struct laccel_queue *q, struct model *m, uint32_t count)
 {
@@ -48,11 +48,10 @@ static bool take(struct laccel_queue *q, struct model *m, uint32_t count)
 
 	while (count--) {
 		sqe = laccel_get_sqe(q);
-		if (sqe ? m->taken - fake.head >= q->sq_entries :
-			  m->taken - m->free_before < q->sq_entries)
-			return false;
 		if (!sqe)
-			return true;
+			return m->taken - m->free_before >= q->sq_entries;
+		if (m->taken - fake.head >= q->sq_entries)
+			return false;
 		if (sqe != &q->sqes[m->taken & (q->sq_entries - 1)])
 			return false;
 		laccel_prep_nop(sqe);
@@ -61,7 +60,7 @@ static bool take(struct laccel_queue *q, struct model *m, uint32_t count)
 	return true;
 }
 
-/* The same, by as many at once as lie side by side. */
+/* Do the same with as many SQEs at once as are adjacent. */
 static bool take_batch(struct laccel_queue *q, struct model *m, uint32_t count)
 {
 	uint32_t place, n;
@@ -75,13 +74,22 @@ static bool take_batch(struct laccel_queue *q, struct model *m, uint32_t count)
 		if (n > count || sqes != &q->sqes[place] || place + n > q->sq_entries ||
 		    m->taken + n - fake.head > q->sq_entries)
 			return false;
+
 		for (uint32_t i = 0; i < n; i++) {
 			laccel_prep_nop(&sqes[i]);
 			sqes[i].user_data = 7ull * m->taken++;
 		}
+
 		count -= n;
 	}
 	return true;
+}
+
+static bool take_some(struct laccel_queue *q, struct model *m, uint32_t count)
+{
+	if (fake_below(2))
+		return take(q, m, count);
+	return take_batch(q, m, count);
 }
 
 static bool run_device(uint32_t count)
@@ -92,6 +100,7 @@ static bool run_device(uint32_t count)
 	while (count-- && fake_fetch(&sqe)) {
 		if (sqe.user_data != 7ull * (fake.head - 1))
 			return false;
+
 		cqe.user_data = sqe.user_data;
 		cqe.result = ~sqe.user_data;
 		fake_complete(cqe);
@@ -110,15 +119,17 @@ static bool reap(struct laccel_queue *q, struct model *m, uint32_t count)
 			return false;
 		if (!there)
 			return true;
+
 		if (cqe.user_data != 7ull * m->reaped || cqe.result != ~cqe.user_data)
 			return false;
+
 		m->reaped++;
 		m->free_before = cqe.sq_head;
 	}
 	return true;
 }
 
-/* Looked at, and taken, some of them, but for those at which the ring ends. */
+/* Peek at CQEs up to the end of the ring, and reap some of them. */
 static bool reap_batch(struct laccel_queue *q, struct model *m, uint32_t count)
 {
 	uint32_t there = fake.completed - m->reaped, n;
@@ -130,6 +141,7 @@ static bool reap_batch(struct laccel_queue *q, struct model *m, uint32_t count)
 		return false;
 	if (n > count || n > there || n > room)
 		return false;
+
 	n = fake_below(n + 1);
 	for (uint32_t i = 0; i < n; i++) {
 		if (cqes[i].user_data != 7ull * m->reaped || cqes[i].result != ~cqes[i].user_data)
@@ -137,11 +149,19 @@ static bool reap_batch(struct laccel_queue *q, struct model *m, uint32_t count)
 		m->reaped++;
 		m->free_before = cqes[i].sq_head;
 	}
+
 	laccel_reap_cqes(q, n);
 	return true;
 }
 
-/* Batches of all lengths, until so many commands are done. */
+static bool reap_some(struct laccel_queue *q, struct model *m, uint32_t count)
+{
+	if (fake_below(2))
+		return reap(q, m, count);
+	return reap_batch(q, m, count);
+}
+
+/* Submit, complete and reap in batches of all lengths, until @commands are done. */
 static bool go_round(struct laccel_queue *q, uint32_t start, uint32_t commands)
 {
 	struct model m = { start, start, start };
@@ -149,19 +169,21 @@ static bool go_round(struct laccel_queue *q, uint32_t start, uint32_t commands)
 
 	fake_start_at(q, start);
 	while (m.reaped - start < commands) {
-		if (!(fake_below(2) ? take : take_batch)(q, &m, fake_below(sq + 2)))
+		if (!take_some(q, &m, fake_below(sq + 2)))
 			return false;
+
 		laccel_submit(q);
 		if (q->doorbell->ring != ((uint64_t)m.reaped << 32 | m.taken))
 			return false;
-		if (!run_device(fake_below(cq + 2)) ||
-		    !(fake_below(2) ? reap : reap_batch)(q, &m, fake_below(cq + 2)))
+
+		if (!run_device(fake_below(cq + 2)) || !reap_some(q, &m, fake_below(cq + 2)))
 			return false;
 	}
+
 	return true;
 }
 
-/* The first pass, and the passes in which positions go from 2^32 - 1 to 0. */
+/* Cover the first pass, and the passes in which positions wrap from 2^32 - 1 to 0. */
 TEST_F_TIMEOUT(ring, every_size, 120)
 {
 	for (uint32_t sq = 1; sq <= ENTRIES_MAX; sq *= 2) {
@@ -172,11 +194,14 @@ TEST_F_TIMEOUT(ring, every_size, 120)
 			ASSERT_TRUE(go_round(self->q, 0, 2 * most + 1)) {
 				TH_LOG("%u SQEs, %u CQEs", sq, cq);
 			}
+
 			ASSERT_EQ(0, laccel_queue_destroy(self->q));
+
 			ASSERT_EQ(0, laccel_queue_create(self->dev, sq, cq, &self->q));
 			ASSERT_TRUE(go_round(self->q, -2 * most, 4 * most)) {
 				TH_LOG("%u SQEs, %u CQEs, across 2^32", sq, cq);
 			}
+
 			ASSERT_EQ(0, laccel_queue_destroy(self->q));
 		}
 	}
@@ -190,23 +215,26 @@ TEST_F(ring, sizes_refused)
 		EXPECT_EQ(-EINVAL, laccel_queue_create(self->dev, bad[i], 4, &self->q));
 }
 
-/* Without a doorbell page the same values go by KICK. */
+/* Without a doorbell page the library passes the same values to KICK. */
 TEST_F(ring, kicks)
 {
 	fake.no_doorbell = true;
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
+
 	laccel_prep_nop(laccel_get_sqe(self->q));
 	errno = 77;
 	laccel_submit(self->q);
+
 	EXPECT_EQ(1, fake.kicks);
 	EXPECT_EQ(1, fake.doorbell->ring);
+
 	laccel_arm(self->q);
 	EXPECT_EQ(2, fake.kicks);
 	EXPECT_EQ(0, fake.doorbell->arm);
 	EXPECT_EQ(77, errno);
 }
 
-/* Who submits by waiting lends its time; who looks, or has submitted, does not. */
+/* A wait that submits lends its time; a poll, or a wait after the submission, does not. */
 TEST_F(ring, lends)
 {
 	struct laccel_cqe cqe = { .status = LACCEL_OK };
@@ -214,12 +242,15 @@ TEST_F(ring, lends)
 
 	fake.no_doorbell = true;
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
+
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
-	EXPECT_EQ(1, fake.kicks);		/* to arm */
+	EXPECT_EQ(1, fake.kicks);		/* arming */
+
 	laccel_prep_nop(laccel_get_sqe(self->q));
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 0));
 	EXPECT_EQ(2, fake.kicks);
 	EXPECT_EQ(1, fake.doorbell->ring);
+
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
 	EXPECT_EQ(3, fake.kicks);
 	EXPECT_EQ(0, fake.lent);
@@ -230,7 +261,7 @@ TEST_F(ring, lends)
 	EXPECT_EQ(2, fake.doorbell->ring);
 	EXPECT_EQ(5, fake.kicks);
 
-	/* A completion is there: no reason to wait. */
+	/* There is a completion, so no reason to wait. */
 	ASSERT_TRUE(fake_fetch(&sqe));
 	fake_complete(cqe);
 	laccel_prep_nop(laccel_get_sqe(self->q));
@@ -239,7 +270,7 @@ TEST_F(ring, lends)
 	EXPECT_EQ(6, fake.kicks);
 }
 
-/* All is reaped, and only to be given back. */
+/* All CQEs are reaped; the wait only gives them back. */
 TEST_F(ring, lends_for_nothing)
 {
 	struct laccel_cqe cqe = { .status = LACCEL_OK };
@@ -248,25 +279,29 @@ TEST_F(ring, lends_for_nothing)
 	fake.no_doorbell = true;
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
 	laccel_prep_nop(laccel_get_sqe(self->q));
+
 	laccel_submit(self->q);
 	ASSERT_TRUE(fake_fetch(&sqe));
 	fake_complete(cqe);
 	ASSERT_TRUE(laccel_reap(self->q, &cqe));
+
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
 	EXPECT_EQ(1ull << 32 | 1, fake.doorbell->ring);
 	EXPECT_EQ(0, fake.lent);
 }
 
-/* A module from before the flag is asked once. */
+/* The library asks a module that does not know the flag once. */
 TEST_F(ring, lends_to_old_module)
 {
 	fake.no_doorbell = true;
 	fake.no_inline = true;
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
+
 	laccel_prep_nop(laccel_get_sqe(self->q));
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
 	EXPECT_EQ(3, fake.kicks);
 	EXPECT_EQ(1, fake.doorbell->ring);
+
 	laccel_prep_nop(laccel_get_sqe(self->q));
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1));
 	EXPECT_EQ(5, fake.kicks);
@@ -274,13 +309,15 @@ TEST_F(ring, lends_to_old_module)
 	EXPECT_EQ(0, fake.lent);
 }
 
-/* A module from before the flag has the state in a page of its own. */
+/* A module that does not know the flag has the state in a page of its own. */
 TEST_F(ring, state_of_old_module)
 {
 	fake.no_state_in_cq = true;
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 4, 2, &self->q));
+
 	EXPECT_EQ(0, fake.create.flags);
 	EXPECT_EQ(LACCEL_STATE_RUNNING, laccel_state(self->q));
+
 	fake.state->state = LACCEL_STATE_LOST;
 	EXPECT_EQ(LACCEL_STATE_LOST, laccel_state(self->q));
 }
@@ -289,23 +326,27 @@ TEST_F(ring, wait_says_why_not)
 {
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->q));
 	EXPECT_EQ(LACCEL_QUEUE_STATE_IN_CQ, fake.create.flags);
+
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 0));
 	EXPECT_NE(0, fake.doorbell->arm);
 	EXPECT_EQ(-ETIMEDOUT, laccel_wait(self->q, 1000));
+
 	fake.state->state = LACCEL_STATE_FAILED;
 	EXPECT_EQ(-EIO, laccel_wait(self->q, -1));
 	EXPECT_EQ(-EIO, laccel_wait(self->q, INT64_MAX));
 	EXPECT_NE(NULL, strstr(laccel_last_error(), "the SQ tail moved backwards"));
+
 	fake.state->state = LACCEL_STATE_STOPPED;
 	EXPECT_EQ(-ECANCELED, laccel_wait(self->q, -1));
+
 	fake.state->state = LACCEL_STATE_LOST;
 	EXPECT_EQ(-ENODEV, laccel_wait(self->q, -1));
 	EXPECT_NE(NULL, strstr(laccel_last_error(), "suspended"));
 }
 
 /*
- * Message passing, both ways: what the program wrote before the doorbell the device finds, and
- * what the device wrote before the phase the program finds.
+ * Message passing in both directions: the device has to find what the program wrote before the
+ * doorbell, and the program what the device wrote before the phase.
  */
 static struct {
 	uint64_t to_device;
@@ -327,10 +368,12 @@ static void *device(void *unused)
 			sched_yield();
 			continue;
 		}
+
 		n = sqe.user_data;
 		if (sqe.arg0 != ~n || sqe.src != (uintptr_t)&words[n % (2 * ENTRIES_MAX)] ||
 		    words[n % (2 * ENTRIES_MAX)].to_device != n)
 			device_saw_old++;
+
 		words[n % (2 * ENTRIES_MAX)].from_device = 3 * n;
 		cqe.user_data = n;
 		cqe.result = 5 * n;
@@ -347,8 +390,10 @@ static bool hand_over(struct laccel_queue *q, uint64_t n)
 
 	if (!sqe)
 		return false;
+
 	words[n % (2 * ENTRIES_MAX)].to_device = n;
 	laccel_prep_nop(sqe);
+
 	sqe->user_data = n;
 	sqe->arg0 = ~n;
 	sqe->src = (uintptr_t)&words[n % (2 * ENTRIES_MAX)];
@@ -361,7 +406,7 @@ static bool is_of(const struct laccel_cqe *cqe, uint64_t n)
 	       cqe->status == (uint16_t)n && words[n % (2 * ENTRIES_MAX)].from_device == 3 * n;
 }
 
-/* Returns how many completions came with something old. */
+/* Return the number of completions that came with old data. */
 static unsigned int exchange(struct laccel_queue *q, uint64_t commands)
 {
 	uint64_t taken = 0, reaped = 0;
@@ -372,7 +417,8 @@ static unsigned int exchange(struct laccel_queue *q, uint64_t commands)
 		while (taken < commands && hand_over(q, taken))
 			taken++;
 		laccel_submit(q);
-		/* Most of what can go wrong does when the two meet at an entry. */
+
+		/* Poll, because most errors occur when both sides meet at an entry. */
 		for (int i = 0; i < POLLS; i++)
 			while (laccel_reap(q, &cqe))
 				old += !is_of(&cqe, reaped++);
@@ -391,15 +437,17 @@ TEST_F_TIMEOUT(ring, litmus, 120)
 		ASSERT_EQ(0, laccel_queue_create(self->dev, sizes[i], sizes[i], &self->q));
 		stop = false;
 		ASSERT_EQ(0, pthread_create(&thread, NULL, device, NULL));
+
 		EXPECT_EQ(0, exchange(self->q, commands[i]));
 		__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 		pthread_join(thread, NULL);
+
 		EXPECT_EQ(0, device_saw_old);
 		ASSERT_EQ(0, laccel_queue_destroy(self->q));
 	}
 }
 
-/* No completion is slept through: otherwise this does not end. */
+/* No completion is missed by a sleeper: otherwise this test does not end. */
 TEST_F_TIMEOUT(ring, sleeps, 120)
 {
 	struct laccel_cqe cqe;
@@ -418,8 +466,8 @@ TEST_F_TIMEOUT(ring, sleeps, 120)
 }
 
 /*
- * An emulator on x86 keeps more order than the processor that it stands for, so that a barrier
- * could be missing or too weak and nobody would see: these are the instructions.
+ * An emulator on x86 keeps a stronger order than the emulated processor, so a missing or weak
+ * barrier might not show in a test: check the instructions.
  */
 #if defined(__aarch64__)
 #define RELEASE		0xd50333bf	/* dmb osh */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The bytes that the prep functions write, the words for what went wrong, the names of modes. */
+/* Bytes that the prep functions write, descriptions of errors, names of modes. */
 #include <stdlib.h>
 
 #include "fake.h"
@@ -11,7 +11,7 @@
 #define VALUE	0x4142434445464748
 #define LENGTH	0x51525354ull
 
-/* The eight words of an entry; a word that is not named is 0. */
+/* Compare with the eight words of an entry; words that are not given are 0. */
 #define IS(...) (!memcmp(&sqe, (const uint64_t[8]){ __VA_ARGS__ }, sizeof(sqe)))
 
 TEST(prepared_bytes)
@@ -21,27 +21,35 @@ TEST(prepared_bytes)
 	struct laccel_sqe sqe;
 
 	ASSERT_EQ(64, sizeof(sqe));
+
 	memset(&sqe, 0xff, sizeof(sqe));
 	laccel_prep_nop(&sqe);
 	EXPECT_TRUE(IS(0));
+
 	memset(&sqe, 0xff, sizeof(sqe));
 	laccel_prep(&sqe, 48, LENGTH);
 	EXPECT_TRUE(IS(LENGTH << 32 | 48));
+
 	memset(&sqe, 0xff, sizeof(sqe));
 	laccel_prep_copy(&sqe, dst, src, LENGTH);
 	EXPECT_TRUE(IS(LENGTH << 32 | 1, 0, SRC, DST));
+
 	memset(&sqe, 0xff, sizeof(sqe));
 	laccel_prep_fill(&sqe, dst, VALUE, LENGTH);
 	EXPECT_TRUE(IS(LENGTH << 32 | 2, 0, 0, DST, VALUE));
+
 	memset(&sqe, 0xff, sizeof(sqe));
 	laccel_prep_compare(&sqe, src, dst, LENGTH);
 	EXPECT_TRUE(IS(LENGTH << 32 | 3, 0, SRC, DST));
+
 	memset(&sqe, 0xff, sizeof(sqe));
 	laccel_prep_crc32c(&sqe, src, LENGTH, 0x61626364);
 	EXPECT_TRUE(IS(LENGTH << 32 | 4, 0, SRC, 0, 0x61626364));
+
 	memset(&sqe, 0xff, sizeof(sqe));
 	laccel_prep_sha256(&sqe, dst, src, LENGTH);
 	EXPECT_TRUE(IS(LENGTH << 32 | 5, 0, SRC, DST));
+
 	memset(&sqe, 0xff, sizeof(sqe));
 	laccel_prep_dualcast(&sqe, two, src, LENGTH);
 	EXPECT_TRUE(IS(LENGTH << 32 | 6, 0, SRC, DST, THIRD));
@@ -53,6 +61,7 @@ TEST(statuses)
 	EXPECT_STREQ("canceled", laccel_status_str(LACCEL_CANCELED));
 	EXPECT_STREQ("unknown status", laccel_status_str(LACCEL_TIMEOUT + 1));
 	EXPECT_STREQ("unknown status", laccel_status_str(UINT32_MAX));
+
 	for (unsigned int i = 0; i <= LACCEL_TIMEOUT; i++) {
 		EXPECT_NE(0, *laccel_status_str(i));
 		for (unsigned int j = 0; j < i; j++)
@@ -67,6 +76,7 @@ TEST(opcodes)
 
 	for (unsigned int i = 0; i < 7; i++)
 		EXPECT_STREQ(names[i], laccel_opcode_str(i));
+
 	EXPECT_EQ(NULL, laccel_opcode_str(7));
 	EXPECT_EQ(NULL, laccel_opcode_str(UINT32_MAX));
 }
@@ -77,7 +87,7 @@ static void *fail_elsewhere(void *sentence)
 	return NULL;
 }
 
-/* One a thread, cut where it is too long. */
+/* The last error belongs to the thread, and a sentence that is too long is cut. */
 TEST(last_error)
 {
 	bool alone = false;
@@ -89,6 +99,7 @@ TEST(last_error)
 	pthread_join(thread, NULL);
 	EXPECT_TRUE(alone);
 	EXPECT_STREQ("here 7", laccel_last_error());
+
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = 0;
 	EXPECT_EQ(-EIO, laccel_fail(EIO, "%s", text));
@@ -104,8 +115,10 @@ TEST(mode_by_environment)
 	unsetenv("LITE_ACCEL_MODE");
 	EXPECT_EQ(0, laccel_mode_wanted(&mode));
 	EXPECT_EQ(LACCEL_MODE_AUTO, mode);
+
 	setenv("LITE_ACCEL_MODE", "", 1);
 	EXPECT_EQ(0, laccel_mode_wanted(&mode));
+
 	for (uint32_t i = 0; i < 5; i++) {
 		mode = LACCEL_MODE_AUTO;
 		setenv("LITE_ACCEL_MODE", names[i], 1);
@@ -113,15 +126,18 @@ TEST(mode_by_environment)
 		EXPECT_EQ(i, mode);
 		EXPECT_EQ(0, strcasecmp(names[i], laccel_mode_str(i)));
 	}
+
 	for (uint32_t i = 0; i < 5; i++) {
 		mode = LACCEL_MODE_AUTO;
 		setenv("LITE_ACCEL_MODE", bad[i], 1);
 		EXPECT_EQ(-EINVAL, laccel_mode_wanted(&mode));
-		/* What the program wants it does not ask for there. */
+
+		/* The environment does not override a mode that the program chooses. */
 		mode = LACCEL_MODE_PINNED;
 		EXPECT_EQ(0, laccel_mode_wanted(&mode));
 		EXPECT_EQ(LACCEL_MODE_PINNED, mode);
 	}
+
 	EXPECT_EQ(NULL, laccel_mode_str(5));
 }
 
@@ -131,12 +147,14 @@ TEST(reasons)
 	const char *before = "";
 
 	EXPECT_EQ(NULL, laccel_explain(dev, LACCEL_MODE_SVA));
+
 	for (uint32_t i = 1; i <= LACCEL_REASON_PAGING; i++) {
 		dev->info.reasons[LACCEL_MODE_SVA] = i;
 		ASSERT_NE(NULL, laccel_explain(dev, LACCEL_MODE_SVA));
 		EXPECT_STRNE(before, laccel_explain(dev, LACCEL_MODE_SVA));
 		before = laccel_explain(dev, LACCEL_MODE_SVA);
 	}
+
 	dev->info.reasons[LACCEL_MODE_SVA] = LACCEL_REASON_PAGING + 1;
 	EXPECT_STREQ("for a reason that is new", laccel_explain(dev, LACCEL_MODE_SVA));
 	EXPECT_NE(NULL, strstr(laccel_explain(dev, LACCEL_MODES), "the driver does not know it"));
@@ -151,6 +169,7 @@ TEST(open_in_a_mode)
 	unsetenv("LITE_ACCEL_MODE");
 	EXPECT_EQ(-EOPNOTSUPP, laccel_open_mode(fake.path, LACCEL_MODE_SVA, &dev));
 	EXPECT_NE(NULL, strstr(laccel_last_error(), "SVA: the device has no PASID"));
+
 	ASSERT_EQ(0, laccel_open_mode(fake.path, LACCEL_MODE_PINNED, &dev));
 	EXPECT_STREQ(fake.path, laccel_path(dev));
 	laccel_close(dev);
