@@ -1,16 +1,17 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Checks of program text; run explains what a check is.
+# Checks of program text; ./run explains what a check is.
 # shellcheck disable=SC2154 # $top and $work are run's
 
-# The modules are compiled in a copy of their sources, so that all of them are.
-# kbuild STEP OPTIONS SOURCE...
+# kbuild STEP OPTIONS SOURCE...: compile the modules in a copy of their sources, so that
+# all files are compiled, and complain about warnings.
 kbuild()
 {
 	local step=$1 options=$2 dir=$work/${3%%/*}/modules kdir n
 	shift 2
 	kdir=$(tests/vm/kernel --print kdir) || return
+
 	mkdir -p "$dir/tests"
 	case $1 in
 	drivers/*)
@@ -22,9 +23,11 @@ kbuild()
 		cp -ru "${1%/*}"/* "$dir"
 		;;
 	esac
+
 	# shellcheck disable=SC2086 # options are words
 	make -C "$kdir" M="$dir" W=1 $options modules >"$dir/log" 2>&1 ||
 		{ grep -E 'error|Error' "$dir/log" || cat "$dir/log"; return 1; }
+
 	n=$(grep -E "^  $step " "$dir/log" | grep -cv '\.mod\.o')
 	[ "$n" -ge $# ] || { echo "$step ran on $n of $# files"; return 1; }
 	! grep -E 'warning:' "$dir/log" | grep -v 'the compiler differs from'
@@ -40,18 +43,19 @@ check_sparse()
 	kbuild CHECK "C=2" "$@"
 }
 
-# Lines of checkpatch.conf: which files, an option.
+# Read checkpatch.conf, whose lines are a pattern of files and an option; set options to
+# the options for one file.
 checkpatch_options()
 {
 	local pattern option
 	options=()
 	while read -r pattern option; do
-		# shellcheck disable=SC2053 # a pattern it is
+		# shellcheck disable=SC2053 # it is a pattern
 		[[ $1 != $pattern ]] || options+=("$option")
 	done < <(grep -E '^[^#]' tests/check/checkpatch.conf)
 }
 
-# In a directory of links to the tree, as it leaves a file of names behind.
+# Run checkpatch in a directory of links to the tree, because it leaves a file behind.
 run_checkpatch()
 {
 	local links=$work/links
@@ -80,11 +84,12 @@ check_kernel_doc()
 	perl "$sources/scripts/kernel-doc" -none -Wall -Werror "$@"
 }
 
-# A variable of each struct, so that the compiler describes them all.
+# Compile a variable of each struct, so that the compiler describes all structs.
 check_holes()
 {
 	local names name
 	names=$(sed -n 's/^struct \([a-z0-9_]*\) {.*/\1/p' "$@")
+
 	{
 		echo "#include <linux/types.h>"
 		printf '#include "%s"\n' "${@/#/$top/}"
@@ -93,6 +98,7 @@ check_holes()
 		done
 	} >"$work/structs.c"
 	gcc -g -c -Iinclude -o "$work/structs.o" "$work/structs.c" || return
+
 	for name in $names; do
 		pahole -C "$name" "$work/structs.o" >"$work/layout" 2>&1
 		grep -q '/\* size:' "$work/layout" || echo "struct $name: no layout"
@@ -100,17 +106,17 @@ check_holes()
 	done | { ! grep .; }
 }
 
-# Left to the author: columns inside a line, macros, which clang-format takes for
-# something else, the space in front of an initializer, and the indentation of
-# TH_LOG(), which belongs to the EXPECT or ASSERT before it.
+# Remove from C text the layout that is left to the author: columns inside a line, macros
+# (clang-format misinterprets them), the space in front of an initializer, and the
+# indentation of TH_LOG(), which belongs to the EXPECT or ASSERT before it.
 flat()
 {
 	sed -E '/^[ \t]*#/{:a; /\\$/{N; ba}; s/[^\n]*//g}
 		s/([^ \t])[ \t]+/\1 /g; s/\) ?\{/) {/g; s/\{ \}/{}/g; s/^[ \t]+TH_LOG/TH_LOG/'
 }
 
-# Where lines are broken is the author's choice too: a hunk that only joins or
-# splits lines is no complaint.
+# Print the hunks of a diff, except for hunks that only join or split lines: line breaks
+# are left to the author too.
 without_breaks()
 {
 	awk -v file="$1" '
@@ -170,7 +176,7 @@ check_qemu_style()
 	run_checkpatch "$script" -f "$@"
 }
 
-# Its sample is a copy of the model that does not compile.
+# Compile the model for the newest QEMU.  The sample is a copy of it that does not compile.
 check_qemu_newest()
 {
 	local tree=.
@@ -179,10 +185,11 @@ check_qemu_newest()
 	esac
 	"$tree/qemu/build" --check-newest >"$work/newest.log" 2>&1 ||
 		{ tail -n 20 "$work/newest.log"; return 1; }
+
 	grep -q 'the model compiles' "$work/newest.log"
 }
 
-# The answer comes from the device: nothing on this side could compute it.
+# Results come from the device: no code on the user's side can compute them.
 check_digests()
 {
 	! grep -HniE '0x(82f63b78|1edc6f41|6a09e667|428a2f98)|AF_ALG|openssl|gcrypt|crc32[bwlq] ' "$@"

@@ -1,20 +1,22 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Checks of all text; run explains what a check is.
+# Checks of all text; ./run explains what a check is.
 # shellcheck disable=SC2154 # $work is run's
 
-# Samples that would be found in the tree, or that are long, are made here.
+# Create the samples that a check would find in the tree, and the long ones.
 plant()
 {
 	local words=(TO DO)
 	printf '%s: later\n' "${words[0]}${words[1]}" >"$work/unfinished.c"
 	printf 'http://%s/debian\n' "deb.debian".org >"$work/places.txt"
+
 	{
 		printf 'int f(int i)\n{\n'
 		yes '	i++;' | head -n 81
 		printf '}\n'
 	} >"$work/long.c"
+
 	mkdir -p "$work/broken/tests"
 	cp -r qemu include "$work/broken"
 	cp -r tests/vm "$work/broken/tests"
@@ -22,7 +24,7 @@ plant()
 		tee -a "$work/broken"/qemu/*.c >/dev/null
 }
 
-# The licence that LICENSE promises for a file.
+# Print the licence that LICENSE states for a file.
 licence()
 {
 	case $1 in
@@ -45,7 +47,7 @@ check_spdx()
 	done | { ! grep .; }
 }
 
-# Neither package hosts nor places of the machine it was written on.
+# No file names a package host, or a path of the machine on which it was written.
 check_places()
 {
 	! grep -HnIE '[a-z]\.(debian|ubuntu)\.(org|com|net)|(^|[^[:alnum:]_.$}/*-])/(work|home/[a-z]+|root/(\.|kern|src)[a-z]*)/' "$@"
@@ -75,7 +77,7 @@ check_man()
 	mandoc -T lint -W warning "$@"
 }
 
-# Every function that the library exports has its place in a manual page.
+# Each function that the library exports is in a manual page.
 check_manual()
 {
 	local name
@@ -84,14 +86,15 @@ check_manual()
 	done | { ! grep .; }
 }
 
-# "suite.test" is TEST*(..., test) in tests/selftests/suite.c; a path is itself.
+# Test whether a test exists: TEST*(..., test) in tests/selftests/suite.c for "suite.test",
+# or the file for a path.
 test_exists()
 {
 	[[ $1 != */* ]] || { [ -e "$1" ]; return; }
 	grep -qsE "^TEST[A-Z_]*\((.*, *)?${1#*.}[,)]" "tests/selftests/${1%%.*}.c"
 }
 
-# What the documents name is there: paths, functions, tests.
+# The paths, functions and tests that the documents name exist.
 check_names()
 {
 	local file name lines
@@ -100,31 +103,34 @@ check_names()
 			sort -u | while read -r name; do
 			compgen -G "$name" >/dev/null || echo "$file: no file $name"
 		done
+
 		grep -oE '`[a-z_][a-z0-9_]*\(\)`' "$file" | tr -d '`()' | sort -u | while read -r name; do
 			grep -rqwI "$name" drivers include lib tools qemu tests ||
 				echo "$file: no function $name"
 		done
+
 		grep -oE '``[a-z0-9_]+\.[a-z0-9_]+``' "$file" | tr -d '`' | sort -u | while read -r name; do
 			[[ $name =~ \.(c|h|ko|rst|tsv)$ ]] || test_exists "$name" ||
 				echo "$file: no test $name"
 		done
+
 		# "``drivers/devices/x.c`` ... N lines", on one line.
 		sed -n 's/.*``\(drivers[^`]*\)``.* \([0-9]*\) lines.*/\1 \2/p' "$file" | while read -r name lines; do
 			[ "$(wc -l <"$name")" = "$lines" ] || echo "$file: $name has not $lines lines"
 		done
-		true # nothing found is no failure
+		true # finding nothing is no failure
 	done | { ! grep .; }
 }
 
-# The example of the README is the file that a test compiles and runs.
+# The example in the README is the file that a test compiles and runs.
 check_example()
 {
 	diff --label "$1" --label lib/examples/sum.c -u \
 		<(sed -n '/^```c$/,/^```$/{/^```/!p}' "$1") <(sed '/SPDX-License-Identifier/d' lib/examples/sum.c)
 }
 
-# Each known bug and campaign has one row that says what it is, and then names a test, or
-# the reason why it cannot apply.  Some may have no test.
+# Each known bug and campaign has one row, which describes it and then names a test or the
+# reason why it cannot apply.  Some may have no test.
 check_regressions()
 {
 	local id kind row tests name
@@ -134,12 +140,14 @@ check_regressions()
 			echo "$1: $id has not exactly one row"
 			continue
 		fi
+
 		[[ $row =~ ^$id\ +[A-Za-z][^\`]*: ]] || echo "$1: $id does not say what it is"
 		! grep -qwE 'issue|due|later|yet' <<<"$row" || echo "$1: $id is planned, not told"
 		tests=$(grep -oE '``([a-z0-9_]+\.[a-z0-9_]+|tests/[a-z0-9_/.-]+)``' <<<"$row" | tr -d '`')
 		for name in $tests; do
 			test_exists "$name" || echo "$1: $id: no test $name"
 		done
+
 		[ -z "$tests" ] && ! grep -q 'reason: .' <<<"$row" || continue
 		if [ -z "$kind" ]; then
 			echo "$1: $id names neither a test nor a reason"
@@ -149,7 +157,7 @@ check_regressions()
 	done < <(sed '/^#/d' tests/check/regressions.txt) | { ! grep .; }
 }
 
-# The index has every suite, and names nothing else.
+# The index has each suite, and names no other suite.
 check_index()
 {
 	local suites named
