@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which suites have passed on the same inputs, so that RESUME=1 can leave them out."""
+"""Record the suites that have passed on the same inputs, so that RESUME=1 can skip them."""
 
 import functools
 import hashlib
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from plan import BUILD, HERE, TOP
 
-# What a suite's verdict depends on beside the machine's own parts and its program.
+# Files on which the verdict of a suite depends besides the machine's parts and its program.
 HARNESS = ["suite", "plan.py", "runner.py", "verdict.py", "run", "control", "ctl", "as-user",
            "guest-suite", "init-guest", "init-initramfs", "log-whitelist"]
 
-# What suites that are scripts run beside, or read.
+# Files that suites which are scripts run or read.
 BESIDE = ["build/lib/liblite-accel.so.0", "build/grown/lib/liblite-accel.so.0", "build/lib/copy",
           "build/lib/sum", "build/lib/sum-shared", "build/tools/lite-accel",
           "build/tests/selftests/abi", "build/tests/selftests/compat", "README.md"]
@@ -34,7 +34,8 @@ def printed(kernel, *command):
 
 
 class Passed:
-    """A file of the hashes under which suites have passed: of what there is before the run."""
+    """The file of hashes of inputs with which suites have passed; hashes of this run's inputs
+    are computed before the run."""
 
     def __init__(self, table, machines, path=BUILD / "vm" / "passed.json"):
         self.table, self.path, self.lock = table, path, threading.Lock()
@@ -47,16 +48,18 @@ class Passed:
             self.known = {}
 
     def inputs(self, machine, entry):
-        """Modules, program, kernel, QEMU, harness, and the suite's own stanza, by hash."""
+        """Return a hash of modules, program, kernel, QEMU, harness and the suite's stanza."""
         qemu = os.environ.get("QEMU") or "/usr/bin/qemu-system-x86_64"
         device = os.environ.get("LITE_ACCEL_QEMU_DEVICE", "")
         if not os.environ.get("QEMU") and \
                 (entry.device.mode or "lite-accel" in (*machine.options, device.split(",")[0])):
             qemu = printed("", TOP / "qemu/build", "--print")
+
         vmlinuz = printed(machine.kernel, HERE / "kernel", "--print", "vmlinuz")
         modules = BUILD / "modules" / machine.place
         if not modules.exists():
             modules = BUILD / "modules" / machine.kernel
+
         files = [*sorted(modules.rglob("*.ko")), vmlinuz, qemu,
                  *(HERE / name for name in HARNESS), *(TOP / name for name in BESIDE),
                  entry.program, *(closing.program for closing in machine.closing)]
@@ -73,7 +76,7 @@ class Passed:
         return key in self.now and self.known.get(key) == self.now[key]
 
     def take(self, machine, entry, good):
-        """A suite has passed, or failed: one that closes, for all that were in its boot."""
+        """Record that a suite has passed or failed; a closing one fails for its whole boot."""
         if machine.place == "host":
             return
         if entry not in machine.closing:
@@ -82,7 +85,8 @@ class Passed:
             self.forget(machine, machine.entries)
 
     def forget(self, machine, entries):
-        """Nothing is known of what was in a boot; who passes later may have been the guiltless."""
+        """Forget the suites of a boot and record no later pass of them in this run, because
+        the suite that passes later may not be the one at fault."""
         for entry in entries:
             self.now[self.key(machine, entry)] = None
         self.write({self.key(machine, entry): False for entry in entries})

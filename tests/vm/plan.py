@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is to run where: reads ./suites, makes the machines and their plans."""
+"""Read ./suites and make the machines and their plans."""
 
 import configparser
 import os
@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 BUILD = TOP / "build"
 
-# The places of ./suites that are machines: the kernel, and options of ./run.
+# Places of ./suites that are machines: the kernel, and options of ./run.
 PLACES = {
     "stock": ("stock", ()),
     "noiommu": ("stock", ("--no-iommu", "--append", "memmap=64M!1G")),
@@ -21,15 +21,15 @@ PLACES = {
     "la57": ("debug", ("--cpu", "la57=on")),
 }
 KERNELS = {kernel for kernel, _ in PLACES.values()}
-# Under KASAN, lockdep and the rest everything takes longer.
+# Factors of time: with KASAN, lockdep and other checks everything takes longer.
 SLOWER = {"debug": 6}
 STRESS = 30
-# Two NUMA nodes, between which pages can move; but only when a test has them moved.
+# Two NUMA nodes, between which pages move only when a test moves them.
 NODES = ("--append", "numa=fake=2 numa_balancing=disable")
 
 
 class Wrong(Exception):
-    """What was asked for cannot be done; says why."""
+    """A request cannot be fulfilled; the argument is the reason."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,19 @@ class Device:
 
 @dataclass(frozen=True)
 class Entry:
-    """A suite on a device as one user, and the seconds it may take there."""
+    """A suite on a device as one user, and its limit in seconds there."""
 
     device: Device
     suite: str
     user: str
     seconds: int
     program: str
-    # Reasons for skipping that are true here, as regular expressions; None: any.
+    # Valid reasons for skipping here, as regular expressions; None: any.
     lacks: tuple | None = None
 
     @property
     def name(self):
-        """Of its files, and in the plan."""
+        """The name of its files, and in the plan."""
         return f"{self.device.name}-{self.suite}-{self.user}"
 
     def may_skip(self, reason):
@@ -71,7 +71,7 @@ class Machine:
     place: str
     options: tuple
     entries: tuple
-    # What each boot ends with.
+    # Entries that run at the end of each boot.
     closing: tuple = ()
     last_try: bool = False
 
@@ -86,7 +86,7 @@ class Machine:
 
     @property
     def limit(self):
-        """The seconds that it may take at most."""
+        """The limit of the machine in seconds."""
         return sum(entry.seconds for entry in (*self.entries, *self.closing))
 
 
@@ -103,11 +103,12 @@ class Table:
         self.devices = [name.split()[1] for name in names if name.startswith("device ")]
 
     def device(self, name):
-        """That of a stanza, or a new driver's, which is tested as loop is."""
+        """Return the device of a stanza, or of a new driver, which is tested as loop is."""
         if name in self.devices:
             stanza = self.stanzas[f"device {name}"]
             return Device(name, tuple(stanza.get("run", "").split()), stanza.get("mode", ""),
                           stanza.getint("slower", 1))
+
         if not any((TOP / part / "devices" / f"{name}.c").exists() for part in ("drivers", "tests")):
             raise Wrong(f"no device is called '{name}' (there are {', '.join(self.devices)}, "
                         "and any file of drivers/devices)")
@@ -115,9 +116,10 @@ class Table:
                              os.environ.get("LITE_ACCEL_QEMU_DEVICE", name)))
 
     def places(self, suite, device):
-        """Where the suite runs with this device, as pairs of place and user."""
+        """Yield where the suite runs with this device, as pairs of place and user."""
         if suite in self.devices and device not in self.devices:
-            return      # that device's own
+            return      # the suite is for another device
+
         column = device if device in self.devices else "loop"
         for word in self.stanzas[suite].get(column, "").split():
             place, _, user = word.partition("/")
@@ -135,29 +137,31 @@ class Table:
                      self.lacks(device.name, kernel, user))
 
     def lacks(self, device, kernel, user):
-        """What device, kernel and user do not have; nobody knows that of a new driver."""
+        """Return what device, kernel and user lack; None (unknown) for a new driver."""
         if device not in self.devices:
             return None
+
         names = f"device {device}", f"kernel {kernel}", f"user {user}"
         return tuple(line for name in names if name in self.stanzas
                      for line in self.stanzas[name].get("lacks", "").splitlines() if line)
 
     def kernels(self, suite, place):
-        """Those that must be there; on the host a suite may boot machines of its own."""
+        """Return the kernels that the suite needs; on the host it may boot its own machines."""
         if place == "host":
             return set(self.stanzas[suite].get("kernels", "").split())
         return {PLACES[place][0]}
 
     def key(self, entry, place):
-        """Entries that have the same run one after the other."""
+        """Return a key; entries with the same key run one after the other in a machine."""
         if place == "host":
             return place, (), ""
-        # Of the slow ones one machine would still run when all the others have ended.
+
+        # Split slow places by device: one machine would still run when all others have ended.
         alone = entry.device.name if place in SLOWER else ""
         return place, NODES + PLACES[place][1] + entry.device.options, alone
 
     def machines(self, devices, kernels, wanted):
-        """The fewest that have something to do: the host, then those that may take longest."""
+        """Return the fewest machines: the host, then the others, the longest limit first."""
         for suite in wanted:
             if suite not in self.suites:
                 raise Wrong(f"no suite is called '{suite}' (see tests/vm/suites)")
@@ -172,11 +176,14 @@ class Table:
                     if self.kernels(suite, place) <= set(kernels):
                         entry = self.entry(device, suite, place, user)
                         found.setdefault(self.key(entry, place), ([], []))[closes].append(entry)
+
         machines = [Machine(f"{'+'.join(dict.fromkeys(e.device.name for e in entries))}/{place}",
                             place, options, tuple(entries), tuple(closing))
                     for (place, options, _), (entries, closing) in found.items() if entries]
+
         if wanted and not machines:
             raise Wrong(f"{' '.join(wanted)}: nothing to run on these devices and kernels, or "
                         "only after other suites")
-        # Suites on the host wait for much of their time: best beside machines that are busy.
+
+        # Suites on the host wait for much of their time, so they run beside busy machines.
         return sorted(machines, key=lambda machine: (machine.place != "host", -machine.limit))

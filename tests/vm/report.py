@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Prints each verdict when it comes, and at the end the table."""
+"""Print each verdict when it comes, and a table at the end."""
 
 import threading
 from collections import Counter, defaultdict
 
 COLUMN = " | {:>5} {:>4} {:>4} {:>5}"
-# Lines of a failure that are said again at the end: all that is kept of some logs.
+# Lines of a failure that are repeated at the end, because only the end of some logs is kept.
 REPEATED = 18
 
 
 class Report:
-    """Counts the test cases, by suite and device."""
+    """Count the test cases, by suite and device."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -25,7 +25,7 @@ class Report:
             print(*lines, sep="\n", flush=True)
 
     def take(self, machine, entry, verdict, late):
-        """One line, and what is to be known of a failure; a late suite does not count yet."""
+        """Print a verdict, with the details of a failure; a late suite does not count yet."""
         who = f"{entry.suite} ({entry.user})"
         word = "late" if late else "FAIL" if verdict.failures else "ok"
         where = f"{entry.device.name}/{machine.place}"
@@ -59,7 +59,7 @@ class Report:
         return sum(cell[column] for cell in self.cells.values())
 
     def demand_all(self):
-        """When everything has run: each test has passed somewhere."""
+        """Demand, when everything has run, that each test has passed somewhere."""
         for name in sorted(self.names_skipped - self.names_passed):
             self.problems.append(f"{name}: skipped everywhere")
             self.cells[name.split(":")[0], "host"][1] += 1
@@ -89,7 +89,7 @@ class Report:
                 print(f"  {line}")
 
     def print_end(self, suites, devices):
-        """The table, what is to be said beside it, and the line that counts."""
+        """Print the table, lists of skips and failures, and the line that counts."""
         self.print_table(suites, devices)
         self.print_list("skipped", [f"{times:5}  {device}: {reason}" for (device, reason), times
                                     in sorted(self.skips.items(), key=lambda i: (i[0][0], -i[1]))])

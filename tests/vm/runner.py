@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boots the machines, and has each suite judged when it ends."""
+"""Boot the machines, and have each suite judged when it ends."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from verdict import Verdict, complaints, count_wrong, judge, read
 
 
 class Runner:
-    """Runs machines until all of their entries have verdicts, which go to a report."""
+    """Run machines until all of their entries have verdicts, which go to a report."""
 
     def __init__(self, report, passed=None, stress=""):
         self.report, self.passed, self.stress = report, passed, stress
@@ -25,20 +25,20 @@ class Runner:
         self.stopping = False
 
     def run_all(self, machines, jobs):
-        """So many side by side."""
+        """Run machines, so many side by side."""
         with ThreadPoolExecutor(jobs) as pool:
             for future in [pool.submit(self.run, machine) for machine in machines]:
                 future.result()
 
     def run_late(self):
-        """What ran out of time, one machine after the other, with nothing beside it."""
+        """Run the late suites again, one machine after the other, with nothing beside it."""
         late, self.late = sorted(self.late, key=lambda pair: pair[0].name), []
         for _, pairs in groupby(late, key=lambda pair: pair[0].name):
             pairs = list(pairs)
             self.run(replace(pairs[0][0], last_try=True, entries=[entry for _, entry in pairs]))
 
     def stop(self, *_):
-        """For signal handlers: the children end their machines."""
+        """Stop all children, which end their machines; for signal handlers."""
         self.stopping = True
         for child in list(self.children):
             child.terminate()
@@ -59,7 +59,7 @@ class Runner:
             waiting = [entry for entry in waiting if entry not in done]
 
     def boot(self, machine):
-        """One boot; returns the entries that have a verdict now, which is one at least."""
+        """Boot once; return the entries that have a verdict now, of which there is at least one."""
         taken, out = Taken(), machine.out
         for name in "results", "running":
             (out / name).write_text("")
@@ -98,7 +98,7 @@ class Runner:
         return status
 
     def take_results(self, machine, taken):
-        """What the guest has added to "results"; a line is whole when it has its end."""
+        """Judge the suites that the guest has added to "results"; ignore an incomplete line."""
         lines = read(machine.out / "results").split("\n")[:-1]
         for line in lines[taken.lines:]:
             taken.lines += 1
@@ -106,11 +106,13 @@ class Runner:
             tap, log, left = (read(machine.out / f"{name}.{part}")
                               for part in ("tap", "dmesg", "left"))
             seconds = taken.lap()
+
             if name == "modules":
                 self.take_loading(machine, complaints(name, log))
                 continue
+
             entry = next(e for e in (*machine.entries, *machine.closing) if e.name == name)
-            # What ends while a closing suite runs is another's.
+            # Differences at the end of a closing suite come from other suites.
             left = "" if entry in machine.closing else left.strip()
             verdict = judge(entry.suite, int(status), tap, log, left)
             verdict.seconds = seconds
@@ -118,38 +120,45 @@ class Runner:
             self.settle(machine, entry, verdict)
 
     def take_loading(self, machine, splats):
-        """Loading the modules has to be clean as well."""
+        """Judge the loading of the modules, which may cause no complaints either."""
         if splats:
             entry = Entry(machine.entries[0].device, "modules", "root", 0, "")
             self.settle(machine, entry, Verdict(
                 reasons=["complaints in the kernel's log"], details=splats))
 
     def blame(self, machine, done, late):
-        """The machine went down, or stood still: the suite that ran then has failed."""
+        """Fail the suite that ran when the machine went down or stood still."""
         waiting = [e for e in (*machine.entries, *machine.closing) if e not in done]
         if not waiting:
             return
+
         running = read(machine.out / "running").strip()
         entry = next((e for e in waiting if e.name == running), waiting[0])
         lines = read(machine.out / "run.log").splitlines() or ["the harness failed"]
         reason = "the guest stood still" if late else re.sub(r"^tests/vm/run: ", "", lines[0])
-        # A kernel that dies before anything of ours is loaded says nothing about us: on a
-        # busy host, emulated CPUs have been seen to run code that another one was patching.
+
+        # A kernel that dies before our modules are loaded does not count against them: on a
+        # busy host, an emulated CPU may execute code that another one is patching.
         _, started, ours = read(machine.out / "console.log").partition("lite-accel: command starts")
-        # Nobody has kept what the kernel has said since this suite began.
+
+        # Take the kernel's messages since the start of the suite from the console's log,
+        # because the guest did not keep them.
         splats = [line for line in complaints(
             entry.suite, ours.rpartition(f"lite-accel: {running} starts")[2])
             if "soft lockup" not in line]
-        # It may have been judged before.
+
+        # The suite may have failed tests already.
         wrong = entry.name == running and count_wrong(read(machine.out / f"{running}.tap"))
         verdict = Verdict(reasons=[reason], details=lines[1:],
                           late=(late or not started) and not wrong)
+
         if wrong:
             verdict.reasons.append(f"{wrong} failed before")
         if splats and late:
             verdict.reasons.append("complaints in the kernel's log")
             verdict.details += splats
             verdict.late = False
+
         done.append(entry)
         self.settle(machine, entry, verdict)
 
@@ -168,15 +177,16 @@ class Runner:
         self.settle(machine, entry, verdict)
 
     def settle(self, machine, entry, verdict):
-        """Counts a verdict, or puts it off."""
+        """Count a verdict, or put it off until the suite has run again."""
         if self.stopping:
             return
+
         for reason in verdict.skips:
             if not entry.may_skip(reason):
                 verdict.reasons.append(f"must not be skipped here: {reason}")
                 verdict.late = False
 
-        # What has been in a boot that is over cannot be looked at again.
+        # A closing suite cannot be repeated, because its boot is over.
         late = verdict.late and not machine.last_try and entry not in machine.closing
         self.report.take(machine, entry, verdict, late)
         if late:
@@ -186,7 +196,7 @@ class Runner:
 
 
 class Watchdog:
-    """Ends a machine in which a suite does not even run out of its time."""
+    """End a machine that stands still, so that a suite does not even time out."""
 
     BOOT, MARGIN = 300, 120
 
@@ -206,9 +216,9 @@ class Watchdog:
             self.timer.cancel()
 
     def feed(self, done):
-        """For the suite that runs now, or the end of the machine."""
+        """Set the time for the suite that runs now, or for the end of the machine."""
         waiting = [e for e in (*self.machine.entries, *self.machine.closing) if e not in done]
-        # One that closes is next, too, if a suite has left something behind.
+        # If a suite has left something behind, a closing one is next.
         self.set(self.MARGIN + max((entry.seconds for entry in
                                     (*waiting[:1], *self.machine.closing)), default=0))
 
@@ -218,12 +228,12 @@ class Watchdog:
 
 
 class Taken:
-    """How much of "results" has been read, whose they were, and when the last one came."""
+    """Progress in "results": lines read, entries judged, and the time of the last one."""
 
     def __init__(self):
         self.lines, self.done, self.last = 0, [], time.monotonic()
 
     def lap(self):
-        """Seconds since the last result; the guest's may be longer or shorter."""
+        """Return the host's seconds since the last result; the guest's clock may differ."""
         self.last, before = time.monotonic(), self.last
         return self.last - before

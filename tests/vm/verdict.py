@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Judges a suite by its KTAP, its exit status, the kernel's log and what it left behind."""
+"""Judge a suite by its KTAP, its exit status, the kernel's log and what it left behind."""
 
 import pathlib
 import re
@@ -10,17 +10,18 @@ from typing import NamedTuple
 WHITELIST = pathlib.Path(__file__).resolve().parent / "log-whitelist"
 COMPLAINT = re.compile(r"^kern:(emerg|alert|crit|err|warn): |"
                        r"WARNING:|BUG:|Oops|KASAN|UBSAN|possible (circular|recursive) locking")
-# What kselftest_harness.h, and accel_late() of the tests, say of a test that waited in vain.
+# Output of kselftest_harness.h, and of accel_late() of the tests, for a test that timed out.
 LATE = re.compile(r"# late: |.*Test terminated by timeout")
 WRONG = re.compile(r".*:Expected |.*terminated unexpectedly|.*terminated by (assertion|signal)")
-# As of timeout(1).  What somebody else has killed, for want of memory say, was not late.
+# Status of timeout(1).  A suite that something else killed, for example for lack of memory,
+# is not late.
 TIMED_OUT = 124
 SKIPPED = 4
 
 
 @dataclass
 class Verdict:
-    """What became of a suite."""
+    """The result of a suite."""
 
     passed: int = 0
     failed: int = 0
@@ -31,7 +32,7 @@ class Verdict:
     skips: Counter = field(default_factory=Counter)
     names_passed: set = field(default_factory=set)
     names_skipped: set = field(default_factory=set)
-    # All that went wrong is that time ran out.
+    # Whether the only failure is a lack of time.
     late: bool = False
     details: list = field(default_factory=list)
 
@@ -41,7 +42,7 @@ class Verdict:
 
 
 class Test(NamedTuple):
-    """One result of a suite: why it was skipped, or None, and the lines up to it."""
+    """One result of a suite, with the reason for a skip, or None, and the lines up to it."""
 
     number: int
     name: str
@@ -51,7 +52,7 @@ class Test(NamedTuple):
 
 
 class Tap:
-    """A suite's output: the plan, and each result with the lines before it."""
+    """The output of a suite: the plan, and each result with the lines before it."""
 
     def __init__(self, text):
         self.plans, self.results, self.bail, self.skip_all = [], [], "", ""
@@ -60,6 +61,7 @@ class Tap:
             plan = re.match(r"1\.\.(\d+)(?:.*# SKIP (.*))?", line)
             result = re.match(r"(not )?ok (\d+)(.*?)(?:# SKIP (.*))?$", line)
             block.append(line)
+
             if plan:
                 self.plans.append(int(plan[1]))
                 self.skip_all = plan[2] or ""
@@ -72,7 +74,7 @@ class Tap:
         self.rest = block
 
     def flaw(self):
-        """What is wrong with it as a whole, or ''."""
+        """Return what is wrong with the output as a whole, or ''."""
         numbers = sorted(test.number for test in self.results)
         if self.bail:
             return self.bail
@@ -89,7 +91,7 @@ class Tap:
 
 
 def is_late(block):
-    """Did a failed test run out of time before anything was wrong?"""
+    """Return whether a failed test ran out of time before anything was wrong."""
     for line in block:
         if LATE.match(line):
             return True
@@ -99,10 +101,10 @@ def is_late(block):
 
 
 def count_wrong(text):
-    """How many tests had something wrong before they ran out of time, if they did at all."""
+    """Count the failed tests that had something wrong before they ran out of time, if ever."""
     tap = Tap(text)
     blocks = [test.block for test in tap.results if not test.good and test.skip is None]
-    # The one that was under way when its suite was ended.
+    # Add the test that was running when the suite was ended.
     blocks += [tap.rest] if any(WRONG.match(line) for line in tap.rest) else []
     return sum(not is_late(block) for block in blocks)
 
@@ -115,13 +117,14 @@ def read(path):
 
 
 def complaints(suite, log):
-    """Lines of the kernel's log that ought not be there."""
+    """Return the lines of the kernel's log that are not allowed."""
     allowed = []
     for line in WHITELIST.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             name, message = line.split(None, 1)
             if re.fullmatch(name, suite):
                 allowed.append(re.compile(message))
+
     return [line for line in log.splitlines()
             if COMPLAINT.search(line) and not any(what.search(line) for what in allowed)]
 
@@ -135,7 +138,7 @@ def status_flaw(verdict, status):
 
 
 def judge(name, status, text, log="", left=""):
-    """The verdict on the suite @name; seconds and rights to skip are the caller's."""
+    """Return the verdict on the suite @name; the caller adds the seconds and checks the skips."""
     tap, verdict = Tap(text), Verdict()
     wrong = count_wrong(text)
 
@@ -150,6 +153,7 @@ def judge(name, status, text, log="", left=""):
         else:
             verdict.failed += 1
             verdict.details += test.block[-13:]
+
     if tap.skip_all:
         verdict.skipped += 1
         verdict.skips[tap.skip_all] += 1
@@ -162,13 +166,14 @@ def judge(name, status, text, log="", left=""):
         flaw = tap.flaw() or status_flaw(verdict, status)
         verdict.reasons += [flaw] if flaw else []
         wrong += bool(flaw)
+
     if left:
         verdict.reasons.append(f"not as before: {left}")
     if splats:
         verdict.reasons.append("complaints in the kernel's log")
         verdict.details += splats
 
-    # A suite that was ended in the middle may not have brought its device back.
+    # A suite that was ended may not have plugged its device in again, which is no error.
     lost = left and not (status == TIMED_OUT and re.fullmatch(r"devices: .*", left))
     verdict.late = bool(verdict.failures and not wrong and not splats and not lost)
     return verdict

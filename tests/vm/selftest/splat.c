@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A module that warns when it is loaded: the harness has to notice. */
+/* A module that warns when it is loaded, which the harness has to notice. */
 
 #include <linux/module.h>
 
