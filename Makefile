@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Everything is built in build/, or in the cache (see tests/vm/fetch).  The
-# directories' own makefiles get O, the absolute path of build/, and work in
-# the subdirectory of their name there.
+# Build everything in build/, or in the cache (see tests/vm/fetch).  Pass O, the
+# absolute path of build/, to the makefiles of the directories; each writes to the
+# subdirectory of its name there.
 
-# The kernel to build for and to boot; tests/vm/kernel knows the names.  The
-# tests run on all of them unless one is asked for.
+# The kernel to build for and to boot; tests/vm/kernel lists the names.  The
+# tests run on all kernels unless KERNEL names one.
 ifndef KERNELS
 KERNELS := $(or $(KERNEL),stock debug newest)
 endif
 KERNEL ?= stock
 export KERNEL KERNELS
 
-# The devices to test, by their drivers; tests/vm/suite knows the names.  Ours is in
-# our QEMU alone, for the others the packaged one will do.
+# The devices to test, by their drivers; tests/vm/suite lists the names.  Our accelerator
+# needs our QEMU; the packaged one suffices for the other devices.
 DEVICES := $(or $(DEVICE),pci mirror sva loop edu copier all host)
 export DEVICES
 qemus := packaged $(if $(filter pci mirror sva all host,$(DEVICES)),qemu)
 host := $(filter host,$(DEVICES))
-# What is built is many small files.
+# The build compiles many small files, so use all CPUs.
 jobs := -j$(shell nproc)
 
 O := $(CURDIR)/build
@@ -27,32 +27,33 @@ MODULES := $(O)/modules/$(KERNEL)
 all: modules lib tools tests qemu
 
 help:
-	@echo 'make all          everything below up to qemu (the default)'
-	@echo 'make modules      the kernel modules, for KERNEL=$(KERNEL)'
-	@echo 'make grown        the modules and liblite-accel with longer structs, for the suites of tests/compat'
-	@echo 'make lib          liblite-accel'
-	@echo 'make tools        the command lite-accel'
-	@echo 'make tests        the test programs'
-	@echo 'make unit         unit tests of liblite-accel, for x86_64, arm64 and riscv64'
-	@echo 'make qemu         QEMU with the accelerator, in the cache'
-	@echo 'make demo         hash a file with an accelerator in software (FILE=path: yours)'
-	@echo '                  (DEVICE=pci or sva: with ours in QEMU; edu: copy one with edu)'
-	@echo 'make shell        a shell in the virtual machine'
+	@echo 'make all          build modules, lib, tools, tests and qemu (the default)'
+	@echo 'make modules      build the kernel modules, for KERNEL=$(KERNEL)'
+	@echo 'make grown        build modules and liblite-accel with longer structs, for tests/compat'
+	@echo 'make lib          build liblite-accel'
+	@echo 'make tools        build the command lite-accel'
+	@echo 'make tests        build the test programs'
+	@echo 'make unit         run the unit tests of liblite-accel, for x86_64, arm64 and riscv64'
+	@echo 'make qemu         build QEMU with the accelerator, in the cache'
+	@echo 'make demo         hash a file with an accelerator in software (FILE=path: your file)'
+	@echo '                  (DEVICE=pci or sva: with our accelerator in QEMU;'
+	@echo '                  DEVICE=edu: copy a file with QEMU'\''s edu)'
+	@echo 'make shell        open a shell in the virtual machine'
 	@echo 'make test         run all tests in the virtual machine, on $(KERNELS)'
-	@echo '                  (RESUME=1: but for what has passed on the same inputs;'
-	@echo '                  DEVICE=pci, mirror, sva, loop, edu or copier: only with it;'
-	@echo '                  DEVICE=all: with pci, loop and edu in one machine;'
-	@echo '                  DEVICE=NAME: with yours, of drivers/devices/NAME.c)'
-	@echo 'make check        static checks'
-	@echo 'make check-fresh  demos and .ci/run in a new, minimal Debian 12 (RELEASE=trixie: 13)'
+	@echo '                  (RESUME=1: skip suites that have passed on the same inputs;'
+	@echo '                  DEVICE=pci, mirror, sva, loop, edu or copier: only this device;'
+	@echo '                  DEVICE=all: pci, loop and edu in one machine;'
+	@echo '                  DEVICE=NAME: the driver drivers/devices/NAME.c)'
+	@echo 'make check        run the static checks'
+	@echo 'make check-fresh  run demos and .ci/run in a new, minimal Debian 12 (RELEASE=trixie: 13)'
 	@echo 'make bench        measure, print a table, write build/bench.tsv'
-	@echo 'make stress       the long campaigns, on $(KERNEL) (sva: newest; storm: debug), and fuzz-qemu'
-	@echo 'make fuzz-qemu    random accesses to the accelerator in a QEMU with sanitizers'
-	@echo '                  (SECONDS=60; SEED=n: those of that seed first)'
+	@echo 'make stress       run the long campaigns, on $(KERNEL) (sva: newest; storm: debug), and fuzz-qemu'
+	@echo 'make fuzz-qemu    make random accesses to the accelerator in a QEMU with sanitizers'
+	@echo '                  (SECONDS=60; SEED=n: run seed n first)'
 	@echo 'make clean        remove build/; the cache stays'
 
-# The sources are linked into a directory per kernel, where kbuild may leave
-# its files: two kernels do not disturb each other, nor the source tree.
+# Link the sources into a directory per kernel, where kbuild may leave its files:
+# two kernels do not disturb each other, nor the source tree.
 modules: kernel
 	@mkdir -p $(MODULES)/tests/vm $(MODULES)/tests/bench
 	@cp -asf $(CURDIR)/Kbuild $(CURDIR)/include $(CURDIR)/drivers $(MODULES)
@@ -63,7 +64,7 @@ modules: kernel
 	@$(MAKE) --no-print-directory $(jobs) -C $$(tests/vm/kernel --print kdir) \
 		M=$(MODULES) CONFIG_DEBUG_INFO_BTF_MODULES= modules
 
-# Modules and library of a later version, in which every struct that an ioctl takes is longer.
+# Build modules and library of a later version, with longer structs for every ioctl.
 grown:
 	@$(MAKE) --no-print-directory modules KERNEL=stock MODULES=$(O)/modules/grown \
 		PREPARE='tests/compat/grow include/uapi/lite_accel.h >$(O)/grown.h && \
@@ -117,13 +118,13 @@ check:
 check-fresh:
 	@tests/vm/check-fresh $(RELEASE)
 
-# The rows of SVA are of the newest kernel.
+# Measure the rows of SVA on the newest kernel.
 bench: modules lib tools bench-programs qemu
 	@$(MAKE) --no-print-directory modules KERNEL=newest
 	@tests/bench/run
 
-# The campaigns, which are the suites with a larger number, on the stock kernel, in SVA on
-# the newest; but storm, which has most to find there, on the debug kernel.
+# Run the campaigns (the suites that call accel_times()) with their larger numbers on the
+# stock kernel, in SVA on the newest, and storm on the debug kernel, which finds most.
 CAMPAIGNS = $(basename $(notdir $(shell grep -l accel_times tests/selftests/*.c)))
 
 stress: export KERNELS := $(sort $(KERNEL) newest debug)
