@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Registers of the lite-accel PCI device, shared by its driver and its model.
- * Documentation/device-spec.rst says what they mean.
+ * Documentation/device-spec.rst specifies them.
  */
 #ifndef LITE_ACCEL_PCI_REGS_H
 #define LITE_ACCEL_PCI_REGS_H
 
-#define LACCEL_PCI_VENDOR_ID		0x1234	/* as QEMU's edu */
+#define LACCEL_PCI_VENDOR_ID		0x1234	/* that of QEMU's edu */
 #define LACCEL_PCI_DEVICE_ID		0x11ac
 
 /* BARs, all 64 bit */
@@ -24,10 +24,10 @@
 #define   LACCEL_CAPS_STRIDE_LOG2(v)	(((v) >> 32) & 0xff)
 #define LACCEL_REG_COMMANDS		0x10	/* RO, bit N: opcode N */
 #define LACCEL_REG_LOCAL_SIZE		0x18	/* RO, bytes */
-#define LACCEL_REG_PENDING		0x20	/* RW1C, bit N: queue N, armed completion */
+#define LACCEL_REG_PENDING		0x20	/* RW1C, bit N: armed completion of queue N */
 #define LACCEL_REG_FAILED		0x28	/* RW1C, bit N: queue N has failed */
 #define LACCEL_REG_FAULT_BASE		0x30	/* RW */
-#define LACCEL_REG_FAULT_ENTRIES	0x38	/* RW, 0: off, else >= queues */
+#define LACCEL_REG_FAULT_ENTRIES	0x38	/* RW, 0: off, else at least the number of queues */
 #define LACCEL_REG_FAULT_REPLY		0x40	/* WO */
 #define   LACCEL_FAULT_REPLY(queue, tag, reply) \
 	((__u64)(tag) << 32 | (__u64)(reply) << 16 | (queue))
@@ -37,8 +37,8 @@
 #define LACCEL_REG_FLUSH_ROOT		0x48	/* RW */
 #define LACCEL_REG_FLUSH_START		0x50	/* RW, first address */
 #define LACCEL_REG_FLUSH_LAST		0x58	/* RW, last address */
-#define LACCEL_REG_FLUSH		0x60	/* RW, write 1: begin; reads 1 while busy */
-#define LACCEL_REG_MODERATION		0x68	/* RW, ns, between two messages of a queue */
+#define LACCEL_REG_FLUSH		0x60	/* RW, write 1 to begin; reads 1 while busy */
+#define LACCEL_REG_MODERATION		0x68	/* RW, minimum ns between two messages of a queue */
 #define   LACCEL_MODERATION_MAX		1000000000
 
 /* Counters, RO, since power-on (FLR keeps them) */
@@ -52,7 +52,7 @@
 #define   LACCEL_COUNTER_DMA_WRITES		6
 #define   LACCEL_COUNTER_DMA_WRITE_BYTES	7
 #define   LACCEL_COUNTER_TLB_MISSES		8	/* page-table walks */
-#define   LACCEL_COUNTER_HUGE_TRANSLATIONS	9	/* walks that ended in a 2 MiB leaf */
+#define   LACCEL_COUNTER_HUGE_TRANSLATIONS	9	/* walks that end in a 2 MiB leaf */
 #define   LACCEL_COUNTER_FAULTS			10	/* fault records written */
 #define   LACCEL_COUNTER_FLUSHES		11
 #define   LACCEL_COUNTER_INTERRUPTS		12
@@ -65,13 +65,13 @@
 #define LACCEL_QUEUE_SQ_BASE		0x00	/* RW */
 #define LACCEL_QUEUE_CQ_BASE		0x08	/* RW */
 #define LACCEL_QUEUE_STATUS_BASE	0x10	/* RW, struct laccel_status_block */
-#define LACCEL_QUEUE_ROOT		0x18	/* RW, page-table root, or a PASID: */
+#define LACCEL_QUEUE_ROOT		0x18	/* RW, page-table root, or PASID with this bit */
 #define   LACCEL_ROOT_PASID		0x8000000000000000ULL
 #define   LACCEL_ROOT_PASID_MASK	0xfffff
 #define LACCEL_QUEUE_CONFIG		0x20	/* RW */
 #define   LACCEL_QUEUE_CONFIG_VALUE(sq_log2, cq_log2, vector) \
 	((__u64)(vector) << 16 | (cq_log2) << 8 | (sq_log2))
-#define LACCEL_QUEUE_CTRL		0x28	/* RW, write */
+#define LACCEL_QUEUE_CTRL		0x28	/* RW, write one of these */
 #define   LACCEL_QUEUE_STOP		0
 #define   LACCEL_QUEUE_START		1
 #define LACCEL_QUEUE_STATE		0x30	/* RO */
@@ -82,17 +82,17 @@
 #define LACCEL_CONTROL_BAR_SIZE		0x4000
 #define LACCEL_MAX_QUEUES		64
 
-/* Page-table entries: 4 levels of 512, 4 KiB leaves, 2 MiB leaves one level up */
+/* Page-table entries: 4 levels of 512 entries, 4 KiB leaves, 2 MiB leaves one level up */
 #define LACCEL_PTE_VALID		0x1ULL
 #define LACCEL_PTE_WRITE		0x2ULL	/* leaves only */
 #define LACCEL_PTE_HUGE			0x4ULL	/* a 2 MiB leaf */
 #define LACCEL_PTE_LOCAL		0x8ULL	/* a leaf in local memory */
 #define LACCEL_PTE_ADDR			0x000ffffffffff000ULL
 
-/* Vector 0 tells of faults and failed queues; queues name theirs, 1 and up. */
+/* Vector 0 reports faults and failed queues; each queue's CONFIG names its own, from 1 up. */
 #define LACCEL_VECTOR_EVENT		0
 
-/* One per queue, in memory only the kernel sees; written by the device. */
+/* One per queue, in memory that only the kernel can access; written by the device */
 struct laccel_status_block {
 	__u32 sq_head;		/* SQEs fetched */
 	__u32 retired;		/* CQEs written */
@@ -104,10 +104,10 @@ struct laccel_status_block {
 	__u64 reserved1[4];
 };
 
-/* Fault ring entry; new when @phase is 1 on the first pass, 0 on the second, ... */
+/* Fault ring entry; new if @phase is 1 in the first pass, 0 in the second, and so on */
 struct laccel_fault_record {
 	__u64 addr;
-	__u32 tag;		/* to be returned in the reply */
+	__u32 tag;		/* returned in the reply */
 	__u16 queue;
 	__u8 write;		/* 1: the access was a write */
 	__u8 phase;		/* written last */
