@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The cache: ranges without a handle, of memory that helpers were given.  They
- * stay registered until something needs the room, so a helper whose operands are
- * among them makes no system call.
+ * The cache: ranges without a handle, of memory that was passed to helpers.  They
+ * stay registered until the room is needed, so a helper whose operands are cached
+ * makes no system call.
  *
- * What the addresses hold meanwhile is the kernel's business: a registration
- * follows them over free(), munmap() and mmap().  What it cannot follow (other
- * rights, memory that is gone) ends in a page fault; the range is then given up
- * and registered anew, or not, by what is there now.
+ * The kernel tracks which memory the addresses hold: a registration follows them over
+ * free(), munmap() and mmap().  Where it cannot (the rights have changed, the memory
+ * is unmapped) the command ends with a page fault.  The range is then dropped, and
+ * registered again if the present memory permits it.
  *
- * A cached range may be dropped at any time, under a running command as well: its
- * helper notices and tries again.
+ * A cached range may be dropped at any time, even while a command uses it: the helper
+ * of that command notices and tries again.
  */
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "internal.h"
 
-/* Of a device; the kernel allows for more, but the table is searched. */
+/* Maximum per device; the kernel allows more, but the table is searched linearly. */
 #define RANGES_MAX	1024
 
-/* Those whose caches share a limit, which is the process's. */
+/* All devices of the process: their caches share its RLIMIT_MEMLOCK. */
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct laccel_device *devices;
 
@@ -34,7 +34,7 @@ static void unlock_devices(void)
 	pthread_mutex_unlock(&devices_lock);
 }
 
-/* A child finds the list whole. */
+/* Hold the lock over fork(), so that the list is consistent in the child. */
 __attribute__((constructor)) static void prepare_for_fork(void)
 {
 	pthread_atfork(lock_devices, unlock_devices, unlock_devices);
@@ -45,10 +45,12 @@ void laccel_cache_open(struct laccel_device *dev)
 	struct laccel_device *other;
 
 	pthread_mutex_lock(&devices_lock);
-	/* Who had the number has been closed by the program. */
+
+	/* A device with the same number has lost its descriptor: the program has closed it. */
 	for (other = devices; other; other = other->next)
 		if (other->fd == dev->fd)
 			other->fd = -1;
+
 	dev->next = devices;
 	devices = dev;
 	pthread_mutex_unlock(&devices_lock);
@@ -66,17 +68,19 @@ void laccel_cache_close(struct laccel_device *dev)
 	pthread_mutex_unlock(&devices_lock);
 }
 
-/* Half of what may be pinned, but no more than an eighth of the machine's memory. */
+/* Return half of RLIMIT_MEMLOCK, but no more than an eighth of the machine's memory. */
 static uint64_t bytes_max(const struct laccel_device *dev)
 {
 	uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * dev->page_size;
 	struct rlimit limit;
 
 	getrlimit(RLIMIT_MEMLOCK, &limit);
-	return limit.rlim_cur / 2 < ram / 8 ? limit.rlim_cur / 2 : ram / 8;
+	if (limit.rlim_cur / 2 < ram / 8)
+		return limit.rlim_cur / 2;
+	return ram / 8;
 }
 
-/* Is there no room for @bytes more, of @most? */
+/* Return true if @bytes more do not fit into the cache, which may hold @most. */
 static bool is_full(const struct laccel_device *dev, uint64_t bytes, uint64_t most)
 {
 	size_t i, cached = 0;
@@ -87,10 +91,14 @@ static bool is_full(const struct laccel_device *dev, uint64_t bytes, uint64_t mo
 		bytes += dev->ranges[i].end - dev->ranges[i].start;
 		cached++;
 	}
+
 	return cached >= RANGES_MAX || bytes > most;
 }
 
-/* Drop what was used longest ago; false if all is used by @before or later. */
+/*
+ * Drop the least recently used cached range.  Return false if command @before or a later one
+ * has used all of them.
+ */
 static bool drop_oldest(struct laccel_device *dev, uint64_t before)
 {
 	size_t i, oldest = dev->nranges;
@@ -103,6 +111,7 @@ static bool drop_oldest(struct laccel_device *dev, uint64_t before)
 	}
 	if (oldest == dev->nranges)
 		return false;
+
 	laccel_range_drop(dev, oldest);
 	return true;
 }
@@ -130,7 +139,7 @@ void laccel_cache_drop(struct laccel_device *dev, uintptr_t start, uintptr_t end
 	}
 }
 
-/* Who runs a command keeps what that uses, or two could starve each other. */
+/* Keep the ranges of a running command, or two devices could starve each other. */
 static bool drop_idle(struct laccel_device *dev)
 {
 	bool idle = !pthread_mutex_trylock(&dev->helper_lock), dropped = false;
@@ -139,6 +148,7 @@ static bool drop_idle(struct laccel_device *dev)
 	while (drop_oldest(dev, idle ? UINT64_MAX : dev->command))
 		dropped = true;
 	pthread_mutex_unlock(&dev->lock);
+
 	if (idle)
 		pthread_mutex_unlock(&dev->helper_lock);
 	return dropped;
@@ -154,6 +164,7 @@ bool laccel_cache_drop_others(struct laccel_device *dev)
 		if (other != dev && other->owner->alive && drop_idle(other))
 			dropped = true;
 	pthread_mutex_unlock(&devices_lock);
+
 	return dropped;
 }
 
@@ -170,6 +181,7 @@ static bool has(struct laccel_device *dev, const struct laccel_span *span)
 		range->used = dev->command;
 		at = range->end;
 	}
+
 	return at >= end;
 }
 
@@ -187,13 +199,14 @@ bool laccel_cache_has(struct laccel_device *dev, const struct laccel_span span[2
 	begin_command(dev);
 	ret = has(dev, &span[0]) && has(dev, &span[1]);
 	pthread_mutex_unlock(&dev->lock);
+
 	return ret;
 }
 
 /*
- * Ranges that touch become one, but only inside a chunk, where it spares the
- * kernel something; and only if the new part is no shorter, so that no page is
- * registered anew more often than the chunk can double.
+ * Decide whether a gap is registered together with an adjacent cached range.  Merge only
+ * inside a chunk, where it saves the kernel work.  Merge only if the gap is at least as long
+ * as the range, so that a page is registered again no more often than the chunk can double.
  */
 static bool merges(const struct laccel_device *dev, const struct laccel_range *old,
 		   const struct laccel_range *gap)
@@ -201,9 +214,12 @@ static bool merges(const struct laccel_device *dev, const struct laccel_range *o
 	uintptr_t start = old->start < gap->start ? old->start : gap->start;
 	uintptr_t end = old->end > gap->end ? old->end : gap->end;
 
-	return !old->users && old->used != dev->command && old->flags == gap->flags &&
-	       old->end - old->start <= gap->end - gap->start &&
-	       start / LACCEL_CHUNK == (end - 1) / LACCEL_CHUNK;
+	if (old->users || old->used == dev->command || old->flags != gap->flags)
+		return false;
+	if (old->end - old->start > gap->end - gap->start)
+		return false;
+
+	return start / LACCEL_CHUNK == (end - 1) / LACCEL_CHUNK;
 }
 
 static void absorb_neighbours(struct laccel_device *dev, struct laccel_range *gap)
@@ -215,6 +231,7 @@ static void absorb_neighbours(struct laccel_device *dev, struct laccel_range *ga
 		gap->end = dev->ranges[i].end;
 		laccel_range_drop(dev, i);
 	}
+
 	while (i-- && dev->ranges[i].end == gap->start &&
 	       merges(dev, &dev->ranges[i], gap)) {
 		gap->start = dev->ranges[i].start;
@@ -232,13 +249,15 @@ static int fill_gap(struct laccel_device *dev, struct laccel_range gap)
 	while (is_full(dev, range.end - range.start, most) &&
 	       drop_oldest(dev, dev->command))
 		;
+
 	ret = laccel_cache_add(dev, range, dev->command);
 	if (ret && range.end - range.start > gap.end - gap.start)
 		ret = laccel_cache_add(dev, gap, dev->command);
+
 	return ret;
 }
 
-/* Mark what is there; what is cached with too few rights goes. */
+/* Mark the ranges of an operand as used; drop cached ones that lack the rights. */
 static int claim(struct laccel_device *dev, uintptr_t start, uintptr_t end,
 		 uint32_t flags)
 {
@@ -257,6 +276,7 @@ static int claim(struct laccel_device *dev, uintptr_t start, uintptr_t end,
 					   range->start, range->end);
 		}
 	}
+
 	return 0;
 }
 
@@ -265,10 +285,14 @@ static int fill(struct laccel_device *dev, const struct laccel_span *span)
 	uintptr_t at = laccel_page_start(dev, span->start), next;
 	uintptr_t end = laccel_page_end(dev, span->start + span->length);
 	struct laccel_range gap = { .flags = span->flags, .used = dev->command };
-	int ret = span->length ? claim(dev, at, end, span->flags) : 0;
 	size_t i;
+	int ret;
 
-	while (span->length && at < end && !ret) {
+	if (!span->length)
+		return 0;
+
+	ret = claim(dev, at, end, span->flags);
+	while (at < end && !ret) {
 		i = laccel_range_find(dev, at);
 		next = i < dev->nranges ? dev->ranges[i].start : end;
 
@@ -293,17 +317,19 @@ static int fill_both(struct laccel_device *dev, const struct laccel_span span[2]
 	pthread_mutex_lock(&dev->lock);
 	if (crowded)
 		laccel_cache_drop(dev, 0, UINTPTR_MAX);
+
 	begin_command(dev);
 	ret = fill(dev, &span[0]);
 	if (!ret)
 		ret = fill(dev, &span[1]);
 	pthread_mutex_unlock(&dev->lock);
+
 	return ret;
 }
 
 /*
- * Ranges that the operands are in may hold more than the operands; if that is
- * too much, nothing but the operands is.
+ * Cached ranges that contain the operands may be longer than them.  If a limit is reached,
+ * drop the whole cache and register the operands only.
  */
 int laccel_cache_fill(struct laccel_device *dev, const struct laccel_span span[2])
 {
@@ -313,6 +339,7 @@ int laccel_cache_fill(struct laccel_device *dev, const struct laccel_span span[2
 		ret = fill_both(dev, span, true);
 	while (ret == -ENOMEM && laccel_cache_drop_others(dev))
 		ret = fill_both(dev, span, true);
+
 	return ret;
 }
 
@@ -323,6 +350,7 @@ bool laccel_cache_renew(struct laccel_device *dev, uintptr_t addr, bool *renewed
 
 	pthread_mutex_lock(&dev->lock);
 	again = dev->disturbed;
+
 	i = laccel_range_find(dev, addr);
 	if (!again && !*renewed && i < dev->nranges &&
 	    dev->ranges[i].start <= addr && !dev->ranges[i].users) {
@@ -331,5 +359,6 @@ bool laccel_cache_renew(struct laccel_device *dev, uintptr_t addr, bool *renewed
 		again = true;
 	}
 	pthread_mutex_unlock(&dev->lock);
+
 	return again;
 }

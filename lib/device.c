@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * A device is an open file of the kernel's: one address space on one
+ * A device is an open file of the kernel driver: one address space on one
  * accelerator.
  */
 #include <dirent.h>
@@ -21,11 +21,11 @@ int laccel_check_owner(struct laccel_device *dev)
 {
 	if (dev->owner->alive)
 		return 0;
-	return laccel_fail(EPERM, "%s was opened before fork(): a child opens it anew",
+	return laccel_fail(EPERM, "%s was opened before fork(): the child must open it again",
 			   dev->path);
 }
 
-/* closefrom() takes descriptors away that are not the caller's; others get their numbers. */
+/* A program may close our descriptor, as by closefrom(), and then reuse its number. */
 bool laccel_has_descriptor(const struct laccel_device *dev)
 {
 	struct stat st;
@@ -39,7 +39,7 @@ int laccel_check_descriptor(const struct laccel_device *dev)
 {
 	if (laccel_has_descriptor(dev))
 		return 0;
-	return laccel_fail(EBADF, "%s: its descriptor has been closed by the program", dev->path);
+	return laccel_fail(EBADF, "%s: the descriptor has been closed by the program", dev->path);
 }
 
 int laccel_ioctl(struct laccel_device *dev, unsigned long request, void *arg,
@@ -72,8 +72,9 @@ static int fail_access(const char *path)
 		return laccel_fail(EACCES, "%s: %s", path, strerror(EACCES));
 	if (!faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS))
 		return laccel_fail(EACCES,
-				   "%s: its mode permits it; nodev or a device cgroup does not",
+				   "%s: its mode permits access, but a nodev mount or a device cgroup forbids it",
 				   path);
+
 	getgrgid_r(st.st_gid, &group, buffer, sizeof(buffer), &found);
 	if (found)
 		return laccel_fail(EACCES, "%s: permission denied: its group is %s, its mode %04o",
@@ -105,10 +106,11 @@ static int map_owner(struct laccel_device *dev)
 	page = mmap(NULL, dev->page_size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
-		return laccel_fail(errno, "no memory: %m");
+		return laccel_fail(errno, "cannot allocate a page: %m");
 	dev->owner = page;
+
 	if (madvise(page, dev->page_size, MADV_WIPEONFORK))
-		return laccel_fail(errno, "cannot mark memory for fork: %m");
+		return laccel_fail(errno, "cannot have the kernel clear a page on fork: %m");
 	dev->owner->alive = 1;
 	return 0;
 }
@@ -118,12 +120,13 @@ int laccel_read_info(struct laccel_device *dev)
 	dev->info.size = sizeof(dev->info);
 	if (!ioctl(dev->fd, LACCEL_IOC_INFO, &dev->info))
 		return 0;
+
 	if (errno == ENODEV)
 		return laccel_fail(ENODEV, "%s: the device is gone", dev->path);
 	return laccel_fail(errno, "%s is not an accelerator of lite-accel", dev->path);
 }
 
-/* "16 MiB", as far as that is exact */
+/* Format a size such as "16 MiB", in the largest unit that is exact. */
 static const char *size_str(uint64_t bytes, char buffer[32])
 {
 	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB" };
@@ -133,6 +136,7 @@ static const char *size_str(uint64_t bytes, char buffer[32])
 		bytes /= 1024;
 		unit++;
 	}
+
 	snprintf(buffer, 32, "%llu %s", (unsigned long long)bytes, units[unit]);
 	return buffer;
 }
@@ -148,22 +152,27 @@ static int fail_memlock(const struct laccel_limits *limits, const char *what)
 			   size_str(limits->refused_in_use, in_use));
 }
 
-/* The kernel keeps the last refusal only, which may be that of another call. */
+/* The kernel records only the last refusal, which may belong to another call. */
 int laccel_fail_limit(struct laccel_device *dev, int err, const char *what,
 		      uint64_t needed)
 {
 	struct laccel_limits limits = { .size = sizeof(limits) };
+	const char *objects = "queues";
 
 	if (ioctl(dev->fd, LACCEL_IOC_LIMITS, &limits) ||
 	    limits.refused_needed != needed)
 		limits.refused = LACCEL_LIMIT_NONE;
+
 	if (err == ENOMEM && limits.refused == LACCEL_LIMIT_MEMLOCK)
 		return fail_memlock(&limits, what);
-	if (err == EDQUOT && limits.refused != LACCEL_LIMIT_NONE)
-		return laccel_fail(EDQUOT, "%s: %s: all %llu %s are in use", dev->path,
-				   what, (unsigned long long)limits.refused_limit,
-				   limits.refused == LACCEL_LIMIT_QUEUES ?
-				   "queues" : "registrations of an open file");
+
+	if (err == EDQUOT && limits.refused != LACCEL_LIMIT_NONE) {
+		if (limits.refused != LACCEL_LIMIT_QUEUES)
+			objects = "registrations of an open file";
+		return laccel_fail(EDQUOT, "%s: %s: all %llu %s are in use", dev->path, what,
+				   (unsigned long long)limits.refused_limit, objects);
+	}
+
 	return laccel_fail(err, "%s: %s: %s", dev->path, what, strerror(err));
 }
 
@@ -211,10 +220,11 @@ static bool kernel_has_devices(void)
 	for (i = 0; i < count; i++)
 		free(devices[i]);
 	free(devices);
+
 	return count > 0;
 }
 
-/* The first that opens; if none does, the error is the last one's. */
+/* Open the first node that can be opened; if there is none, keep the last node's error. */
 static int open_any(uint32_t mode, struct laccel_device **dev)
 {
 	int ret = laccel_fail(ENODEV, "no accelerator found (is the module loaded?)");
@@ -230,13 +240,14 @@ static int open_any(uint32_t mode, struct laccel_device **dev)
 		free(nodes[i]);
 	}
 	free(nodes);
+
 	if (count <= 0 && kernel_has_devices())
 		return laccel_fail(ENODEV,
 				   "no node in /dev, though there is a device (is udev running?)");
 	return ret;
 }
 
-/* The path that the environment names, if it does */
+/* Return the path that the environment names, or NULL. */
 static const char *device_wanted(void)
 {
 	const char *path = secure_getenv("LITE_ACCEL_DEVICE");
@@ -251,9 +262,12 @@ int laccel_open_mode(const char *path, unsigned int mode, struct laccel_device *
 
 	if (ret)
 		return ret;
+
 	if (!path)
 		path = device_wanted();
-	return path ? open_path(path, wanted, dev) : open_any(wanted, dev);
+	if (path)
+		return open_path(path, wanted, dev);
+	return open_any(wanted, dev);
 }
 
 int laccel_open(const char *path, struct laccel_device **dev)
@@ -272,8 +286,9 @@ int laccel_get_info(struct laccel_device *dev, struct laccel_info *info)
 
 	if (ret)
 		return ret;
+
 	info->size = laccel_clear_0(info, &info->reasons + 1);
-	return laccel_ioctl(dev, LACCEL_IOC_INFO, info, "read what it can do");
+	return laccel_ioctl(dev, LACCEL_IOC_INFO, info, "read its capabilities");
 }
 
 int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits)
@@ -282,13 +297,14 @@ int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits)
 
 	if (ret)
 		return ret;
+
 	limits->size = laccel_clear_0(limits, &limits->refused_needed + 1);
 	return laccel_ioctl(dev, LACCEL_IOC_LIMITS, limits, "read its limits");
 }
 
 /*
- * A child may hold a copy of the descriptor, so closing ours is not enough to
- * end what the device does for us.
+ * Destroy queues and ranges one by one: a child may hold a copy of the descriptor, so
+ * closing ours is not enough to stop the device.
  */
 static void destroy_objects(struct laccel_device *dev)
 {
@@ -312,14 +328,17 @@ void laccel_close(struct laccel_device *dev)
 {
 	if (!dev)
 		return;
+
 	laccel_cache_close(dev);
 	if (dev->owner && dev->owner->alive)
 		destroy_objects(dev);
 	free_inherited(dev);
+
 	if (dev->owner)
 		munmap(dev->owner, dev->page_size);
 	if (laccel_has_descriptor(dev))
 		close(dev->fd);
+
 	free(dev->ranges);
 	free(dev->handles);
 	free(dev);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* Words for what went wrong. */
+/* Texts: the last error of each thread, and the names of statuses and commands. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -27,17 +27,18 @@ const char *laccel_status_str(unsigned int status)
 	static const char *const words[] = {
 		[LACCEL_OK] = "done",
 		[LACCEL_BAD_OPCODE] = "the device does not know the command",
-		[LACCEL_BAD_FIELD] = "a field of the command is not allowed",
+		[LACCEL_BAD_FIELD] = "a field of the command has a value that is not allowed",
 		[LACCEL_PAGE_FAULT] =
 			"the memory cannot be accessed in that way, or is not registered for it",
 		[LACCEL_CANCELED] = "canceled",
 		[LACCEL_DEVICE_ERROR] =
-			"the device could not access the memory, or the kernel is short of it",
+			"the device could not access the memory, or the kernel is short of memory",
 		[LACCEL_TIMEOUT] = "timed out",
 	};
 
 	if (status >= sizeof(words) / sizeof(words[0]))
 		return "unknown status";
+
 	return words[status];
 }
 
@@ -55,5 +56,6 @@ const char *laccel_opcode_str(unsigned int opcode)
 
 	if (opcode >= sizeof(names) / sizeof(names[0]))
 		return NULL;
+
 	return names[opcode];
 }

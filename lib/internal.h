@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * What the files of liblite-accel share.  Order of locks: helper_lock, that of the
- * cache's list, lock.
+ * Declarations shared by the files of liblite-accel.  Lock order: helper_lock, then
+ * devices_lock of cache.c, then lock.
  */
 #ifndef LACCEL_INTERNAL_H
 #define LACCEL_INTERNAL_H
@@ -13,35 +13,35 @@
 #include "liblite-accel.h"
 
 /*
- * One page per device that the kernel clears in a forked child, so that a child
- * is told apart by one load.
+ * One page per device that the kernel clears in a forked child (MADV_WIPEONFORK), so that
+ * one load detects a child.
  */
 struct owner_page {
-	uint32_t alive;
-	struct laccel_sha256 sha256;	/* of laccel_sha256(); registered */
+	uint32_t alive;			/* 1; 0 in a forked child */
+	struct laccel_sha256 sha256;	/* state of laccel_sha256(); registered */
 };
 
-/* The kernel pins memory in chunks cut at multiples of this. */
+/* Chunk size of the kernel: it pins memory in chunks that end at multiples of this. */
 #define LACCEL_CHUNK	((uintptr_t)2 << 20)
 
-/* What the kernel knows: page aligned, disjoint, sorted by start. */
+/* A range registered with the kernel; page aligned, disjoint, sorted by start */
 struct laccel_range {
 	uintptr_t start;
 	uintptr_t end;
 	uint32_t id;
 	uint32_t flags;
-	unsigned int users;		/* handles that lie in it; 0: cached */
-	uint64_t used;			/* by this command of a helper, most recently */
+	unsigned int users;		/* number of handles that use it; 0: cached */
+	uint64_t used;			/* number of the last helper command that used it */
 };
 
-/* An operand of a command; it has no bytes if there is none. */
+/* An operand of a command; length 0 if the command has no such operand */
 struct laccel_span {
 	uintptr_t start;
 	size_t length;
 	uint32_t flags;			/* LACCEL_MEM_WRITE or 0 */
 };
 
-/* What the program registered; end is 0 in a free entry. */
+/* A registration of the program; end is 0 in a free entry */
 struct laccel_handle {
 	uintptr_t start;
 	uintptr_t end;
@@ -49,25 +49,25 @@ struct laccel_handle {
 
 struct laccel_device {
 	int fd;
-	dev_t node;			/* of what fd is, as long as nobody else closes it */
-	ino_t inode;
+	dev_t node;			/* device number and inode of the node behind fd, to */
+	ino_t inode;			/* detect that the program has closed it */
 	uintptr_t page_size;
 	struct owner_page *owner;
 	struct laccel_info info;
 
-	struct laccel_device *next;	/* in the cache's list */
+	struct laccel_device *next;	/* in the list of cache.c */
 
-	pthread_mutex_t lock;		/* protects the next eight */
+	pthread_mutex_t lock;		/* protects the next eight members */
 	struct laccel_range *ranges;
 	size_t nranges;
-	size_t room;			/* for that many ranges */
+	size_t room;			/* allocated length of ranges */
 	struct laccel_handle *handles;
 	size_t nhandles;
 	struct queue *queues;
-	uint64_t command;		/* number of the helpers' latest command */
-	bool disturbed;			/* it lost a range that it uses */
+	uint64_t command;		/* number of the latest helper command */
+	bool disturbed;			/* a range that this command uses was dropped */
 
-	pthread_mutex_t helper_lock;	/* protects what follows, and its use */
+	pthread_mutex_t helper_lock;	/* protects helper_queue and its use */
 	struct laccel_queue *helper_queue;
 
 	char path[];
@@ -79,17 +79,17 @@ struct queue {
 	struct queue *next;
 	uint32_t id;
 	int eventfd;
-	bool unheard;			/* the last kick failed */
-	bool not_inline;		/* the module does not know LACCEL_KICK_INLINE */
+	bool unheard;			/* set if the last kick failed */
+	bool not_inline;		/* set if the module lacks LACCEL_KICK_INLINE */
 	const volatile struct laccel_queue_state *state;
-	const void *state_page;		/* where that is, if not behind the CQ */
+	const void *state_page;		/* page of the state, NULL if it is behind the CQ */
 	size_t sq_bytes;
 	size_t cq_bytes;
 };
 
 /*
- * Structs grow, but a program that was linked against LITE_ACCEL_0 has allocated what they
- * had then, up to the @end of a member; nothing behind that is the library's to write.
+ * Clear a struct of a caller linked against LITE_ACCEL_0, and return its size.  Structs grow,
+ * but such a caller has allocated only the members up to @end: do not write behind it.
  */
 static inline uint32_t laccel_clear_0(void *p, const void *end)
 {
@@ -99,84 +99,87 @@ static inline uint32_t laccel_clear_0(void *p, const void *end)
 	return size;
 }
 
-/* Keep the sentence for laccel_last_error() and return -@err. */
+/* Store the sentence for laccel_last_error() and return -@err. */
 int laccel_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3), cold));
 
-/* 0, or -EPERM in a forked child */
+/* Return 0, or -EPERM in a forked child. */
 int laccel_check_owner(struct laccel_device *dev);
 
-/* Is it still the one that was opened?  The second is 0 or -EBADF, with a sentence. */
+/*
+ * Check that fd still refers to the node that was opened.  laccel_check_descriptor() returns
+ * 0 or -EBADF, and stores a sentence.
+ */
 bool laccel_has_descriptor(const struct laccel_device *dev);
 int laccel_check_descriptor(const struct laccel_device *dev);
 
-/* The mode that the environment asks for, where the program leaves it open */
+/* Replace LACCEL_MODE_AUTO by the mode that the environment requests, if it does. */
 int laccel_mode_wanted(uint32_t *mode);
 
-/* What the device can do, and why not more, into dev->info */
+/* Read the device's capabilities, and the reasons for missing modes, into dev->info. */
 int laccel_read_info(struct laccel_device *dev);
 
-/* Make the open file this process's, in a mode; read what the device can do then. */
+/* Bind the open file to this process, in a mode, then call laccel_read_info(). */
 int laccel_mode_bind(struct laccel_device *dev, uint32_t mode);
 
-/* Does the device find memory that is not registered by itself? */
+/* Return true if the device can access memory that is not registered. */
 static inline bool laccel_finds_memory(const struct laccel_device *dev)
 {
 	return dev->info.mode != LACCEL_MODE_PINNED;
 }
 
-/* ioctl() that returns -errno and says that it could not @what */
+/* Call ioctl() and return -errno, with a sentence that it cannot @what. */
 int laccel_ioctl(struct laccel_device *dev, unsigned long request, void *arg,
 		 const char *what);
 
 /*
- * Say why the kernel's limits did not allow @what, given @err of the call that
- * needed @needed; returns -@err.
+ * Store a sentence that tells which of the kernel's limits refused @what.  @err is the error
+ * of the call, @needed the amount that it needed.  Return -@err.
  */
 int laccel_fail_limit(struct laccel_device *dev, int err, const char *what,
 		      uint64_t needed);
 
-/* Index of the first range that ends after @addr.  Called with the lock held. */
+/* Return the index of the first range that ends after @addr.  Call with lock held. */
 size_t laccel_range_find(const struct laccel_device *dev, uintptr_t addr);
 
-/* Have the kernel know a range, all of it in a gap.  Called with the lock held. */
+/* Register a range that overlaps no other with the kernel.  Call with lock held. */
 int laccel_range_add(struct laccel_device *dev, struct laccel_range range);
 
-/* Have the kernel forget range @index.  Called with the lock held. */
+/* Unregister range @index from the kernel.  Call with lock held. */
 int laccel_range_drop(struct laccel_device *dev, size_t index);
 
-/* Register what holds a range for good, without a handle.  Takes the lock. */
+/* Register a range until the device is closed, without a handle.  Takes lock. */
 int laccel_mem_hold(struct laccel_device *dev, const void *addr, size_t length,
 		    uint32_t flags);
 
-/* Let a device's cache give way to those of others, and no longer. */
+/* Add a device to the list of those whose caches share the limit, or remove it. */
 void laccel_cache_open(struct laccel_device *dev);
 void laccel_cache_close(struct laccel_device *dev);
 
 /*
- * laccel_range_add() that has cached ranges give way, oldest first, if a limit
- * is reached; those used by command @before or later stay.
+ * Call laccel_range_add(); if a limit is reached, drop cached ranges, least recently used
+ * first, and try again.  Keep ranges used by command @before or later.
  */
 int laccel_cache_add(struct laccel_device *dev, struct laccel_range range,
 		     uint64_t before);
 
-/* Forget what is cached from @start to @end.  Called with the lock held. */
+/* Drop cached ranges from @start to @end.  Call with lock held. */
 void laccel_cache_drop(struct laccel_device *dev, uintptr_t start, uintptr_t end);
 
-/* Have the caches of all other devices give way; false if they were empty. */
+/* Drop the cached ranges of all other devices; return false if none could be dropped. */
 bool laccel_cache_drop_others(struct laccel_device *dev);
 
 /*
- * The operands of a helper's next command: is all of them registered, and if
- * not, register them.  The one that is written comes first.  Called with the
- * helper_lock held.
+ * Begin a helper's next command: check that its operands are registered, or register them.
+ * The operand that is written comes first.  Call with helper_lock held.
  */
 bool laccel_cache_has(struct laccel_device *dev, const struct laccel_span span[2]);
 int laccel_cache_fill(struct laccel_device *dev, const struct laccel_span span[2]);
 
 /*
- * The command met a page fault at @addr: is it worth another try?  A range is
- * given up for that once, as @renewed remembers.
+ * Return true if a command that ended with a page fault at @addr should run again: it has
+ * lost a range, or a range was dropped here to be registered again.  Drop one only if
+ * @renewed is not set, and set it then.
  */
 bool laccel_cache_renew(struct laccel_device *dev, uintptr_t addr, bool *renewed);
 
@@ -193,12 +196,12 @@ static inline uintptr_t laccel_page_end(const struct laccel_device *dev,
 }
 
 /*
- * Destroy a queue whose command did not end, and say nothing new unless the program has
- * closed our descriptor: then -EBADF instead of @ret.
+ * Destroy a queue whose command did not end.  Return @ret and keep the last error, unless the
+ * program has closed our descriptor: then return -EBADF, with a sentence.
  */
 int laccel_queue_abandon(struct laccel_queue *q, int ret);
 
-/* Free a queue; its mappings too, unless they were not inherited over fork(). */
+/* Free a queue.  Set @unmap unless this is a forked child, which has no mappings. */
 void laccel_queue_free(struct queue *queue, bool unmap);
 
 #endif /* LACCEL_INTERNAL_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Modes: how the device reaches memory, which was asked for, and why one cannot
- * be had.
+ * Modes: how the device reaches memory, which mode the environment requests, and why
+ * a mode is not available.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,20 +18,20 @@ static const char *const names[] = {
 	[LACCEL_MODE_MEDIATED] = "MEDIATED",
 };
 
-/* The condition that fails, and what can be done about it */
+/* The condition that fails, and a remedy */
 static const char *const reasons[] = {
 	[LACCEL_REASON_UNKNOWN_MODE] =
-		"the driver does not know it; load a newer one",
+		"the driver does not know it; load a newer driver",
 	[LACCEL_REASON_NO_MMU] =
-		"the device has neither queues nor an MMU; MEDIATED takes their place",
+		"the device has neither queues nor an MMU; use MEDIATED instead",
 	[LACCEL_REASON_HAS_QUEUES] =
-		"the device has queues of its own; it needs no help by the kernel",
+		"the device has queues of its own; use another mode",
 	[LACCEL_REASON_NO_HMM] =
 		"the kernel has no CONFIG_HMM_MIRROR; build it with that option",
 	[LACCEL_REASON_OLD_KERNEL] =
-		"the kernel is older than 6.19, and this is x86; boot a newer one",
+		"the kernel is older than 6.19, which SVA needs on x86; boot a newer kernel",
 	[LACCEL_REASON_NO_PASID] =
-		"the device has no PASID; MIRROR does the same with the device's MMU",
+		"the device has no PASID; use MIRROR, which does the same with the device's MMU",
 	[LACCEL_REASON_NO_SVA] =
 		"the kernel has no CONFIG_IOMMU_SVA; build it with that option",
 	[LACCEL_REASON_NO_IOMMU] =
@@ -39,15 +39,15 @@ static const char *const reasons[] = {
 	[LACCEL_REASON_IOMMU_NO_PASID] =
 		"the IOMMU has no PASIDs; if it has scalable mode, boot with intel_iommu=on,sm_on",
 	[LACCEL_REASON_NO_ATS] =
-		"the device does not use ATS; boot without pci=noats, or take one that has it",
+		"the device does not use ATS; boot without pci=noats, or use a device that has ATS",
 	[LACCEL_REASON_NO_ACS] =
-		"a port above the device lacks ACS or TLP prefixes; plug it into another one",
+		"a port above the device lacks ACS or TLP prefixes; plug the device into another port",
 	[LACCEL_REASON_PASID_WIDTH] =
-		"no PASID is left that is narrow enough for the device; end other programs or start this one anew",
+		"no PASID is left that is narrow enough for the device; end other programs or restart this one",
 	[LACCEL_REASON_LAM] =
-		"the program uses linear address masking; run it without",
+		"the program uses linear address masking; run it without masking",
 	[LACCEL_REASON_PAGING] =
-		"the IOMMU cannot walk the processor's page tables; boot with no5lvl, nogbpages",
+		"the IOMMU cannot walk the processor's page tables; boot with no5lvl and nogbpages",
 };
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
@@ -65,7 +65,10 @@ const char *laccel_explain(const struct laccel_device *dev, unsigned int mode)
 		reason = dev->info.reasons[mode];
 	if (reason == LACCEL_REASON_NONE)
 		return NULL;
-	return reason < COUNT(reasons) ? reasons[reason] : "for a reason that is new";
+
+	if (reason >= COUNT(reasons))
+		return "the library does not know the reason; use a newer library";
+	return reasons[reason];
 }
 
 int laccel_mode_wanted(uint32_t *mode)
@@ -75,12 +78,14 @@ int laccel_mode_wanted(uint32_t *mode)
 
 	if (*mode != LACCEL_MODE_AUTO || !name || !*name)
 		return 0;
+
 	for (i = 0; i < COUNT(names); i++) {
 		if (!strcasecmp(name, names[i])) {
 			*mode = i;
 			return 0;
 		}
 	}
+
 	return laccel_fail(EINVAL, "LITE_ACCEL_MODE is '%s', which is no mode", name);
 }
 
@@ -90,6 +95,7 @@ static int fail_mode(const struct laccel_device *dev, uint32_t mode, int err)
 
 	if (err == EOPNOTSUPP && name && why)
 		return laccel_fail(err, "%s: %s: %s", dev->path, name, why);
+
 	return laccel_fail(err, "%s: cannot be opened in mode %s: %s", dev->path,
 			   name ? name : "unknown", strerror(err));
 }
@@ -98,8 +104,12 @@ int laccel_mode_bind(struct laccel_device *dev, uint32_t mode)
 {
 	struct laccel_bind bind = { .size = sizeof(bind), .mode = mode };
 	int err = ioctl(dev->fd, LACCEL_IOC_BIND, &bind) ? errno : 0;
-	/* Of what is bound already the kernel has nothing to try. */
+	/* Call INFO after BIND: the kernel then need not try SVA for a file bound with it. */
 	int ret = laccel_read_info(dev);
 
-	return ret || !err ? ret : fail_mode(dev, mode, err);
+	if (ret)
+		return ret;
+	if (err)
+		return fail_mode(dev, mode, err);
+	return 0;
 }

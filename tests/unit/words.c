@@ -156,7 +156,8 @@ TEST(reasons)
 	}
 
 	dev->info.reasons[LACCEL_MODE_SVA] = LACCEL_REASON_PAGING + 1;
-	EXPECT_STREQ("for a reason that is new", laccel_explain(dev, LACCEL_MODE_SVA));
+	EXPECT_STREQ("the library does not know the reason; use a newer library",
+		     laccel_explain(dev, LACCEL_MODE_SVA));
 	EXPECT_NE(NULL, strstr(laccel_explain(dev, LACCEL_MODES), "the driver does not know it"));
 	free(dev);
 }
