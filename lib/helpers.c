@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * One command, done on return.  What is too long for one command, or for the
- * memory that may be registered at once, is done piece by piece.
+ * Helpers: run one command and return when it is done.  Operands that are too long for
+ * one command, or for the memory that may be registered at once, are processed in pieces.
  */
 #include "internal.h"
 
-/* What the device has written has been written, to valgrind too where its header is. */
+/* Tell valgrind, where its header is installed, that the device has written memory. */
 #if __has_include("valgrind/memcheck.h")
 #include <valgrind/memcheck.h>
 #else
 #define VALGRIND_MAKE_MEM_DEFINED(addr, length) ((void)(addr), (void)(length))
 #endif
 
-/* Pieces must be a multiple of FILL's pattern and of SHA-256's block. */
+/* The length of a piece is a multiple of FILL's pattern and of SHA-256's block. */
 #define PIECE_ALIGN	((size_t)64)
 
 struct job {
-	struct laccel_sqe sqe;		/* of the piece that begins at offset 0 */
+	struct laccel_sqe sqe;		/* SQE of the piece at offset 0 */
 	const void *src;
 	const void *dst;
 	bool has_src;
 	bool has_dst;
 	uint32_t dst_flags;		/* LACCEL_MEM_WRITE or 0 */
-	uint8_t last_flags;		/* of the last piece's SQE */
+	uint8_t last_flags;		/* flags of the last piece's SQE */
 	bool backwards;
-	bool renewed;			/* a range has been given up for this piece */
+	bool renewed;			/* set if a range was dropped for this piece */
 	size_t length;
-	size_t done;			/* from the end if @backwards */
-	size_t window;			/* most to register for a piece */
+	size_t done;			/* bytes done, from the end if @backwards */
+	size_t window;			/* maximum to register for a piece */
 	uint64_t result;
 };
 
-/* Where a job stands: what the next command works on. */
+/* The part of a job that the next command processes */
 struct piece {
 	size_t offset;
 	size_t length;
@@ -44,6 +44,7 @@ static int create_helper_queue(struct laccel_device *dev)
 
 	if (ret)
 		return ret;
+
 	if (!laccel_finds_memory(dev))
 		ret = laccel_mem_hold(dev, &dev->owner->sha256,
 				      sizeof(dev->owner->sha256), LACCEL_MEM_WRITE);
@@ -51,6 +52,7 @@ static int create_helper_queue(struct laccel_device *dev)
 		laccel_queue_destroy(q);
 	else
 		dev->helper_queue = q;
+
 	return ret;
 }
 
@@ -73,12 +75,13 @@ static int fail_command(const struct laccel_device *dev, uint8_t opcode,
 		return laccel_fail(err, "%s: %s: %s", dev->path,
 				   laccel_opcode_str(opcode),
 				   laccel_status_str(cqe->status));
+
 	return laccel_fail(err, "%s: %s: %s at %#llx", dev->path,
 			   laccel_opcode_str(opcode), laccel_status_str(cqe->status),
 			   (unsigned long long)cqe->fault_addr);
 }
 
-/* A queue that fails takes its command along: on return nothing works on the caller's memory. */
+/* Run a command.  If the queue fails, abandon it: no command uses the memory on return. */
 static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 		   struct laccel_cqe *cqe)
 {
@@ -86,15 +89,17 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 	struct laccel_sqe *sqe = laccel_get_sqe(q);
 	int ret;
 
-	/* Each command before this one has been reaped. */
+	/* The SQ cannot be full: each earlier command has been reaped. */
 	if (!sqe) {
-		ret = laccel_fail(EIO, "%s: the device has no room for a command", dev->path);
+		ret = laccel_fail(EIO, "%s: the device has not freed the entry of a completed command",
+				  dev->path);
 	} else {
 		*sqe = *command;
 		do {
 			ret = laccel_wait(q, -1);
 		} while (ret == -EINTR);
 	}
+
 	if (!ret) {
 		laccel_reap(q, cqe);
 		return 0;
@@ -104,7 +109,7 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 	return laccel_queue_abandon(q, ret);
 }
 
-/* As the device does: from the end where the beginning would overwrite the source */
+/* Decide as the device does: copy from the end if the beginning would overwrite the source. */
 static bool copies_backwards(const void *dst, const void *src, size_t length)
 {
 	return dst > src && (uintptr_t)dst - (uintptr_t)src < length;
@@ -118,12 +123,13 @@ static struct piece next_piece(const struct job *job, size_t most)
 		piece.length = most;
 	if (job->backwards)
 		piece.offset = job->length - job->done - piece.length;
+
 	return piece;
 }
 
 /*
- * As far as the next multiple of the window in the address of what leads: then
- * the kernel gets whole chunks to register.
+ * Return the length up to the next multiple of the window in the address of the destination,
+ * or of the source if there is none, so that whole chunks are registered with the kernel.
  */
 static size_t window_length(const struct job *job)
 {
@@ -132,8 +138,11 @@ static size_t window_length(const struct job *job)
 
 	if (job->backwards)
 		at = -((uintptr_t)job->dst + job->length - job->done);
+
 	room = job->window - at % job->window;
-	return (room < PIECE_ALIGN ? room + job->window : room) & -PIECE_ALIGN;
+	if (room < PIECE_ALIGN)
+		room += job->window;
+	return room & -PIECE_ALIGN;
 }
 
 static struct laccel_span span(const void *operand, struct piece piece, uint32_t flags)
@@ -145,7 +154,7 @@ static struct laccel_span span(const void *operand, struct piece piece, uint32_t
 	};
 }
 
-/* What is written comes first: where both share a page, that is enough. */
+/* The written operand comes first: if both share a page, its registration serves both. */
 static void set_spans(const struct job *job, struct piece piece,
 		      struct laccel_span spans[2])
 {
@@ -155,7 +164,7 @@ static void set_spans(const struct job *job, struct piece piece,
 	spans[1] = job->has_src ? span(job->src, piece, 0) : none;
 }
 
-/* Take all that is left if the device reaches it, else as much as can be registered. */
+/* Take all that is left if the device can access it, else as much as can be registered. */
 static int prepare_piece(struct laccel_device *dev, struct job *job,
 			 struct piece *piece)
 {
@@ -166,12 +175,14 @@ static int prepare_piece(struct laccel_device *dev, struct job *job,
 	set_spans(job, *piece, spans);
 	if (laccel_finds_memory(dev) || laccel_cache_has(dev, spans))
 		return 0;
+
 	for (;;) {
 		*piece = next_piece(job, window_length(job));
 		set_spans(job, *piece, spans);
 		ret = laccel_cache_fill(dev, spans);
 		if (ret != -ENOMEM || job->window <= dev->page_size)
 			return ret;
+
 		job->window /= 2;
 	}
 }
@@ -188,6 +199,7 @@ static int submit_piece(struct laccel_device *dev, const struct job *job,
 		sqe.dst = (uintptr_t)job->dst + piece.offset;
 	if (piece.offset + piece.length == job->length)
 		sqe.flags = job->last_flags;
+
 	return execute(dev, &sqe, cqe);
 }
 
@@ -196,8 +208,10 @@ static void finish_piece(struct job *job, struct piece piece, uint64_t result)
 	job->done += piece.length;
 	job->renewed = false;
 	job->result = result;
+
 	if (job->sqe.opcode == LACCEL_OP_CRC32C)
 		job->sqe.arg0 = result;
+
 	if (job->sqe.opcode == LACCEL_OP_COMPARE) {
 		job->result += piece.offset;
 		if (result < piece.length)
@@ -206,8 +220,8 @@ static void finish_piece(struct job *job, struct piece piece, uint64_t result)
 }
 
 /*
- * How much of a piece that met a page fault need not, or for overlapping memory
- * must not, be done again.
+ * Return how much of a piece that ended with a page fault need not be done again.  If the
+ * ranges overlap, it must not be done again.
  */
 static size_t partly_done(const struct job *job, struct piece piece, uint64_t result)
 {
@@ -219,17 +233,24 @@ static size_t partly_done(const struct job *job, struct piece piece, uint64_t re
 }
 
 /*
- * Bytes done, or equal, are no more than there are.  Before a page fault not all are done,
- * and none where there is a result at the end only.
+ * Return the largest result that the device may report.  COMPARE reports at most the length.
+ * A command that ends with a page fault has not done all bytes, and a command that has a
+ * result at its end only reports 0.
  */
 static uint64_t largest_result(const struct job *job, struct piece piece, uint32_t status)
 {
 	bool compares = job->sqe.opcode == LACCEL_OP_COMPARE;
 	bool sums = job->sqe.opcode == LACCEL_OP_CRC32C || job->sqe.opcode == LACCEL_OP_SHA256;
 
-	if (status == LACCEL_PAGE_FAULT)
-		return compares || sums || !piece.length ? 0 : piece.length - 1;
-	return compares && status == LACCEL_OK ? piece.length : UINT64_MAX;
+	if (status == LACCEL_PAGE_FAULT) {
+		if (compares || sums || !piece.length)
+			return 0;
+		return piece.length - 1;
+	}
+
+	if (compares && status == LACCEL_OK)
+		return piece.length;
+	return UINT64_MAX;
 }
 
 static int take_result(struct laccel_device *dev, struct job *job, struct piece piece,
@@ -238,8 +259,8 @@ static int take_result(struct laccel_device *dev, struct job *job, struct piece 
 	size_t done;
 
 	if (cqe->result > largest_result(job, piece, cqe->status))
-		return laccel_fail(EIO, "%s: %s: a result that cannot be: %#llx", dev->path,
-				   laccel_opcode_str(job->sqe.opcode),
+		return laccel_fail(EIO, "%s: %s: the device reports an impossible result: %#llx",
+				   dev->path, laccel_opcode_str(job->sqe.opcode),
 				   (unsigned long long)cqe->result);
 
 	if (cqe->status == LACCEL_OK) {
@@ -255,6 +276,7 @@ static int take_result(struct laccel_device *dev, struct job *job, struct piece 
 		if (laccel_cache_renew(dev, cqe->fault_addr, &job->renewed))
 			return 0;
 	}
+
 	return fail_command(dev, job->sqe.opcode, cqe);
 }
 
@@ -272,6 +294,7 @@ static int run_pieces(struct laccel_device *dev, struct job *job)
 		if (!ret)
 			ret = take_result(dev, job, piece, &cqe);
 	} while (!ret && job->done < job->length);
+
 	if (!ret && job->dst_flags)
 		VALGRIND_MAKE_MEM_DEFINED(job->dst, job->length);
 	return ret;
@@ -283,7 +306,10 @@ static int run_locked(struct laccel_device *dev, struct job *job)
 
 	if (!dev->helper_queue)
 		ret = create_helper_queue(dev);
-	return ret ? ret : run_pieces(dev, job);
+	if (ret)
+		return ret;
+
+	return run_pieces(dev, job);
 }
 
 static int run(struct laccel_device *dev, struct job *job)
@@ -292,9 +318,11 @@ static int run(struct laccel_device *dev, struct job *job)
 
 	if (ret)
 		return ret;
+
 	pthread_mutex_lock(&dev->helper_lock);
 	ret = run_locked(dev, job);
 	pthread_mutex_unlock(&dev->helper_lock);
+
 	return ret;
 }
 
@@ -309,7 +337,7 @@ int laccel_copy(struct laccel_device *dev, void *dst, const void *src,
 		.has_dst = true,
 		.dst_flags = LACCEL_MEM_WRITE,
 		.length = length,
-		/* as memmove(): no piece overwrites what a later one reads */
+		/* as memmove(): no piece overwrites the source of a later one */
 		.backwards = copies_backwards(dst, src, length),
 	};
 
@@ -372,6 +400,7 @@ static int run_sha256(struct laccel_device *dev, struct job *job,
 
 	state->bytes = 0;
 	job->sqe.dst = (uintptr_t)state;
+
 	ret = run_locked(dev, job);
 	if (!ret)
 		memcpy(digest, state->hash, sizeof(state->hash));
@@ -392,8 +421,10 @@ int laccel_sha256(struct laccel_device *dev, const void *src, size_t length,
 
 	if (ret)
 		return ret;
+
 	pthread_mutex_lock(&dev->helper_lock);
 	ret = run_sha256(dev, &job, digest);
 	pthread_mutex_unlock(&dev->helper_lock);
+
 	return ret;
 }

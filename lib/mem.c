@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Memory that a program registers.  The kernel's ranges do not overlap; programs
- * register what they like.  A handle is what a program asked for: registering
- * creates ranges only in the gaps between those of other handles, and each range
- * counts the handles that lie in it.  What the cache holds there gives way, so a
- * handle's ranges are its own or other handles', and the same while it lives.
+ * Memory that a program registers.  The kernel's ranges must not overlap, but a
+ * program's registrations may.  A handle is one registration of the program.
+ * Registering it creates ranges only in the gaps between the ranges of other handles,
+ * and each range counts the handles that use it.  Cached ranges in the handle's span are
+ * dropped first.  So a handle uses only ranges of handles, and the same ones until it is
+ * unregistered.
  */
 #include <limits.h>
 #include <stdlib.h>
 
 #include "internal.h"
 
-/* Let go of the ranges from @start to @end; those in another handle stay. */
+/* Release the ranges from @start to @end; keep those that another handle uses. */
 static int put_ranges(struct laccel_device *dev, uintptr_t start, uintptr_t end)
 {
 	size_t i = laccel_range_find(dev, start);
@@ -26,10 +27,11 @@ static int put_ranges(struct laccel_device *dev, uintptr_t start, uintptr_t end)
 		if (err)
 			ret = err;
 	}
+
 	return ret;
 }
 
-/* Count the range that holds @at, or create one up to the next; move @at behind. */
+/* Use the range that holds @at, or create one up to the next range; move @at behind it. */
 static int get_range(struct laccel_device *dev, uintptr_t *at, uintptr_t end,
 		     uint32_t flags)
 {
@@ -39,6 +41,7 @@ static int get_range(struct laccel_device *dev, uintptr_t *at, uintptr_t end,
 
 	if (i < dev->nranges && dev->ranges[i].start < end)
 		gap.end = dev->ranges[i].start;
+
 	if (gap.start < gap.end) {
 		ret = laccel_cache_add(dev, gap, UINT64_MAX);
 		if (ret)
@@ -48,6 +51,7 @@ static int get_range(struct laccel_device *dev, uintptr_t *at, uintptr_t end,
 		return laccel_fail(EEXIST, "%#lx to %#lx is registered for reading only",
 				   dev->ranges[i].start, dev->ranges[i].end);
 	}
+
 	dev->ranges[i].users++;
 	*at = dev->ranges[i].end;
 	return 0;
@@ -62,7 +66,8 @@ static int get_ranges(struct laccel_device *dev, uintptr_t start, uintptr_t end,
 	laccel_cache_drop(dev, start, end);
 	while (at < end && !ret)
 		ret = get_range(dev, &at, end, flags);
-	/* Before @at all are counted; what @start lies in is not if that failed. */
+
+	/* All ranges before @at are counted, so there is none if the first one failed. */
 	if (ret && at > start)
 		put_ranges(dev, start, at);
 	return ret;
@@ -80,10 +85,11 @@ int laccel_mem_hold(struct laccel_device *dev, const void *addr, size_t length,
 				 laccel_page_end(dev, start + length), flags);
 		pthread_mutex_unlock(&dev->lock);
 	} while (ret == -ENOMEM && laccel_cache_drop_others(dev));
+
 	return ret;
 }
 
-/* A free handle's id, which is its index */
+/* Return the id of a free handle, which is its index. */
 static int find_handle(struct laccel_device *dev)
 {
 	struct laccel_handle *handles;
@@ -94,9 +100,11 @@ static int find_handle(struct laccel_device *dev)
 			return (int)i;
 	if (i == INT_MAX)
 		return laccel_fail(EDQUOT, "too many registrations");
+
 	handles = realloc(dev->handles, (i + 1) * sizeof(*handles));
 	if (!handles)
 		return laccel_fail(ENOMEM, "out of memory");
+
 	handles[i] = (struct laccel_handle){ 0 };
 	dev->handles = handles;
 	dev->nhandles++;
@@ -113,6 +121,7 @@ static int register_handle(struct laccel_device *dev, struct laccel_handle handl
 	ret = get_ranges(dev, handle.start, handle.end, flags);
 	if (ret)
 		return ret;
+
 	dev->handles[id] = handle;
 	return id;
 }
@@ -132,11 +141,13 @@ int laccel_mem_register(struct laccel_device *dev, const void *addr,
 	if (!length || length > UINTPTR_MAX - start || !handle.end)
 		return laccel_fail(EINVAL, "%zu bytes from %p are not a range of memory",
 				   length, addr);
+
 	do {
 		pthread_mutex_lock(&dev->lock);
 		ret = register_handle(dev, handle, flags);
 		pthread_mutex_unlock(&dev->lock);
 	} while (ret == -ENOMEM && laccel_cache_drop_others(dev));
+
 	return ret;
 }
 
@@ -156,6 +167,7 @@ int laccel_prefetch(struct laccel_device *dev, const void *addr, size_t length,
 	if (length > UINTPTR_MAX - start || !laccel_page_end(dev, start + length))
 		return laccel_fail(EINVAL, "%zu bytes from %p are not a range of memory",
 				   length, addr);
+
 	prefetch.length = laccel_page_end(dev, start + length) - prefetch.addr;
 	return laccel_ioctl(dev, LACCEL_IOC_PREFETCH, &prefetch, "prefetch memory");
 }
@@ -167,6 +179,7 @@ int laccel_mem_unregister(struct laccel_device *dev, int id)
 
 	if (ret)
 		return ret;
+
 	pthread_mutex_lock(&dev->lock);
 	if (id >= 0 && (size_t)id < dev->nhandles && dev->handles[id].end) {
 		handle = &dev->handles[id];
@@ -177,5 +190,6 @@ int laccel_mem_unregister(struct laccel_device *dev, int id)
 				  dev->path);
 	}
 	pthread_mutex_unlock(&dev->lock);
+
 	return ret;
 }

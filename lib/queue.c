@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * A queue: its rings and doorbell, mapped from the kernel, and the sleep of a
- * program that waits.
+ * A queue: map its rings and doorbell from the kernel, and wait for completions.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -15,10 +14,10 @@
 
 #define NSEC_PER_SEC	1000000000LL
 
-/* About what it costs to sleep and be woken, so a wait costs at most twice that. */
+/* About as long as it takes to sleep and wake, so a wait costs at most twice that. */
 #define SPINS		128
 
-/* The public part leads. */
+/* The public part is the first member. */
 static struct queue *to_queue(struct laccel_queue *q)
 {
 	return (struct queue *)q;
@@ -29,7 +28,9 @@ static void *map_region(struct laccel_device *dev, size_t length, int prot,
 {
 	void *addr = mmap(NULL, length, prot, MAP_SHARED, dev->fd, (off_t)offset);
 
-	return addr == MAP_FAILED ? NULL : addr;
+	if (addr == MAP_FAILED)
+		return NULL;
+	return addr;
 }
 
 static void unmap_region(const volatile void *addr, size_t length)
@@ -38,13 +39,17 @@ static void unmap_region(const volatile void *addr, size_t length)
 		munmap((void *)addr, length);
 }
 
-/* It is in the mapping of the CQ, if there was room. */
+/* Return the state of the queue: in the mapping of the CQ, or in a page of its own. */
 static const void *map_state(struct queue *queue, const struct laccel_queue_create *create)
 {
 	uint64_t offset = create->state_offset - create->cq_offset;
 
-	if (offset < create->cq_bytes)
-		return queue->q.cqes ? (const char *)queue->q.cqes + offset : NULL;
+	if (offset < create->cq_bytes) {
+		if (!queue->q.cqes)
+			return NULL;
+		return (const char *)queue->q.cqes + offset;
+	}
+
 	queue->state_page = map_region(queue->dev, queue->dev->page_size, PROT_READ,
 				       create->state_offset);
 	return queue->state_page;
@@ -57,6 +62,7 @@ static int map_rings(struct queue *queue, const struct laccel_queue_create *crea
 
 	queue->sq_bytes = create->sq_bytes;
 	queue->cq_bytes = create->cq_bytes;
+
 	q->sqes = map_region(dev, create->sq_bytes, PROT_READ | PROT_WRITE,
 			     create->sq_offset);
 	q->cqes = map_region(dev, create->cq_bytes, PROT_READ, create->cq_offset);
@@ -64,6 +70,7 @@ static int map_rings(struct queue *queue, const struct laccel_queue_create *crea
 	if (create->doorbell_offset)
 		q->doorbell = map_region(dev, dev->page_size, PROT_READ | PROT_WRITE,
 					 create->doorbell_offset);
+
 	if (q->sqes && q->cqes && queue->state && (q->doorbell || !create->doorbell_offset))
 		return 0;
 	return laccel_fail(errno, "%s: cannot map a queue: %m", dev->path);
@@ -76,6 +83,7 @@ static void init_positions(struct laccel_queue *q,
 	q->cq_entries = create->cq_entries;
 	q->sqes_end = q->sqes + q->sq_entries;
 	q->cqes_end = q->cqes + q->cq_entries;
+
 	q->sqe = q->sqes;
 	q->sqe_stop = q->sqes_end;
 	q->cqe = q->cqes;
@@ -100,14 +108,15 @@ static int kernel_create(struct queue *queue, struct laccel_queue_create *create
 	create->flags = LACCEL_QUEUE_STATE_IN_CQ;
 	ret = laccel_ioctl(dev, LACCEL_IOC_QUEUE_CREATE, create, "create a queue");
 	if (ret == -EOPNOTSUPP) {
-		/* A module from before the flag. */
+		/* The module is older than the flag. */
 		create->flags = 0;
 		ret = laccel_ioctl(dev, LACCEL_IOC_QUEUE_CREATE, create, "create a queue");
 	}
+
 	if (ret == -EDQUOT || ret == -ENOMEM)
 		return laccel_fail_limit(dev, -ret, "creating a queue", 1);
 	if (ret == -EINVAL)
-		return laccel_fail(EINVAL, "%s: a ring has a power of two of entries, up to %u",
+		return laccel_fail(EINVAL, "%s: the length of a ring must be a power of two up to %u",
 				   dev->path, dev->info.max_entries);
 
 	queue->id = create->id;
@@ -138,7 +147,11 @@ void laccel_queue_free(struct queue *queue, bool unmap)
 		unmap_region(queue->state_page, queue->dev->page_size);
 		unmap_region(q->doorbell, queue->dev->page_size);
 	}
-	/* A program that closes one of the two, and not the other, is not told from others. */
+
+	/*
+	 * If the program has closed the device's descriptor, assume that it has closed the
+	 * eventfd too.  A program that closes only one of the two is not detected.
+	 */
 	if (queue->eventfd >= 0 && laccel_has_descriptor(queue->dev))
 		close(queue->eventfd);
 	free(queue);
@@ -150,11 +163,13 @@ static int build_queue(struct queue *queue, struct laccel_queue_create *create)
 
 	if (ret)
 		return ret;
+
 	ret = map_rings(queue, create);
 	if (ret)
 		kernel_destroy(queue);
 	else
 		init_positions(&queue->q, create);
+
 	return ret;
 }
 
@@ -170,6 +185,7 @@ int laccel_queue_create(struct laccel_device *dev, uint32_t sq_entries,
 
 	if (ret)
 		return ret;
+
 	queue = calloc(1, sizeof(*queue));
 	if (!queue)
 		return laccel_fail(ENOMEM, "out of memory");
@@ -197,7 +213,7 @@ int laccel_queue_fd(struct laccel_queue *q)
 
 uint32_t laccel_state(const struct laccel_queue *q)
 {
-	/* Completions that came before it are seen by who looks at the ring after. */
+	/* The observer is the caller: it reads the ring later, and must see earlier CQEs. */
 	return __atomic_load_n(&((const struct queue *)q)->state->state, __ATOMIC_ACQUIRE);
 }
 
@@ -208,13 +224,14 @@ int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status
 
 	if (ret)
 		return ret;
+
 	status->size = laccel_clear_0(status, &status->value + 1);
 	status->id = queue->id;
 	return laccel_ioctl(queue->dev, LACCEL_IOC_QUEUE_STATUS, status,
 			    "read a queue's status");
 }
 
-/* As a store would: errno stays, and whether the queue still runs its state tells. */
+/* Replace a doorbell store: keep errno, and leave it to the state to report a dead queue. */
 static int kick(struct laccel_queue *q, uint32_t offset, uint64_t value, uint32_t flags)
 {
 	struct queue *queue = to_queue(q);
@@ -231,6 +248,7 @@ static int kick(struct laccel_queue *q, uint32_t offset, uint64_t value, uint32_
 		ret = -errno;
 	queue->unheard = ret != 0;
 	errno = saved;
+
 	return ret;
 }
 
@@ -244,28 +262,33 @@ void laccel_kick_arm(struct laccel_queue *q)
 	kick(q, offsetof(struct laccel_doorbell, arm), laccel_cq_head(q), 0);
 }
 
-/* We are going to wait: the kernel may as well have the processor for our commands. */
+/* Submit, and lend the caller's time: it is going to wait anyway. */
 static void submit_inline(struct laccel_queue *q)
 {
+	int ret;
+
 	q->rung = laccel_positions(q);
-	/* The kernel sees the SQEs, and we have read the CQEs we return. */
+	/* The kernel must see the SQEs, and our reads of the returned CQEs must be done. */
 	laccel_io_release();
-	if (kick(q, offsetof(struct laccel_doorbell, ring), q->rung, LACCEL_KICK_INLINE) !=
-	    -EOPNOTSUPP)
+
+	ret = kick(q, offsetof(struct laccel_doorbell, ring), q->rung, LACCEL_KICK_INLINE);
+	if (ret != -EOPNOTSUPP)
 		return;
-	/* A module from before the flag. */
+
+	/* The module is older than the flag. */
 	to_queue(q)->not_inline = true;
 	laccel_kick(q);
 }
 
-/* Submit what is not submitted yet, if anything; we are going to wait for it. */
+/* Submit SQEs that are not submitted yet, and return reaped CQEs, before a wait. */
 static void submit_to_wait(struct queue *queue)
 {
 	struct laccel_queue *q = &queue->q;
 
 	if (q->rung == laccel_positions(q))
 		return;
-	/* Each command has one completion: there is one to wait for if the two differ. */
+
+	/* Each command has one completion: one is outstanding if the two positions differ. */
 	if (q->doorbell || queue->not_inline || laccel_ready(q) ||
 	    laccel_cq_head(q) == laccel_sq_tail(q))
 		laccel_submit(q);
@@ -276,10 +299,10 @@ static void submit_to_wait(struct queue *queue)
 static int fail_blame(struct queue *queue)
 {
 	static const char *const mistakes[] = {
-		[LACCEL_ERROR_NONE] = "no reason is known",
+		[LACCEL_ERROR_NONE] = "the error is unknown",
 		[LACCEL_ERROR_SQ_TAIL] = "the SQ tail moved backwards or beyond the ring",
 		[LACCEL_ERROR_CQ_HEAD] = "the CQ head moved backwards or ahead of the device",
-		[LACCEL_ERROR_ACCESS] = "the doorbell page was accessed in a wrong way",
+		[LACCEL_ERROR_ACCESS] = "an access to the doorbell page had a wrong size or offset",
 		[LACCEL_ERROR_RING] = "the device could not access the ring",
 	};
 	struct laccel_queue_status status;
@@ -289,16 +312,19 @@ static int fail_blame(struct queue *queue)
 		return ret;
 	if (status.error >= sizeof(mistakes) / sizeof(mistakes[0]))
 		status.error = LACCEL_ERROR_NONE;
+
 	return laccel_fail(EIO, "%s: the queue failed: %s (at entry %u, value %#llx)",
 			   queue->dev->path, mistakes[status.error], status.entry,
 			   (unsigned long long)status.value);
 }
 
-/* 0 while completions may still come */
+/* Return 0 while completions may still follow. */
 static int check_state(struct queue *queue)
 {
-	int ret = queue->unheard ? laccel_check_descriptor(queue->dev) : 0;
+	int ret = 0;
 
+	if (queue->unheard)
+		ret = laccel_check_descriptor(queue->dev);
 	if (ret)
 		return ret;
 
@@ -325,6 +351,7 @@ static bool spin(const struct laccel_queue *q)
 			return true;
 		__asm__ volatile(LACCEL_RELAX);
 	}
+
 	return false;
 }
 
@@ -336,7 +363,7 @@ static int64_t now_ns(void)
 	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 }
 
-/* Sleep until the eventfd is signalled, or @left_ns, unless that is negative. */
+/* Sleep until the eventfd is signalled, for at most @left_ns unless that is negative. */
 static int sleep_armed(struct queue *queue, int64_t left_ns)
 {
 	struct timespec left = { left_ns / NSEC_PER_SEC, left_ns % NSEC_PER_SEC };
@@ -349,16 +376,17 @@ static int sleep_armed(struct queue *queue, int64_t left_ns)
 	if (ret < 0)
 		return laccel_fail(errno, "waiting for a completion: %m");
 	if (!ret)
-		return laccel_fail(ETIMEDOUT, "no completion in the time given");
+		return laccel_fail(ETIMEDOUT, "no completion arrived before the timeout");
+
 	if (read(queue->eventfd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		return laccel_fail(errno, "reading an eventfd: %m");
+		return laccel_fail(errno, "cannot read an eventfd: %m");
 	return 0;
 }
 
 /*
- * The kernel sets the state before it signals, and we look at the state after
- * each signal we take: neither a failure nor a completion is slept through.
- * A failed queue may have completions that came before.
+ * Sleep until there is a completion, the queue has ended, or @deadline.  The kernel sets the
+ * state before it signals, and the loop checks the state after each signal, so it misses
+ * neither a failure nor a completion.  A failed queue may still have completions to reap.
  */
 static int sleep_until(struct queue *queue, int64_t deadline)
 {
@@ -366,7 +394,10 @@ static int sleep_until(struct queue *queue, int64_t deadline)
 	int ret;
 
 	for (;;) {
-		/* With the descriptor went the eventfd, and its number may be another's. */
+		/*
+		 * If the program has closed the descriptor, the eventfd is closed too, and
+		 * its number may be reused.
+		 */
 		ret = laccel_check_descriptor(queue->dev);
 		if (!ret)
 			ret = check_state(queue);
@@ -382,30 +413,37 @@ static int sleep_until(struct queue *queue, int64_t deadline)
 		}
 
 		ret = sleep_armed(queue, left);
+		if (ret && laccel_ready(&queue->q))
+			return 0;
 		if (ret)
-			return laccel_ready(&queue->q) ? 0 : ret;
+			return ret;
 	}
 }
 
-/* A completion that came before the end of a queue is there to reap. */
+/* Check once.  A completion that came before the end of the queue is still to be reaped. */
 static int look(struct queue *queue)
 {
 	int ret = check_state(queue);
 
 	if (laccel_ready(&queue->q))
 		return 0;
-	return ret ? ret : laccel_fail(ETIMEDOUT, "no completion is there");
+	if (ret)
+		return ret;
+	return laccel_fail(ETIMEDOUT, "no completion is ready");
 }
 
-/* When @timeout_ns are over; -1: never, and what the clock cannot say is no earlier. */
+/* Return the time at which @timeout_ns end; -1 for no limit, or if the clock overflows. */
 static int64_t deadline(int64_t timeout_ns)
 {
 	int64_t now;
 
 	if (timeout_ns < 0)
 		return -1;
+
 	now = now_ns();
-	return timeout_ns > INT64_MAX - now ? -1 : now + timeout_ns;
+	if (timeout_ns > INT64_MAX - now)
+		return -1;
+	return now + timeout_ns;
 }
 
 int laccel_wait(struct laccel_queue *q, int64_t timeout_ns)
@@ -415,6 +453,7 @@ int laccel_wait(struct laccel_queue *q, int64_t timeout_ns)
 
 	if (ret)
 		return ret;
+
 	if (!timeout_ns) {
 		if (q->rung != laccel_positions(q))
 			laccel_submit(q);
@@ -439,7 +478,10 @@ static void unlink_queue(struct queue *queue)
 	pthread_mutex_unlock(&dev->lock);
 }
 
-/* Nobody can destroy it, or be signalled, but the command ends, if it was heard of. */
+/*
+ * Wait until the command has ended, for a queue that can no longer be destroyed.  Poll,
+ * because the eventfd is closed.  If the last kick failed, the kernel has no command.
+ */
 static void finish(struct queue *queue)
 {
 	const struct timespec ms = { .tv_nsec = 1000000 };
@@ -463,6 +505,7 @@ int laccel_queue_abandon(struct laccel_queue *q, int ret)
 	else
 		ioctl(dev->fd, LACCEL_IOC_DESTROY, &destroy);
 	laccel_queue_free(queue, true);
+
 	return closed ? closed : ret;
 }
 
@@ -473,8 +516,10 @@ int laccel_queue_destroy(struct laccel_queue *q)
 
 	if (ret)
 		return ret;
+
 	unlink_queue(queue);
 	ret = kernel_destroy(queue);
 	laccel_queue_free(queue, true);
+
 	return ret == -ENODEV ? 0 : ret;
 }

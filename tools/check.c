@@ -13,7 +13,7 @@ struct check {
 	struct stream *stream;
 	const struct algorithm *algorithm;
 	const struct check_options *options;
-	const char *list;		/* its name, as it is shown */
+	const char *list;		/* name of the list, for messages */
 	bool is_stdin;
 	unsigned long lines;
 	unsigned long formatted;
@@ -41,7 +41,7 @@ static char *skip_blanks(char *at)
 	return at + strspn(at, " \t");
 }
 
-/* Returns what follows the digest, or NULL if there is none. */
+/* Parse a digest; return the text behind it, or NULL if there is no digest. */
 static char *parse_hex(const struct algorithm *algorithm, char *at,
 		       struct entry *entry)
 {
@@ -49,15 +49,18 @@ static char *parse_hex(const struct algorithm *algorithm, char *at,
 
 	for (i = 0; i < algorithm->bytes; i++, at += 2) {
 		high = hex_value(at[0]);
-		low = high < 0 ? -1 : hex_value(at[1]);
+		if (high < 0)
+			return NULL;
+		low = hex_value(at[1]);
 		if (low < 0)
 			return NULL;
 		entry->bytes[i] = (uint8_t)(high << 4 | low);
 	}
+
 	return at;
 }
 
-/* "SHA256 (name) = digest" */
+/* Parse "SHA256 (name) = digest"; return the name, or NULL. */
 static char *parse_tagged(const struct algorithm *algorithm, char *at,
 			  struct entry *entry)
 {
@@ -67,28 +70,33 @@ static char *parse_tagged(const struct algorithm *algorithm, char *at,
 	at += *at == ' ';
 	if (*at != '(')
 		return NULL;
+
 	name = at + 1;
 	end = strrchr(name, ')');
 	if (!end)
 		return NULL;
+
 	at = skip_blanks(end + 1);
 	if (*at != '=')
 		return NULL;
 	at = parse_hex(algorithm, skip_blanks(at + 1), entry);
 	*end = '\0';
+
 	return at && !*at ? name : NULL;
 }
 
-/* "digest  name", "digest *name", "digest name" */
+/* Parse "digest  name", "digest *name" or "digest name"; return the name, or NULL. */
 static char *parse_plain(const struct algorithm *algorithm, char *at,
 			 struct entry *entry)
 {
 	at = parse_hex(algorithm, at, entry);
 	if (!at || (*at != ' ' && *at != '\t'))
 		return NULL;
+
 	at++;
 	if ((*at == ' ' || *at == '*') && at[1])
 		at++;
+
 	return *at ? at : NULL;
 }
 
@@ -104,6 +112,7 @@ static bool parse_line(const struct algorithm *algorithm, char *line,
 	else
 		name = parse_plain(algorithm, at, entry);
 	entry->name = name;
+
 	return name && (!escaped || name_unescape(name));
 }
 
@@ -113,6 +122,7 @@ static void report(const struct check *check, const char *name, const char *verd
 
 	if (check->options->status)
 		return;
+
 	if (escape)
 		putchar('\\');
 	name_print(name, escape);
@@ -127,6 +137,7 @@ static void check_entry(struct check *check, const struct entry *entry)
 
 	if (options->ignore_missing && access(entry->name, F_OK) && errno == ENOENT)
 		return;
+
 	if (digest_file(check->stream, algorithm, entry->name, bytes)) {
 		check->unreadable++;
 		report(check, entry->name, "FAILED open or read");
@@ -140,7 +151,7 @@ static void check_entry(struct check *check, const struct entry *entry)
 	}
 }
 
-/* The list cannot be what it lists. */
+/* Refuse an entry for stdin in a list read from stdin. */
 static bool lists_itself(const struct check *check, const struct entry *entry)
 {
 	return check->is_stdin && !strcmp(entry->name, "-");
@@ -153,16 +164,19 @@ static void check_line(struct check *check, char *line)
 
 	check->lines++;
 	line[length] = '\0';
-	/* A list that was written elsewhere. */
+	/* Accept CR LF, as in a list written on another system. */
 	if (length && line[length - 1] == '\r')
 		line[length - 1] = '\0';
+
 	if (!*line || *line == '#')
 		return;
+
 	if (parse_line(check->algorithm, line, &entry) && !lists_itself(check, &entry)) {
 		check->formatted++;
 		check_entry(check, &entry);
 		return;
 	}
+
 	check->misformatted++;
 	if (check->options->warn)
 		warnx("%s: %lu: improperly formatted %s checksum line", check->list,
@@ -183,6 +197,7 @@ static bool conclude(const struct check *check)
 		warnx("%s: no properly formatted checksum lines found", check->list);
 		return false;
 	}
+
 	if (!options->status) {
 		warn_count(check->misformatted, "line is improperly formatted",
 			   "lines are improperly formatted");
@@ -193,11 +208,12 @@ static bool conclude(const struct check *check)
 		if (options->ignore_missing && !check->matched && !check->mismatched)
 			warnx("%s: no file was verified", check->list);
 	}
+
 	return check->matched && !check->mismatched && !check->unreadable &&
 	       !(options->strict && check->misformatted);
 }
 
-/* A NUL ends a line's text early, so that such a line is badly formatted. */
+/* A NUL ends the text of a line early, so a line with one is badly formatted. */
 static bool check_lines(struct check *check, FILE *file)
 {
 	char *line = NULL;
@@ -207,9 +223,11 @@ static bool check_lines(struct check *check, FILE *file)
 	while (getline(&line, &size, file) >= 0)
 		check_line(check, line);
 	free(line);
+
 	failed = ferror(file);
 	if (failed)
 		name_warn(check->list);
+
 	return !failed && conclude(check);
 }
 
@@ -233,6 +251,7 @@ bool check_file(struct stream *stream, const struct algorithm *algorithm,
 		name_warn(name);
 		good = false;
 	}
+
 	if (file && !is_stdin)
 		fclose(file);
 	free(list);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * copy: the device copies from the buffers that read() fills to those that
- * write() empties, each a step behind the other.
+ * copy: read() fills buffers, the device copies them to others, and write() empties
+ * those.  Each step works on the buffer before that of the previous step.
  */
 #include <err.h>
 #include <errno.h>
@@ -17,8 +17,8 @@ struct copy {
 	const char *dst;
 	int in;
 	int out;
-	size_t length;		/* of the copy in flight, 0: there is none */
-	unsigned int slot;	/* its buffers */
+	size_t length;		/* length of the copy in flight, 0: none */
+	unsigned int slot;	/* buffers of the copy in flight */
 };
 
 static int write_slot(struct copy *copy, const char *data)
@@ -35,6 +35,7 @@ static int write_slot(struct copy *copy, const char *data)
 		data += ret;
 		left -= ret;
 	}
+
 	return 0;
 }
 
@@ -47,12 +48,13 @@ static void submit(struct copy *copy, struct stream *stream, unsigned int slot,
 	copy->slot = slot;
 	if (!length)
 		return;
+
 	sqe = laccel_get_sqe(stream->q);
 	laccel_prep_copy(sqe, stream->out[slot], stream->in[slot], length);
 	laccel_submit(stream->q);
 }
 
-/* Buffer N+1 is read while N is copied. */
+/* Read buffer N + 1 while the device copies buffer N. */
 static int run(struct copy *copy, struct stream *stream)
 {
 	unsigned int slot = 0;
@@ -70,9 +72,11 @@ static int run(struct copy *copy, struct stream *stream)
 		}
 		if (length < 0)
 			return -1;
+
 		submit(copy, stream, slot, length);
 		slot = (slot + 1) % STREAM_DEPTH;
 	} while (length);
+
 	return 0;
 }
 
@@ -89,10 +93,11 @@ static int fail_same(const struct copy *copy)
 	warnx("%s and %s are the same file", src, dst);
 	free(src);
 	free(dst);
+
 	return -1;
 }
 
-/* Truncates @dst only when that cannot harm @src. */
+/* Open both files.  Truncate @dst only after checking that it is not @src. */
 static int open_files(struct copy *copy)
 {
 	struct stat in, out;
@@ -104,13 +109,16 @@ static int open_files(struct copy *copy)
 		errno = EISDIR;
 		return name_warn(copy->src);
 	}
+
 	copy->out = open(copy->dst, O_WRONLY | O_CREAT | O_CLOEXEC, in.st_mode & 0777);
 	if (copy->out < 0 || fstat(copy->out, &out))
 		return name_warn(copy->dst);
 	if (same_file(&in, &out))
 		return fail_same(copy);
+
 	if (S_ISREG(out.st_mode) && ftruncate(copy->out, 0))
 		return name_warn(copy->dst);
+
 	progress_start(copy->src, S_ISREG(in.st_mode) ? in.st_size : 0);
 	return 0;
 }
@@ -125,10 +133,12 @@ int copy_main(int argc, char **argv)
 		fail_usage("copy takes a source and a destination");
 	copy.src = argv[first];
 	copy.dst = argv[first + 1];
+
 	stream_open(&stream, true);
 	if (open_files(&copy) || run(&copy, &stream))
 		return EXIT_FAILURE;
 	progress_stop();
+
 	if (close(copy.out)) {
 		name_warn(copy.dst);
 		return EXIT_FAILURE;

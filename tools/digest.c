@@ -9,7 +9,7 @@ struct digest {
 	struct stream *stream;
 	const struct algorithm *algorithm;
 	uint64_t crc;
-	bool busy;		/* a command is in flight */
+	bool busy;		/* set while a command is in flight */
 };
 
 static void submit(struct digest *digest, unsigned int slot, size_t length, bool last)
@@ -24,6 +24,7 @@ static void submit(struct digest *digest, unsigned int slot, size_t length, bool
 	} else {
 		laccel_prep_crc32c(sqe, stream->in[slot], length, digest->crc);
 	}
+
 	laccel_submit(stream->q);
 	digest->busy = true;
 }
@@ -35,7 +36,7 @@ static void finish(struct digest *digest)
 	digest->busy = false;
 }
 
-/* Read one buffer while the device works on the other. */
+/* Read one buffer while the device processes the other. */
 static int run(struct digest *digest, int fd, const char *name)
 {
 	struct stream *stream = digest->stream;
@@ -49,12 +50,14 @@ static int run(struct digest *digest, int fd, const char *name)
 		finish(digest);
 		if (length < 0)
 			return -1;
+
 		last = (size_t)length < stream->chunk;
 		submit(digest, slot, length, last);
 		progress_add(length);
 		slot = (slot + 1) % STREAM_DEPTH;
 	} while (!last);
 	finish(digest);
+
 	return 0;
 }
 
@@ -66,6 +69,7 @@ static void store(const struct digest *digest, uint8_t bytes[MAX_DIGEST])
 		memcpy(bytes, digest->stream->sha256->hash, MAX_DIGEST);
 		return;
 	}
+
 	for (i = 0; i < 4; i++)
 		bytes[i] = (uint8_t)(digest->crc >> (24 - 8 * i));
 }
@@ -77,6 +81,7 @@ static int digest_fd(struct digest *digest, int fd, const char *name)
 
 	if (fstat(fd, &st))
 		return name_warn(name);
+
 	progress_start(name, S_ISREG(st.st_mode) ? st.st_size : 0);
 	ret = run(digest, fd, name);
 	progress_stop();
@@ -98,6 +103,7 @@ int digest_file(struct stream *stream, const struct algorithm *algorithm,
 		ret = digest_fd(&digest, fd, name);
 		close(fd);
 	}
+
 	if (!ret)
 		store(&digest, bytes);
 	return ret;

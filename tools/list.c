@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* list and info: what sysfs and the device itself tell. */
+/* list and info: print the attributes in sysfs, and what the device reports. */
 #include <dirent.h>
 #include <err.h>
 #include <limits.h>
@@ -13,7 +13,7 @@
 
 #define CLASS	"/sys/class/lite_accel"
 
-/* First line of a file of the device's directory in sysfs, "?" without one */
+/* Return the first line of a file in the device's directory in sysfs, "?" if there is none. */
 static const char *read_attribute(const char *directory, const char *name,
 				  char value[64])
 {
@@ -25,13 +25,15 @@ static const char *read_attribute(const char *directory, const char *name,
 	file = fopen(path, "re");
 	if (!file)
 		return value;
+
 	if (fgets(value, 64, file))
 		value[strcspn(value, "\n")] = '\0';
 	fclose(file);
+
 	return value;
 }
 
-/* Last part of where a link of that directory leads */
+/* Return the last component of the target of a link in that directory. */
 static const char *read_link(const char *directory, const char *name,
 			     char target[PATH_MAX])
 {
@@ -42,17 +44,20 @@ static const char *read_link(const char *directory, const char *name,
 	length = readlink(path, target, PATH_MAX - 1);
 	if (length < 0)
 		return "?";
+
 	target[length] = '\0';
 	slash = strrchr(target, '/');
 	return slash ? slash + 1 : target;
 }
 
-/* A device that is on no bus has no driver, but a module */
+/* Return the name of the driver, or of the module of a device that is not on a bus. */
 static const char *read_driver(const char *directory, char target[PATH_MAX])
 {
 	const char *driver = read_link(directory, "device/driver", target);
 
-	return strcmp(driver, "?") ? driver : read_link(directory, "device/module", target);
+	if (!strcmp(driver, "?"))
+		driver = read_link(directory, "device/module", target);
+	return driver;
 }
 
 static int is_visible(const struct dirent *entry)
@@ -60,7 +65,7 @@ static int is_visible(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-/* Names in a directory of sysfs in order; the caller frees. */
+/* Return the number of entries in a directory of sysfs, sorted; the caller frees them. */
 static int scan(const char *path, struct dirent ***entries)
 {
 	int count = scandir(path, entries, is_visible, versionsort);
@@ -91,12 +96,14 @@ int list_main(int argc, char **argv)
 	count = scan(CLASS, &devices);
 	if (!count)
 		errx(EXIT_FAILURE, "no accelerator found (is the module loaded?)");
+
 	printf("%-17s %-16s %-14s %s\n", "DEVICE", "DRIVER", "AT", "QUEUES");
 	for (i = 0; i < count; i++) {
 		list_device(devices[i]->d_name);
 		free(devices[i]);
 	}
 	free(devices);
+
 	return EXIT_SUCCESS;
 }
 
@@ -109,6 +116,7 @@ static const char *size_str(uint64_t bytes, char text[32])
 		bytes /= 1024;
 		unit++;
 	}
+
 	snprintf(text, 32, unit ? "%llu %ciB" : "%llu bytes",
 		 (unsigned long long)bytes, units[unit]);
 	return text;
@@ -130,6 +138,7 @@ static void print_commands(const struct laccel_info *info)
 		else
 			printf(" %u", i);
 	}
+
 	printf("\n  length:    up to %s per command, addresses of %u bits\n",
 	       size_str(info->max_length, size), info->va_bits);
 }
@@ -161,6 +170,7 @@ static void print_limits(const struct laccel_info *info,
 
 	if (limits->memlock != UINT64_MAX)
 		memlock = size_str(limits->memlock, limit);
+
 	printf("  queues:    %u of %u in use, rings of up to %u entries\n",
 	       limits->queues, limits->max_queues, info->max_entries);
 	printf("  memory:    up to %u ranges per open file; memlock %s, %s pinned\n",
@@ -177,6 +187,7 @@ static void print_counters(const char *directory)
 	count = scan(path, &counters);
 	if (count)
 		printf("  counters:\n");
+
 	for (i = 0; i < count; i++) {
 		snprintf(path, sizeof(path), "counters/%s", counters[i]->d_name);
 		printf("    %-20s %14s\n", counters[i]->d_name,
@@ -186,7 +197,7 @@ static void print_counters(const char *directory)
 	free(counters);
 }
 
-/* Of whatever the path leads to: a node may have any name. */
+/* Find the sysfs directory by device number: the node may have any name. */
 static void find_directory(const char *path, char directory[64])
 {
 	struct stat st;
@@ -206,6 +217,7 @@ static void print_device(struct laccel_device *dev)
 	if (laccel_get_info(dev, &info) || laccel_get_limits(dev, &limits))
 		fail_device();
 	find_directory(path, directory);
+
 	printf("%s\n  driver:    %s\n  at:        %s\n", path,
 	       read_driver(directory, driver),
 	       read_link(directory, "device", parent));
@@ -224,6 +236,7 @@ int info_main(int argc, char **argv)
 		fail_usage("info takes one device");
 	if (first < argc)
 		device_path = argv[first];
+
 	dev = open_device();
 	print_device(dev);
 	laccel_close(dev);

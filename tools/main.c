@@ -17,7 +17,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "list", list_main, "list            show all accelerators" },
-	{ "info", info_main, "info [DEVICE]   show what an accelerator can do and has done" },
+	{ "info", info_main, "info [DEVICE]   show an accelerator's capabilities and counters" },
 	{ "sha256", sha256_main,
 	  "sha256 [FILE]…  print SHA-256 checksums, or check them with -c" },
 	{ "crc32c", crc32c_main,
@@ -50,6 +50,7 @@ void fail_usage(const char *format, ...)
 	if (format)
 		vwarnx(format, args);
 	va_end(args);
+
 	fprintf(stderr, "Try '%s --help' for more information.\n",
 		program_invocation_short_name);
 	exit(EXIT_FAILURE);
@@ -63,12 +64,13 @@ static void help(void)
 	     "Use an accelerator through lite-accel.\n");
 	for (i = 0; i < COMMANDS; i++)
 		printf("  %s\n", commands[i].help);
+
 	puts("\nOptions:\n"
-	     "  -d, --device DEVICE  use this one, such as /dev/accel-0; default is\n"
-	     "                       $LITE_ACCEL_DEVICE, or else the first usable one\n"
-	     "  -h, --help           show this\n"
+	     "  -d, --device DEVICE  use this device, such as /dev/accel-0; the default is\n"
+	     "                       $LITE_ACCEL_DEVICE, or else the first usable device\n"
+	     "  -h, --help           show this help\n"
 	     "  -V, --version        show the version\n"
-	     "\nOptions of sha256 and crc32c, as those of sha256sum:\n"
+	     "\nOptions of sha256 and crc32c, the same as those of sha256sum:\n"
 	     "  -b, -t, --tag, -z, -c, --ignore-missing, --quiet, --status, --strict, -w\n"
 	     "\nSee lite-accel(1).");
 }
@@ -80,6 +82,7 @@ static const struct command *find_command(const char *name)
 	for (i = 0; i < COMMANDS; i++)
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
+
 	fail_usage("%s is not a command", name);
 }
 
@@ -97,7 +100,7 @@ bool common_option(int option)
 	}
 }
 
-/* What the command line may hold before the command, or with one without own. */
+/* Parse the options before the command, or those of a command without its own options. */
 static int parse(int argc, char **argv, const char *letters)
 {
 	static const struct option options[] = {
@@ -116,6 +119,7 @@ static int parse(int argc, char **argv, const char *letters)
 		if (!common_option(option))
 			fail_usage(NULL);
 	}
+
 	return optind;
 }
 
@@ -124,10 +128,10 @@ int parse_common(int argc, char **argv)
 	return parse(argc, argv, "d:hV");
 }
 
-/* Output that could not be written is a failure, as with the coreutils. */
+/* Fail if output could not be written, as the coreutils do. */
 static void close_stdout(void)
 {
-	bool failed = ferror(stdout);	/* a line that was flushed before */
+	bool failed = ferror(stdout);	/* an earlier flush failed */
 
 	if (fclose(stdout) || failed) {
 		warn("write error");
@@ -143,11 +147,13 @@ int main(int argc, char **argv)
 	program_invocation_short_name = (char *)"lite-accel";
 	argv[0] = program_invocation_short_name;
 	atexit(close_stdout);
+
 	first = parse(argc, argv, "+d:hV");
 	if (first == argc)
 		fail_usage("no command given");
+
 	command = find_command(argv[first]);
 	argv[first] = argv[0];
-	optind = 0;		/* parse anew behind the command */
+	optind = 0;		/* restart getopt behind the command */
 	return command->main(argc - first, argv + first);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * File names in lines of output: one with a newline, a carriage return or a
+ * File names in lines of output: a name that contains a newline, a carriage return or a
  * backslash is written with escapes, and its line begins with a backslash.
  */
 #include <err.h>
@@ -10,7 +10,7 @@
 
 #include "tool.h"
 
-/* The first of the two bytes of a C1 control character in UTF-8 */
+/* First of the two bytes of a C1 control character in UTF-8 */
 #define C1_LEAD	0xc2
 
 static const char plain[] = "\n\r\\";
@@ -34,7 +34,7 @@ void name_print(const char *name, bool escape)
 	}
 }
 
-/* In place; false if there is an escape that name_print() never writes. */
+/* Replace escapes in place; return false for an escape that name_print() never writes. */
 bool name_unescape(char *name)
 {
 	const char *found;
@@ -51,10 +51,11 @@ bool name_unescape(char *name)
 		}
 	}
 	*to = '\0';
+
 	return true;
 }
 
-/* What a terminal may take for an order: control characters, those of UTF-8's C1 as well. */
+/* Find characters that control a terminal: control characters, including C1 in UTF-8. */
 static bool is_control(const char *at)
 {
 	unsigned char c = *at, next = c == C1_LEAD ? at[1] : 0;
@@ -68,6 +69,7 @@ char *name_shown(const char *name)
 
 	if (!shown)
 		err(EXIT_FAILURE, NULL);
+
 	for (at = shown; *at; at++) {
 		if (!is_control(at))
 			continue;
@@ -75,10 +77,11 @@ char *name_shown(const char *name)
 			*at++ = '?';
 		*at = '?';
 	}
+
 	return shown;
 }
 
-/* An error is one line, whatever the name. */
+/* Print an error on one line, even if the name has a newline. */
 int name_warn(const char *name)
 {
 	const char *quote = strpbrk(name, " \t\n\r'\"") || !*name ? "'" : "";
@@ -89,5 +92,6 @@ int name_warn(const char *name)
 	errno = error;
 	warn("%s%s%s", quote, line, quote);
 	free(line);
+
 	return -1;
 }

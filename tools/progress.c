@@ -11,10 +11,10 @@
 #define MSEC_PER_SEC	1000
 #define NSEC_PER_MSEC	1000000
 
-/* Redraw no more often, and not at all for what takes less. */
+/* Minimum time between two redraws, and before the first one */
 #define INTERVAL_MS	200
 
-static char *title;			/* NULL: no bar is wanted */
+static char *title;			/* NULL if there is no bar */
 static off_t whole, done;
 static long drawn_ms;
 static bool visible;
@@ -31,6 +31,7 @@ void progress_start(const char *name, off_t total)
 {
 	if (!isatty(STDERR_FILENO))
 		return;
+
 	title = name_shown(name);
 	whole = total;
 	done = 0;
@@ -40,11 +41,15 @@ void progress_start(const char *name, off_t total)
 static void draw(void)
 {
 	static const char full[] = "##############################";
-	int filled = done < whole ? (int)(BAR * done / whole) : BAR;
+	int filled = BAR, percent = 100;
+
+	if (done < whole) {
+		filled = (int)(BAR * done / whole);
+		percent = (int)(100 * done / whole);
+	}
 
 	if (whole)
-		fprintf(stderr, "\r\033[K[%-*.*s] %3d%%  %lld MiB  %s", BAR, filled,
-			full, (int)(done < whole ? 100 * done / whole : 100),
+		fprintf(stderr, "\r\033[K[%-*.*s] %3d%%  %lld MiB  %s", BAR, filled, full, percent,
 			(long long)(done / MIB), title);
 	else
 		fprintf(stderr, "\r\033[K%lld MiB  %s", (long long)(done / MIB), title);
@@ -57,10 +62,12 @@ void progress_add(size_t bytes)
 
 	if (!title)
 		return;
+
 	done += bytes;
 	now = now_ms();
 	if (now - drawn_ms < INTERVAL_MS)
 		return;
+
 	drawn_ms = now;
 	draw();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files of any size go through a few buffers: while the device works
- * on one, read() fills the other.
+ * Files of any size pass through a few buffers: read() fills one while the device
+ * processes the other.
  */
 #include <err.h>
 #include <errno.h>
@@ -11,11 +11,11 @@
 
 #include "tool.h"
 
-/* Halved until it fits RLIMIT_MEMLOCK. */
+/* Length of a buffer: CHUNK_MAX, halved until all buffers fit RLIMIT_MEMLOCK */
 #define CHUNK_MAX	((size_t)1 << 20)
 #define CHUNK_MIN	((size_t)4 << 10)
 
-/* Buffers that fill a huge page cost the device one translation. */
+/* Alignment of the buffers: the device needs one translation for a huge page. */
 #define HUGE_PAGE	((size_t)2 << 20)
 
 static size_t buffers_size(size_t chunk, bool want_out)
@@ -29,11 +29,13 @@ static char *allocate(size_t size)
 
 	if (posix_memalign((void **)&region, HUGE_PAGE, size))
 		errx(EXIT_FAILURE, "cannot allocate a buffer");
-	madvise(region, size, MADV_HUGEPAGE);	/* only a wish */
+
+	madvise(region, size, MADV_HUGEPAGE);	/* may fail, then pages are small */
+
 	return region;
 }
 
-/* The buffers, and SHA-256's state behind them; registered where the device needs that */
+/* Allocate the buffers with SHA-256's state behind them; register them if the mode needs it. */
 static char *prepare_region(struct stream *stream, bool want_out)
 {
 	struct laccel_info info;
@@ -43,11 +45,13 @@ static char *prepare_region(struct stream *stream, bool want_out)
 
 	if (laccel_get_info(stream->dev, &info))
 		fail_device();
+
 	for (stream->chunk = CHUNK_MAX;; stream->chunk /= 2) {
 		size = buffers_size(stream->chunk, want_out) + sizeof(*stream->sha256);
 		region = allocate(size);
 		if (info.mode != LACCEL_MODE_PINNED)
 			return region;
+
 		ret = laccel_mem_register(stream->dev, region, size, LACCEL_MEM_WRITE);
 		if (ret >= 0)
 			return region;
@@ -65,6 +69,7 @@ void stream_open(struct stream *stream, bool want_out)
 	stream->dev = open_device();
 	if (laccel_queue_create(stream->dev, STREAM_DEPTH, STREAM_DEPTH, &stream->q))
 		fail_device();
+
 	region = prepare_region(stream, want_out);
 	stream->sha256 = (struct laccel_sha256 *)(region +
 						  buffers_size(stream->chunk, want_out));
@@ -91,6 +96,7 @@ ssize_t stream_read(struct stream *stream, unsigned int slot, int fd,
 			break;
 		done += ret;
 	}
+
 	return done;
 }
 
@@ -104,9 +110,11 @@ uint64_t stream_finish(struct stream *stream)
 	} while (ret == -EINTR);
 	if (ret)
 		fail_device();
+
 	laccel_reap(stream->q, &cqe);
 	if (cqe.status == LACCEL_OK)
 		return cqe.result;
+
 	progress_stop();
 	errx(EXIT_FAILURE, "%s: %s", laccel_path(stream->dev),
 	     laccel_status_str(cqe.status));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* sha256 and crc32c: options and lines are those of the coreutils' sha256sum. */
+/* sha256 and crc32c: the options and the output format are those of sha256sum. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 struct sum_options {
 	bool check;
 	bool binary;
-	bool mode_given;		/* -b or -t */
+	bool mode_given;		/* -b or -t was given */
 	bool tag;
 	bool zero;
 	struct check_options checking;
@@ -76,6 +76,7 @@ static int parse_options(struct sum_options *options, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "bctwzd:h", names, NULL)) != -1)
 		if (!set_option(options, option))
 			fail_usage(NULL);
+
 	return optind;
 }
 
@@ -99,6 +100,7 @@ static void refuse_combinations(const struct sum_options *options)
 		fail_usage("the --tag option is meaningless when verifying checksums");
 	if (options->check && options->mode_given)
 		fail_usage("%s", mode_with_check);
+
 	refuse_unless(options->check || !checking->ignore_missing, "ignore-missing");
 	refuse_unless(options->check || !checking->status, "status");
 	refuse_unless(options->check || !checking->warn, "warn");
@@ -122,6 +124,7 @@ static void print_line(const struct algorithm *algorithm,
 
 	if (escape)
 		putchar('\\');
+
 	if (options->tag) {
 		printf("%s (", algorithm->tag);
 		name_print(name, escape);
@@ -132,6 +135,7 @@ static void print_line(const struct algorithm *algorithm,
 		printf(" %c", options->binary ? '*' : ' ');
 		name_print(name, escape);
 	}
+
 	putchar(options->zero ? '\0' : '\n');
 }
 
@@ -142,6 +146,7 @@ static bool sum_file(struct stream *stream, const struct algorithm *algorithm,
 
 	if (options->check)
 		return check_file(stream, algorithm, &options->checking, name);
+
 	if (digest_file(stream, algorithm, name, bytes))
 		return false;
 	print_line(algorithm, options, name, bytes);
@@ -158,10 +163,12 @@ static int sum_main(const struct algorithm *algorithm, int argc, char **argv)
 	refuse_combinations(&options);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	stream_open(&stream, false);
+
 	if (i == argc)
 		good = sum_file(&stream, algorithm, &options, "-");
 	for (; i < argc; i++)
 		good &= sum_file(&stream, algorithm, &options, argv[i]);
+
 	laccel_close(stream.dev);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

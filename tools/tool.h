@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The lite-accel command.  An error of one file is told and the next file has
- * its turn; what the device or the library refuses ends the program at once.
+ * The lite-accel command.  After an error of one file it prints a message and continues
+ * with the next file; an error of the device or of the library ends it at once.
  */
 #ifndef LITE_ACCEL_TOOL_H
 #define LITE_ACCEL_TOOL_H
@@ -10,16 +10,16 @@
 
 #include <liblite-accel.h>
 
-/* main.c: the device all commands use, NULL for the first usable one */
+/* main.c: path of the device that all commands use, NULL for the first usable one */
 extern const char *device_path;
 
 struct laccel_device *open_device(void);
 __attribute__((noreturn)) void fail_device(void);
-/* A sentence, unless @format is NULL, and where to get help */
+/* Print a sentence, unless @format is NULL, and how to get help; then exit. */
 void fail_usage(const char *format, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
 
-/* Options that every command has; parse_common() returns the first argument. */
+/* Parse options that every command has; parse_common() returns the first argument's index. */
 bool common_option(int option);
 int parse_common(int argc, char **argv);
 
@@ -30,19 +30,19 @@ int copy_main(int argc, char **argv);
 int sha256_main(int argc, char **argv);
 int crc32c_main(int argc, char **argv);
 
-/* progress.c: a bar on stderr, if that is a terminal; @total 0: unknown */
+/* progress.c: draw a bar on stderr, if that is a terminal; @total 0: unknown */
 void progress_start(const char *name, off_t total);
 void progress_add(size_t bytes);
 void progress_stop(void);
 
-/* name.c: file names as the coreutils write them */
+/* name.c: print and parse file names as the coreutils do */
 bool name_needs_escape(const char *name);
 void name_print(const char *name, bool escape);
 bool name_unescape(char *name);
-char *name_shown(const char *name);	/* as a terminal may see it; the caller frees */
-int name_warn(const char *name);	/* "NAME: what errno says"; returns -1 */
+char *name_shown(const char *name);	/* copy that is safe for a terminal; to be freed */
+int name_warn(const char *name);	/* prints "NAME: strerror(errno)", returns -1 */
 
-/* stream.c: registered buffers, filled by read() while the device works */
+/* stream.c: registered buffers; read() fills one while the device processes the other */
 #define STREAM_DEPTH	2
 
 struct stream {
@@ -55,8 +55,8 @@ struct stream {
 };
 
 /*
- * These end the program if the device fails.  stream_read() reads until the
- * buffer is full or the file ends; -1 is an error of the file, which was told.
+ * These functions end the program if the device fails.  stream_read() reads until the
+ * buffer is full or the file ends; it returns -1 after an error of the file and a message.
  * stream_finish() waits for the one command in flight and returns its result.
  */
 void stream_open(struct stream *stream, bool want_out);
@@ -68,12 +68,12 @@ uint64_t stream_finish(struct stream *stream);
 #define MAX_DIGEST	32
 
 struct algorithm {
-	const char *tag;		/* in lines of BSD style */
+	const char *tag;		/* name in BSD-style lines */
 	uint8_t opcode;
-	uint8_t bytes;			/* of the digest */
+	uint8_t bytes;			/* length of the digest */
 };
 
-/* Digest of a file, "-" is stdin; -1 is an error of the file, which was told. */
+/* Compute a file's digest, "-" is stdin; return -1 after an error of the file and a message. */
 int digest_file(struct stream *stream, const struct algorithm *algorithm,
 		const char *name, uint8_t bytes[MAX_DIGEST]);
 
@@ -86,7 +86,7 @@ struct check_options {
 	bool warn;
 };
 
-/* Verify what the file lists; false if not all of it is right */
+/* Verify the checksums that a file lists; return false unless all of them are right. */
 bool check_file(struct stream *stream, const struct algorithm *algorithm,
 		const struct check_options *options, const char *name);
 
