@@ -372,7 +372,9 @@ int64_t laccel_compare(struct laccel_device *dev, const void *a, const void *b,
 	};
 	int ret = run(dev, &job);
 
-	return ret ? ret : (int64_t)job.result;
+	if (ret)
+		return ret;
+	return (int64_t)job.result;
 }
 
 int laccel_crc32c(struct laccel_device *dev, const void *src, size_t length,

@@ -103,10 +103,13 @@ static int fail_mode(const struct laccel_device *dev, uint32_t mode, int err)
 int laccel_mode_bind(struct laccel_device *dev, uint32_t mode)
 {
 	struct laccel_bind bind = { .size = sizeof(bind), .mode = mode };
-	int err = ioctl(dev->fd, LACCEL_IOC_BIND, &bind) ? errno : 0;
-	/* Call INFO after BIND: the kernel then need not try SVA for a file bound with it. */
-	int ret = laccel_read_info(dev);
+	int ret, err = 0;
 
+	if (ioctl(dev->fd, LACCEL_IOC_BIND, &bind))
+		err = errno;
+
+	/* Call INFO after BIND: the kernel then need not try SVA for a file bound with it. */
+	ret = laccel_read_info(dev);
 	if (ret)
 		return ret;
 	if (err)

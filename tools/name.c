@@ -42,7 +42,9 @@ bool name_unescape(char *name)
 
 	for (; *name; name++) {
 		if (*name == '\\') {
-			found = name[1] ? strchr(escaped, *++name) : NULL;
+			if (!name[1])
+				return false;
+			found = strchr(escaped, *++name);
 			if (!found)
 				return false;
 			*to++ = plain[found - escaped];

@@ -13,6 +13,7 @@ int main(void)
 		fprintf(stderr, "%s\n", laccel_last_error());
 		return 1;
 	}
+
 	puts(copy);
 	laccel_close(dev);
 	free(copy);
