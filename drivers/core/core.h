@@ -430,13 +430,13 @@ struct laccel_mem {
 struct laccel_mem *laccel_mem_first(struct laccel_file *file, unsigned long first,
 				    unsigned long last);
 struct laccel_mem *laccel_mem_next(struct laccel_mem *mem, unsigned long last);
-int laccel_range_check(struct laccel_file *file, u64 addr, u64 length);
+int laccel_mem_check_range(struct laccel_file *file, u64 addr, u64 length);
 int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 			      const struct laccel_user *user);
 bool laccel_mem_overlaps(struct laccel_file *file, unsigned long first, unsigned long last);
 unsigned long laccel_mem_next_free(struct laccel_file *file, unsigned long addr,
 				   unsigned long *end);
-struct laccel_mem *laccel_mem_find(struct laccel_file *file, unsigned long addr);
+struct laccel_mem *laccel_mem_get(struct laccel_file *file, unsigned long addr);
 void laccel_mem_put(struct laccel_mem *mem);
 void laccel_mem_destroy(struct laccel_mem *mem);
 void laccel_mem_drop_all(struct laccel_file *file);

@@ -17,7 +17,7 @@
 static int laccel_fault_fill(struct laccel_queue *queue, const struct laccel_fault *fault)
 {
 	struct laccel_file *file = queue->obj.file;
-	struct laccel_mem *mem = laccel_mem_find(file, fault->addr);
+	struct laccel_mem *mem = laccel_mem_get(file, fault->addr);
 	bool sva = file->mode == LACCEL_MODE_SVA;
 	int ret = -EFAULT;
 
@@ -129,7 +129,7 @@ int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *arg,
 
 	if (prefetch->flags & ~LACCEL_MEM_WRITE)
 		return -EOPNOTSUPP;
-	ret = laccel_range_check(file, prefetch->addr, prefetch->length);
+	ret = laccel_mem_check_range(file, prefetch->addr, prefetch->length);
 	if (ret)
 		return ret;
 

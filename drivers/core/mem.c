@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Registered memory: ranges of the process's addresses that the device reaches.
+ * Registered memory: ranges of the process's addresses that the device reaches
  *
- * A registration follows the addresses, not the pages: when something happens
- * that may change what an address holds, its chunk is dropped before the call
- * that caused it returns, and a device fault fills it with what is there then.
+ * A registration follows the addresses, not the pages.  Before a call that may change
+ * the memory at an address returns, the chunk of the address is dropped.  The next
+ * device fault fills it with the memory that is there then.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -12,7 +12,7 @@
 #include "core.h"
 #include "trace.h"
 
-/* How much that is registered one section drops: others wait for the gate. */
+/* Size of registered memory to drop in one gate section, as others wait for the gate */
 #define LACCEL_SECTION_SIZE SZ_1G
 
 static unsigned long laccel_section_last(unsigned long first, unsigned long last)
@@ -21,8 +21,8 @@ static unsigned long laccel_section_last(unsigned long first, unsigned long last
 }
 
 /**
- * laccel_mem_first - The first registration in a range of addresses
- * @file: whose
+ * laccel_mem_first - Find the first registration in a range of addresses
+ * @file: the file
  * @first: first address
  * @last: last address
  *
@@ -38,8 +38,8 @@ struct laccel_mem *laccel_mem_first(struct laccel_file *file, unsigned long firs
 }
 
 /**
- * laccel_mem_next - The registration behind another
- * @mem: the other
+ * laccel_mem_next - Find the registration that follows another
+ * @mem: the other registration
  * @last: last address of the range
  *
  * Context: as laccel_mem_first().
@@ -52,14 +52,14 @@ struct laccel_mem *laccel_mem_next(struct laccel_mem *mem, unsigned long last)
 	return node ? container_of(node, struct laccel_mem, range) : NULL;
 }
 
-/* Pinned pages stay with their owner over these; all others may take them. */
+/* Does the owner keep its pinned pages over an event?  Any other event may take them. */
 static bool laccel_event_keeps(enum mmu_notifier_event event)
 {
 	return event == MMU_NOTIFY_PROTECTION_PAGE || event == MMU_NOTIFY_SOFT_DIRTY ||
 	       event == MMU_NOTIFY_MIGRATE || event == MMU_NOTIFY_EXCLUSIVE;
 }
 
-/* From @first, which is @mem's, to @last; nothing if @mem has nothing pinned there. */
+/* Drop from @first, inside @mem, to @last, if @mem has anything pinned there. */
 static bool laccel_mem_invalidate_section(struct laccel_mem *mem,
 					  const struct mmu_notifier_range *range,
 					  unsigned long seq, unsigned long first,
@@ -70,6 +70,7 @@ static bool laccel_mem_invalidate_section(struct laccel_mem *mem,
 
 	if (!laccel_begin_notifier(file, &section, range))
 		return false;
+
 	mmu_interval_set_seq(&mem->notifier, seq);
 	if (laccel_chunks_pinned(mem, first, last)) {
 		laccel_mem_drop(file, section.ops, first, last);
@@ -79,7 +80,7 @@ static bool laccel_mem_invalidate_section(struct laccel_mem *mem,
 	return true;
 }
 
-/* As with segments of the mirror, the first that hears of an event drops for all. */
+/* As with segments of the mirror, the first call of an event drops for all registrations. */
 static bool laccel_mem_invalidate(struct mmu_interval_notifier *notifier,
 				  const struct mmu_notifier_range *range, unsigned long seq)
 {
@@ -112,6 +113,7 @@ static int laccel_mem_populate(struct laccel_mem *mem)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
+
 		ret = laccel_chunk_fill(mem, mem->chunks[i].addr);
 		if (!ret)
 			i++;
@@ -121,7 +123,7 @@ static int laccel_mem_populate(struct laccel_mem *mem)
 	return 0;
 }
 
-/* Pinned pages count against RLIMIT_MEMLOCK by mm->pinned_vm, as in RDMA. */
+/* Charge pinned pages against RLIMIT_MEMLOCK in mm->pinned_vm, as RDMA does. */
 static int laccel_mem_charge(struct laccel_mem *mem, u64 npages)
 {
 	struct laccel_file *file = mem->obj.file;
@@ -133,6 +135,7 @@ static int laccel_mem_charge(struct laccel_mem *mem, u64 npages)
 		return laccel_refuse(file, LACCEL_LIMIT_MEMLOCK, limit << PAGE_SHIFT,
 				     (pinned - npages) << PAGE_SHIFT, npages << PAGE_SHIFT);
 	}
+
 	mem->charged = npages;
 	file->pinned += npages;
 	return 0;
@@ -149,8 +152,8 @@ static void laccel_mem_uncharge(struct laccel_mem *mem)
 }
 
 /**
- * laccel_mem_uncharge_all - Return the charge of a process that is gone
- * @file: its file
+ * laccel_mem_uncharge_all - Return the charges of a process that is gone
+ * @file: the file of the process
  *
  * Context: file->lock held.
  */
@@ -164,7 +167,7 @@ void laccel_mem_uncharge_all(struct laccel_file *file)
 }
 
 /**
- * laccel_mem_drop_all - Take all registered memory from a device that does no DMA any more
+ * laccel_mem_drop_all - Drop all registered memory; the device does no more DMA
  * @file: a file
  *
  * Context: notifier lock held.
@@ -186,7 +189,7 @@ static void laccel_mem_free(struct kref *ref)
 }
 
 /**
- * laccel_mem_put - Return a reference
+ * laccel_mem_put - Return a reference to a registration
  * @mem: a registration
  */
 void laccel_mem_put(struct laccel_mem *mem)
@@ -195,13 +198,13 @@ void laccel_mem_put(struct laccel_mem *mem)
 }
 
 /**
- * laccel_mem_overlaps - Is any of these addresses registered?
- * @file: whose
+ * laccel_mem_overlaps - Is any address of a range registered?
+ * @file: the file
  * @first: first address
  * @last: last address
  *
  * Context: file->lock or the notifier lock held.
- * Return: whether one is.
+ * Return: whether one is registered.
  */
 bool laccel_mem_overlaps(struct laccel_file *file, unsigned long first, unsigned long last)
 {
@@ -209,14 +212,13 @@ bool laccel_mem_overlaps(struct laccel_file *file, unsigned long first, unsigned
 }
 
 /**
- * laccel_mem_next_free - The first address from here on that is not registered
- * @file: whose
- * @addr: where to begin
- * @end: behind the last address of interest; becomes the start of a registration
- *	that begins before it, behind what is returned
+ * laccel_mem_next_free - Find the next address that is not registered
+ * @file: the file
+ * @addr: first address to look at
+ * @end: end of the range; lowered to the start of the next registration inside it
  *
  * Context: file->lock held.
- * Return: the address, @addr itself if it is free.
+ * Return: the address, which is @addr itself if that is free.
  */
 unsigned long laccel_mem_next_free(struct laccel_file *file, unsigned long addr,
 				   unsigned long *end)
@@ -233,13 +235,13 @@ unsigned long laccel_mem_next_free(struct laccel_file *file, unsigned long addr,
 }
 
 /**
- * laccel_mem_find - The registration that has an address
- * @file: whose
+ * laccel_mem_get - Get the registration of an address
+ * @file: the file
  * @addr: any value
  *
  * Return: the registration, referenced, or NULL.
  */
-struct laccel_mem *laccel_mem_find(struct laccel_file *file, unsigned long addr)
+struct laccel_mem *laccel_mem_get(struct laccel_file *file, unsigned long addr)
 {
 	struct laccel_mem *mem;
 
@@ -279,14 +281,15 @@ static struct laccel_mem *laccel_mem_alloc(struct laccel_file *file,
 }
 
 /**
- * laccel_range_check - Can these be addresses of a program's memory?
+ * laccel_mem_check_range - Check that a range can be memory of a program
  * @file: an open file
  * @addr: first address
  * @length: bytes
  *
- * Return: 0; -EINVAL if they are not whole pages; -EFAULT.
+ * Return: 0; -EINVAL if it is not whole pages; -EFAULT if it is outside user space or
+ * beyond the device's addresses.
  */
-int laccel_range_check(struct laccel_file *file, u64 addr, u64 length)
+int laccel_mem_check_range(struct laccel_file *file, u64 addr, u64 length)
 {
 	u64 end;
 
@@ -306,15 +309,17 @@ static int laccel_mem_check(struct laccel_file *file, const struct laccel_mem_re
 		return -EOPNOTSUPP;
 	if (reg->reserved)
 		return -EINVAL;
-	ret = laccel_range_check(file, reg->addr, reg->length);
+
+	ret = laccel_mem_check_range(file, reg->addr, reg->length);
 	if (ret)
 		return ret;
+
 	if (reg->length >> PAGE_SHIFT > totalram_pages())
 		return -ENOMEM;
 	return 0;
 }
 
-/* The range is this registration's from here on; -EEXIST names whose it is. */
+/* Claim the range for a registration; with -EEXIST, report the id of the present one. */
 static int laccel_mem_claim(struct laccel_mem *mem, struct laccel_mem_register *reg)
 {
 	struct laccel_file *file = mem->obj.file;
@@ -331,6 +336,7 @@ static int laccel_mem_claim(struct laccel_mem *mem, struct laccel_mem_register *
 	mutex_lock(&file->notifier_lock);
 	interval_tree_insert(&mem->range, &file->ranges);
 	mutex_unlock(&file->notifier_lock);
+
 	if (file->mode == LACCEL_MODE_MIRROR)
 		laccel_mirror_yield(file, mem->range.start, mem->range.last);
 
@@ -339,7 +345,7 @@ static int laccel_mem_claim(struct laccel_mem *mem, struct laccel_mem_register *
 	return 0;
 }
 
-/* Take range and id, and pay. */
+/* Claim the range, reserve an id, and charge the pages. */
 static int laccel_mem_reserve(struct laccel_mem *mem, struct laccel_mem_register *reg)
 {
 	struct laccel_file *file = mem->obj.file;
@@ -349,12 +355,15 @@ static int laccel_mem_reserve(struct laccel_mem *mem, struct laccel_mem_register
 	ret = laccel_bind(file, LACCEL_MODE_AUTO);
 	if (ret)
 		return ret;
+
 	ret = laccel_mem_claim(mem, reg);
 	if (ret)
 		return ret;
+
 	ret = laccel_object_reserve(&mem->obj, file, LACCEL_MEM);
 	if (ret)
 		return ret;
+
 	reg->id = mem->obj.id;
 	return laccel_mem_charge(mem, reg->length >> PAGE_SHIFT);
 }
@@ -369,6 +378,7 @@ int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 	ret = laccel_mem_check(file, reg);
 	if (ret)
 		return ret;
+
 	mem = laccel_mem_alloc(file, reg);
 	if (!mem)
 		return -ENOMEM;
@@ -397,7 +407,7 @@ int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 	return 0;
 }
 
-/* Its range is free for others; a fault worker that has it finds it dead. */
+/* Release the range.  A worker that still has a reference finds the registration dead. */
 static void laccel_mem_unclaim(struct laccel_mem *mem)
 {
 	struct laccel_file *file = mem->obj.file;
@@ -422,6 +432,7 @@ static void laccel_mem_unclaim(struct laccel_mem *mem)
 	for (i = 0; i < mem->nr_chunks; i++)
 		laccel_chunk_put_table(mem, &mem->chunks[i]);
 	laccel_unpin_dropped(file);
+
 	laccel_mem_uncharge(mem);
 	file->nr_memories--;
 	atomic_dec(&file->ldev->nr_memories);
@@ -429,7 +440,7 @@ static void laccel_mem_unclaim(struct laccel_mem *mem)
 
 /**
  * laccel_mem_destroy - Unregister memory
- * @mem: a registration that nobody can find any more, complete or not
+ * @mem: a registration without an id, complete or not
  *
  * Context: no locks held.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pinned pages: of a registered chunk, or of a slice that is executed.
+ * Pinned pages, of a registered chunk or of a slice that is executed
  */
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>
@@ -8,19 +8,22 @@
 #include "core.h"
 
 /**
- * laccel_scratch_get - Memory for one value of a word's size per page of a chunk
+ * laccel_scratch_get - Get a buffer of one word per page of a chunk
  * @file: an open file
  *
- * Return: the memory, or NULL.
+ * Return: the buffer, uninitialized, or NULL.
  */
 void *laccel_scratch_get(struct laccel_file *file)
 {
-	return xchg(&file->scratch, NULL) ?:
-	       kmalloc_array(LACCEL_CHUNK_PAGES, sizeof(long), GFP_KERNEL_ACCOUNT);
+	void *scratch = xchg(&file->scratch, NULL);
+
+	if (scratch)
+		return scratch;
+	return kmalloc_array(LACCEL_CHUNK_PAGES, sizeof(long), GFP_KERNEL_ACCOUNT);
 }
 
 /**
- * laccel_scratch_put - Give it back, for the next who needs it
+ * laccel_scratch_put - Return a buffer, to be used again
  * @file: the file
  * @scratch: from laccel_scratch_get(), or NULL
  */
@@ -47,14 +50,15 @@ static void laccel_pin_free(struct kref *ref)
 							 pin->write);
 		sg_free_table(&pin->sgt);
 	}
+
 	kfree(pin);
 }
 
 /**
- * laccel_pin_put - Return a reference
- * @pin: pinned pages, which are unpinned with the last one
+ * laccel_pin_put - Return a reference to pinned pages
+ * @pin: the pages; the last reference unpins them
  *
- * Context: takes locks that may be held over allocation.
+ * Context: may sleep; takes locks of pages that others hold while they allocate.
  */
 void laccel_pin_put(struct laccel_pin *pin)
 {
@@ -69,10 +73,10 @@ static void laccel_pin_defer(struct kref *ref)
 }
 
 /**
- * laccel_pin_drop - Return a reference; the file's worker does the unpinning
- * @pin: pinned pages, not mapped any more
+ * laccel_pin_drop - Return a chunk's reference, and leave the unpinning to the file's worker
+ * @pin: pinned pages that are no longer mapped
  *
- * What is in device page tables has one reference only.
+ * Pages in device page tables have no other references: no slice of the core uses them.
  *
  * Context: notifier lock held.
  */
@@ -86,10 +90,10 @@ void laccel_pin_drop(struct laccel_pin *pin)
 }
 
 /**
- * laccel_unpin_dropped - Unpin what has been dropped
+ * laccel_unpin_dropped - Unpin all dropped pages of a file
  * @file: a bound file
  *
- * Context: takes locks that may be held over allocation.
+ * Context: as laccel_pin_put().
  */
 void laccel_unpin_dropped(struct laccel_file *file)
 {
@@ -99,13 +103,14 @@ void laccel_unpin_dropped(struct laccel_file *file)
 	mutex_lock(&file->notifier_lock);
 	list_splice_init(&file->dropped, &dropped);
 	mutex_unlock(&file->notifier_lock);
+
 	list_for_each_entry_safe(pin, next, &dropped, node)
 		laccel_pin_free(&pin->ref);
 }
 
 /*
- * How many pages from @addr on are inside one VMA with the rights?  Asked first
- * because GUP complains in the kernel log about addresses near a stack.
+ * Count the pages from @addr on inside one VMA with sufficient rights.  Ask before GUP does,
+ * because GUP logs a warning about addresses near a stack.
  */
 static unsigned long laccel_pinnable(struct laccel_pin *pin, unsigned long addr, unsigned long max)
 {
@@ -113,17 +118,18 @@ static unsigned long laccel_pinnable(struct laccel_pin *pin, unsigned long addr,
 
 	if (!vma || !(vma->vm_flags & (pin->write ? VM_WRITE : VM_READ)))
 		return 0;
+
 	return min(max, (vma->vm_end - addr) >> PAGE_SHIFT);
 }
 
 /**
- * laccel_pin_present - Pin what there is; the rest are holes
+ * laccel_pin_present - Pin the pages that can be pinned, and mark the others as holes
  * @pin: its file, address, span and rights filled in
- * @pages: receives what is pinned, without gaps
+ * @pages: receives the pinned pages, without gaps
  * @gup_flags: FOLL_LONGTERM or 0
  *
- * Context: may wait for user space; no locks held, mm_users are.
- * Return: 0; -ENOMEM if there is a hole because memory is short.
+ * Context: may wait for user space; no locks held, mm_users are held.
+ * Return: 0; -ENOMEM if memory was short, for one of the holes.
  */
 int laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags)
 {
@@ -135,14 +141,19 @@ int laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int
 
 	if (pin->write)
 		gup_flags |= FOLL_WRITE;
+
 	for (; done < pin->span; done += max(ret, 1L)) {
 		if (!locked)
 			mmap_read_lock(mm);
 		locked = 1;
+
 		addr = pin->addr + (unsigned long)done * PAGE_SIZE;
 		n = laccel_pinnable(pin, addr, pin->span - done);
-		ret = n ? pin_user_pages_remote(mm, addr, n, gup_flags, pages + pin->npages,
-						&locked) : 0;
+		ret = 0;
+		if (n)
+			ret = pin_user_pages_remote(mm, addr, n, gup_flags, pages + pin->npages,
+						    &locked);
+
 		if (ret > 0)
 			pin->npages += ret;
 		else

@@ -99,7 +99,7 @@ static struct laccel_pin *laccel_pin_in_chunk(struct laccel_mem *mem, unsigned l
 static struct laccel_pin *laccel_pin_registered(struct laccel_file *file, unsigned long addr,
 						u32 length, bool write)
 {
-	struct laccel_mem *mem = laccel_mem_find(file, addr);
+	struct laccel_mem *mem = laccel_mem_get(file, addr);
 	unsigned long last = addr + length - 1;
 	struct laccel_pin *pin = NULL;
 
