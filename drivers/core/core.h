@@ -102,7 +102,7 @@ struct laccel_section {
 };
 
 /* A range of addresses, both ends included */
-struct laccel_range {
+struct laccel_flush_range {
 	unsigned long first;
 	unsigned long last;
 };
@@ -142,17 +142,15 @@ struct laccel_user {
 	u32 known;	/* size of the kernel's struct */
 };
 
-int laccel_respond(const struct laccel_user *user, const union laccel_ioctl *arg);
-
-/* Enter the gate: the ops are valid, and may be called, until laccel_leave() only. */
-static inline const struct laccel_ops *laccel_enter(struct laccel_device *ldev, int *idx)
+/* Enter the gate: the ops are valid, and may be called, until laccel_gate_leave() only. */
+static inline const struct laccel_ops *laccel_gate_enter(struct laccel_device *ldev, int *idx)
 {
 	*idx = srcu_read_lock(&ldev->gate);
 	__release(&ldev->gate);		/* sparse: callers need not leave in the same function */
 	return srcu_dereference(ldev->ops, &ldev->gate);
 }
 
-static inline void laccel_leave(struct laccel_device *ldev, int idx)
+static inline void laccel_gate_leave(struct laccel_device *ldev, int idx)
 {
 	__acquire(&ldev->gate);
 	srcu_read_unlock(&ldev->gate, idx);
@@ -164,18 +162,17 @@ extern struct workqueue_struct *laccel_wq;
 /* file.c */
 void laccel_file_put(struct laccel_file *file);
 extern const struct file_operations laccel_fops;
-int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
-		  u64 needed);
+int laccel_file_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
+		       u64 needed);
 void laccel_file_down(struct laccel_file *file);
+void laccel_file_drop_work(struct work_struct *work);
+
+/* ioctl.c */
+int laccel_ioctl_dispatch(struct laccel_file *file, unsigned int cmd, void __user *ptr);
+int laccel_ioctl_respond(const struct laccel_user *user, const union laccel_ioctl *arg);
 
 /* sysfs.c */
 extern const struct attribute_group *laccel_dev_groups[];
-
-/* mode.c */
-enum laccel_reason laccel_mode_lacks(struct laccel_device *ldev, enum laccel_mode mode);
-const char *laccel_mode_name(enum laccel_mode mode);
-int laccel_ioctl_bind(struct laccel_file *file, union laccel_ioctl *arg,
-		      const struct laccel_user *user);
 
 /* debugfs.c */
 void laccel_debugfs_init(void);
@@ -183,23 +180,27 @@ void laccel_debugfs_exit(void);
 void laccel_debugfs_add(struct laccel_device *ldev);
 void laccel_debugfs_remove(struct laccel_device *ldev);
 
-/* notifier.c: the process's memory */
-int laccel_bind(struct laccel_file *file, enum laccel_mode mode);
-void laccel_unbind(struct laccel_file *file);
-void laccel_drop_work(struct work_struct *work);
-void laccel_begin(struct laccel_file *file, struct laccel_section *section);
-bool laccel_begin_notifier(struct laccel_file *file, struct laccel_section *section,
-			   const struct mmu_notifier_range *range);
-void laccel_end(struct laccel_file *file, struct laccel_section *section);
+/* bind.c */
+enum laccel_reason laccel_mode_lacks(struct laccel_device *ldev, enum laccel_mode mode);
+const char *laccel_mode_name(enum laccel_mode mode);
+int laccel_bind_caller(struct laccel_file *file, enum laccel_mode mode);
+void laccel_bind_fini(struct laccel_file *file);
+
+/* gate.c */
+void laccel_gate_lock(struct laccel_file *file, struct laccel_section *section);
+bool laccel_gate_lock_notifier(struct laccel_file *file, struct laccel_section *section,
+			       const struct mmu_notifier_range *range);
+void laccel_gate_unlock(struct laccel_file *file, struct laccel_section *section);
+void laccel_gate_lost_work(struct work_struct *work);
 
 /* Return 0 if the device may be given access in this section, or why not. */
-static inline int laccel_section_error(const struct laccel_file *file,
-				       const struct laccel_section *section)
+static inline int laccel_gate_error(const struct laccel_file *file,
+				    const struct laccel_section *section)
 {
 	return section->ops ? file->error : -ENODEV;
 }
 
-static inline bool laccel_foreign(struct laccel_file *file)
+static inline bool laccel_file_foreign(struct laccel_file *file)
 {
 	/* Pairs with the release in laccel_bind_as(). */
 	struct mm_struct *mm = smp_load_acquire(&file->mm);
@@ -211,10 +212,10 @@ static inline bool laccel_foreign(struct laccel_file *file)
  * Lock a file for its owner.  Another process may have become the owner while the
  * argument was copied in: return -EPERM then.
  */
-static inline int laccel_lock(struct laccel_file *file)
+static inline int laccel_file_lock(struct laccel_file *file)
 {
 	mutex_lock(&file->lock);
-	if (!laccel_foreign(file))
+	if (!laccel_file_foreign(file))
 		return 0;
 
 	mutex_unlock(&file->lock);
@@ -248,7 +249,7 @@ struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
 					 enum laccel_object_type type);
 int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 			 const struct laccel_user *user);
-void laccel_objects_destroy(struct laccel_file *file);
+void laccel_objects_teardown(struct laccel_file *file);
 
 /* faultin.c */
 /* Range filled for the last fault, and the size to fill around the next one */
@@ -291,8 +292,6 @@ int laccel_fill_pages(struct laccel_fill *fill);
 
 /* fault.c */
 void laccel_fault_work(struct work_struct *work);
-int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *arg,
-			  const struct laccel_user *user);
 
 /* sva.c */
 
@@ -303,7 +302,7 @@ enum laccel_reason laccel_sva_lacks(struct laccel_device *ldev);
 enum laccel_reason laccel_sva_try(struct laccel_device *ldev);
 int laccel_sva_bind(struct laccel_file *file);
 void laccel_sva_unbind(struct laccel_file *file);
-int laccel_sva_fault(struct laccel_queue *queue, unsigned long addr, bool write);
+int laccel_sva_fault(struct laccel_kqueue *queue, unsigned long addr, bool write);
 int laccel_sva_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
 			bool write);
 
@@ -321,7 +320,7 @@ struct laccel_ring {
  * the slot until the object is destroyed and its work has finished, so the number of
  * workers that wait for programs' memory never exceeds the number of slots.
  */
-struct laccel_queue {
+struct laccel_kqueue {
 	struct laccel_object obj;
 	struct kref ref;		/* held by the slot and by mappings */
 	struct kref slot_ref;		/* held by the object and by its work */
@@ -348,13 +347,13 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 			      const struct laccel_user *user);
 int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
 			      const struct laccel_user *user);
-void laccel_queue_destroy(struct laccel_queue *queue);
+void laccel_queue_teardown(struct laccel_kqueue *queue);
 void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
 		       enum laccel_state state);
-void laccel_queue_put(struct laccel_queue *queue);
-void laccel_queue_work(struct laccel_queue *queue, struct work_struct *work);
-void laccel_queue_signal(struct laccel_queue *queue);
-void laccel_slot_put(struct laccel_queue *queue);
+void laccel_queue_put(struct laccel_kqueue *queue);
+void laccel_queue_work(struct laccel_kqueue *queue, struct work_struct *work);
+void laccel_queue_signal(struct laccel_kqueue *queue);
+void laccel_slot_put(struct laccel_kqueue *queue);
 
 /* mmap.c */
 enum laccel_region {
@@ -366,7 +365,7 @@ enum laccel_region {
 
 u64 laccel_mmap_offset(enum laccel_region region, u32 slot);
 int laccel_mmap(struct file *filp, struct vm_area_struct *vma);
-void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count);
+void laccel_mmap_zap_doorbells(struct laccel_file *file, u32 slot, u32 count);
 
 /* pin.c */
 #define LACCEL_CHUNK_SIZE SZ_2M
@@ -397,7 +396,7 @@ void laccel_scratch_put(struct laccel_file *file, void *scratch);
 int laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags);
 void laccel_pin_put(struct laccel_pin *pin);
 void laccel_pin_drop(struct laccel_pin *pin);
-void laccel_unpin_dropped(struct laccel_file *file);
+void laccel_pin_free_dropped(struct laccel_file *file);
 
 /* mem.c */
 #define LACCEL_MAX_MEMORIES 16384	/* of a file */
@@ -438,11 +437,11 @@ unsigned long laccel_mem_next_free(struct laccel_file *file, unsigned long addr,
 				   unsigned long *end);
 struct laccel_mem *laccel_mem_get(struct laccel_file *file, unsigned long addr);
 void laccel_mem_put(struct laccel_mem *mem);
-void laccel_mem_destroy(struct laccel_mem *mem);
+void laccel_mem_teardown(struct laccel_mem *mem);
 void laccel_mem_drop_all(struct laccel_file *file);
 void laccel_mem_uncharge_all(struct laccel_file *file);
 
-/* chunk.c */
+/* mem_chunk.c */
 
 static inline struct laccel_chunk *laccel_chunk_of(struct laccel_mem *mem, unsigned long addr)
 {
@@ -467,10 +466,10 @@ void laccel_mirror_fini(struct laccel_file *file);
 
 /* mediated.c: queues of devices without hardware queues */
 extern const struct laccel_ops laccel_mediated_ops;
-int laccel_mediated_init(struct laccel_queue *queue, const struct laccel_queue_create *create);
+int laccel_mediated_init(struct laccel_kqueue *queue, const struct laccel_queue_create *create);
 int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
 		      const struct laccel_user *user);
-void laccel_feed_work(struct work_struct *work);
+void laccel_mediated_feed_work(struct work_struct *work);
 
 /* pgtable.c */
 #define LACCEL_TABLE_ENTRIES 512

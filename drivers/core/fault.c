@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device page faults: from the interrupt to the queue's worker, which may wait
- * for the owner's memory, and back.
+ * Device page faults: from the interrupt to the queue's worker, which may wait for the
+ * memory of the owner, and back to the device
  */
 #include <linux/delay.h>
 #include <linux/sched/mm.h>
@@ -11,16 +11,25 @@
 #include "trace.h"
 
 /*
- * What is registered is pinned.  In SVA the process's rights count, there and elsewhere;
- * with page tables of ours the registered ones.
+ * Have the page of a fault present.  Registered memory is filled by chunks.  In SVA the rights
+ * of the process count everywhere; with device page tables those of the registration do, where
+ * there is one.
  */
-static int laccel_fault_fill(struct laccel_queue *queue, const struct laccel_fault *fault)
+static int laccel_fault_resolve(struct laccel_kqueue *queue, const struct laccel_fault *fault)
 {
 	struct laccel_file *file = queue->obj.file;
-	struct laccel_mem *mem = laccel_mem_get(file, fault->addr);
 	bool sva = file->mode == LACCEL_MODE_SVA;
+	struct laccel_mem *mem;
 	int ret = -EFAULT;
 
+	/* The process may have memory there, but the device cannot address it. */
+	if (fault->addr >> file->ldev->va_bits)
+		return -EFAULT;
+	/* Workers that fault in turn must not keep the memory of a process that is gone. */
+	if (laccel_mm_is_orphan(file->mm) || !mmget_not_zero(file->mm))
+		return -EFAULT;
+
+	mem = laccel_mem_get(file, fault->addr);
 	if (mem) {
 		if (sva || mem->write || !fault->write)
 			ret = laccel_chunk_fill(mem, fault->addr);
@@ -28,123 +37,77 @@ static int laccel_fault_fill(struct laccel_queue *queue, const struct laccel_fau
 	} else if (file->mode == LACCEL_MODE_MIRROR) {
 		ret = laccel_mirror_fault(file, fault->addr, fault->write);
 	}
-	return sva ? laccel_sva_fault(queue, fault->addr, fault->write) : ret;
-}
+	if (sva)
+		ret = laccel_sva_fault(queue, fault->addr, fault->write);
 
-/* The addresses, or what is registered, may change under it: the device tries again. */
-static int laccel_fault_resolve(struct laccel_queue *queue, const struct laccel_fault *fault)
-{
-	struct laccel_file *file = queue->obj.file;
-	int ret;
-
-	/* The process may have memory there; the device, and its page tables, do not reach it. */
-	if (fault->addr >> file->ldev->va_bits)
-		return -EFAULT;
-	/* Faults must not keep the memory of a process that is gone, in turns. */
-	if (laccel_mm_is_orphan(file->mm) || !mmget_not_zero(file->mm))
-		return -EFAULT;
-	ret = laccel_fault_fill(queue, fault);
 	mmput_async(file->mm);
 	if (!ret)
 		atomic64_inc(&file->ldev->nr_refills);
-	return ret == -EAGAIN || ret == -ENOENT ? 0 : ret;
-}
 
-/* Memory may be short for a moment, as where an IOMMU's driver allocates atomically. */
-static enum laccel_answer laccel_fault_answer(struct laccel_queue *queue,
-					      const struct laccel_fault *fault)
-{
-	unsigned int tries = 0;
-	int ret;
-
-	while ((ret = laccel_fault_resolve(queue, fault)) == -ENOMEM && tries < LACCEL_TRIES)
-		msleep(1 << tries++);
-
-	switch (ret) {
-	case 0:
-		return LACCEL_ANSWER_RETRY;
-	case -ENOMEM:
-		return LACCEL_ANSWER_ERROR;
-	default:
-		return LACCEL_ANSWER_PAGE_FAULT;
-	}
+	/* The memory or its registration has changed meanwhile: the device tries again. */
+	if (ret == -EAGAIN || ret == -ENOENT)
+		return 0;
+	return ret;
 }
 
 /**
- * laccel_fault_work - Resolve and answer the fault of a queue
+ * laccel_fault_work - Resolve the fault of a queue, and answer the device
  * @work: the queue's fault_work, which holds its slot
  *
- * A page that keeps it waiting holds up its queue alone.
+ * A page that keeps it waiting holds up no other queue.
  */
 void laccel_fault_work(struct work_struct *work)
 {
-	struct laccel_queue *queue = container_of(work, struct laccel_queue, fault_work);
+	struct laccel_kqueue *queue = container_of(work, struct laccel_kqueue, fault_work);
+	enum laccel_answer answer = LACCEL_ANSWER_PAGE_FAULT;
 	struct laccel_file *file = queue->obj.file;
-	struct mem_cgroup *owner = laccel_account_begin(file);
 	struct laccel_fault fault = queue->fault;
-	enum laccel_answer answer = laccel_fault_answer(queue, &fault);
 	struct laccel_section section;
+	struct mem_cgroup *owner;
+	unsigned int tries = 0;
+	int ret;
 
+	/* Memory may be short for a moment, as where an IOMMU driver allocates atomically. */
+	owner = laccel_account_begin(file);
+	while ((ret = laccel_fault_resolve(queue, &fault)) == -ENOMEM && tries < LACCEL_TRIES)
+		msleep(1 << tries++);
 	laccel_account_end(owner);
-	laccel_begin(file, &section);
+
+	if (!ret)
+		answer = LACCEL_ANSWER_RETRY;
+	else if (ret == -ENOMEM)
+		answer = LACCEL_ANSWER_ERROR;
+
+	laccel_gate_lock(file, &section);
 	if (section.ops && !queue->dead)
 		section.ops->fault_reply(file->ldev, queue->slot, fault.tag, answer);
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 	laccel_slot_put(queue);
 }
 
 /**
- * laccel_fault - The device has met an address it cannot translate
+ * laccel_queue_fault - Report that the device cannot translate an address
  * @ldev: a registered device
- * @slot: the queue, any value
- * @fault: what it wanted
+ * @slot: slot of the queue, any value
+ * @fault: the access
  *
  * Context: any, interrupts included.
  */
-void laccel_fault(struct laccel_device *ldev, u32 slot, const struct laccel_fault *fault)
+void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct laccel_fault *fault)
 {
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	int idx;
 
 	trace_laccel_fault(ldev, slot, fault->addr, fault->write);
 	if (slot >= ldev->max_queues)
 		return;
-	laccel_enter(ldev, &idx);
+
+	laccel_gate_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
 	if (queue) {
 		queue->fault = *fault;
 		laccel_queue_work(queue, &queue->fault_work);
 	}
-	laccel_leave(ldev, idx);
+	laccel_gate_leave(ldev, idx);
 }
-EXPORT_SYMBOL_GPL(laccel_fault);
-
-int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *arg,
-			  const struct laccel_user *user)
-{
-	const struct laccel_prefetch *prefetch = &arg->prefetch;
-	u64 end = prefetch->addr + prefetch->length;
-	bool write = prefetch->flags & LACCEL_MEM_WRITE;
-	int ret;
-
-	if (prefetch->flags & ~LACCEL_MEM_WRITE)
-		return -EOPNOTSUPP;
-	ret = laccel_mem_check_range(file, prefetch->addr, prefetch->length);
-	if (ret)
-		return ret;
-
-	mutex_lock(&file->lock);
-	ret = laccel_bind(file, LACCEL_MODE_AUTO);
-	mutex_unlock(&file->lock);
-	if (ret)
-		return ret;
-
-	switch (file->mode) {
-	case LACCEL_MODE_SVA:
-		return laccel_sva_prefetch(file, prefetch->addr, end, write);
-	case LACCEL_MODE_MIRROR:
-		return laccel_mirror_prefetch(file, prefetch->addr, end, write);
-	default:
-		return 0;
-	}
-}
+EXPORT_SYMBOL_GPL(laccel_queue_fault);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An open file: an address space on a device, its ioctls and its release
+ * An open file: an address space on a device, and its release
  */
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -11,7 +11,7 @@
 #include "core.h"
 #include "trace.h"
 
-static void laccel_free_work(struct work_struct *work)
+static void laccel_file_free_work(struct work_struct *work)
 {
 	struct laccel_file *file = container_of(work, struct laccel_file, free_work);
 
@@ -43,7 +43,27 @@ void laccel_file_put(struct laccel_file *file)
 	kref_put(&file->ref, laccel_file_free);
 }
 
-static int laccel_open(struct inode *inode, struct file *filp)
+/**
+ * laccel_file_drop_work - Unpin dropped pages, trim the mirror, and wake pollers after the end
+ * @work: the file's drop_work
+ */
+void laccel_file_drop_work(struct work_struct *work)
+{
+	struct laccel_file *file = container_of(work, struct laccel_file, drop_work);
+
+	if (READ_ONCE(file->error))
+		wake_up_all(&file->wait);
+	laccel_pin_free_dropped(file);
+	laccel_mirror_trim(file);
+
+	if (READ_ONCE(file->error) != -EPERM)
+		return;
+	mutex_lock(&file->lock);
+	laccel_mem_uncharge_all(file);
+	mutex_unlock(&file->lock);
+}
+
+static int laccel_file_open(struct inode *inode, struct file *filp)
 {
 	struct laccel_device *ldev = container_of(inode->i_cdev, struct laccel_device, cdev);
 	struct laccel_file *file;
@@ -78,10 +98,10 @@ static int laccel_open(struct inode *inode, struct file *filp)
 	INIT_LIST_HEAD(&file->ready);
 	INIT_LIST_HEAD(&file->ready_node);
 	kref_init(&file->ref);
-	INIT_WORK(&file->free_work, laccel_free_work);
-	INIT_WORK(&file->drop_work, laccel_drop_work);
+	INIT_WORK(&file->free_work, laccel_file_free_work);
+	INIT_WORK(&file->drop_work, laccel_file_drop_work);
 
-	if (laccel_enter(ldev, &idx)) {
+	if (laccel_gate_enter(ldev, &idx)) {
 		guard(mutex)(&ldev->files_lock);
 		list_add(&file->node, &ldev->files);
 		get_device(&ldev->dev);
@@ -90,7 +110,7 @@ static int laccel_open(struct inode *inode, struct file *filp)
 		filp->private_data = file;
 		ret = nonseekable_open(inode, filp);
 	}
-	laccel_leave(ldev, idx);
+	laccel_gate_leave(ldev, idx);
 
 	if (ret) {
 		__free_page(file->dummy);
@@ -104,14 +124,14 @@ static int laccel_open(struct inode *inode, struct file *filp)
  * and laccel_down() may still run.  laccel_down() finds the file until its objects and page
  * tables are gone, and queues drop_work to unpin.
  */
-static int laccel_release(struct inode *inode, struct file *filp)
+static int laccel_file_release(struct inode *inode, struct file *filp)
 {
 	struct laccel_file *file = filp->private_data;
 	struct laccel_device *ldev = file->ldev;
 
-	laccel_objects_destroy(file);
+	laccel_objects_teardown(file);
 	laccel_sva_unbind(file);
-	laccel_unbind(file);
+	laccel_bind_fini(file);
 	laccel_mirror_fini(file);
 	laccel_pgtable_fini(file);
 
@@ -120,7 +140,7 @@ static int laccel_release(struct inode *inode, struct file *filp)
 	mutex_unlock(&ldev->files_lock);
 
 	cancel_work_sync(&file->drop_work);
-	laccel_unpin_dropped(file);
+	laccel_pin_free_dropped(file);
 	laccel_file_put(file);
 	return 0;
 }
@@ -145,7 +165,7 @@ void laccel_file_down(struct laccel_file *file)
 }
 
 /**
- * laccel_refuse - Record why a call is refused
+ * laccel_file_refuse - Record why a call is refused
  * @file: an open file, locked
  * @limit: the limit that was reached
  * @value: value of the limit
@@ -154,8 +174,8 @@ void laccel_file_down(struct laccel_file *file)
  *
  * Return: the errno for that limit.
  */
-int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
-		  u64 needed)
+int laccel_file_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
+		       u64 needed)
 {
 	lockdep_assert_held(&file->lock);
 	file->refusal = (struct laccel_limits) {
@@ -168,193 +188,26 @@ int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, 
 	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
 }
 
-/* Report the modes available, and the mode the file has or would get if it were bound now. */
-static int laccel_info_modes(struct laccel_file *file, struct laccel_info *info)
-{
-	enum laccel_reason sva = laccel_mode_lacks(file->ldev, LACCEL_MODE_SVA);
-	unsigned int i;
-	int ret;
-
-	/* The kernel may wait for another process here, so hold no lock the workers need. */
-	if (sva == LACCEL_REASON_NONE && !READ_ONCE(file->sva))
-		sva = laccel_sva_try(file->ldev);
-
-	ret = laccel_lock(file);
-	if (ret)
-		return ret;
-
-	info->modes = 0;
-	for (i = 0; i < LACCEL_MODES; i++) {
-		info->reasons[i] = sva;
-		if (i != LACCEL_MODE_SVA)
-			info->reasons[i] = laccel_mode_lacks(file->ldev, i);
-		if (info->reasons[i] == LACCEL_REASON_NONE)
-			info->modes |= BIT(i);
-	}
-
-	if (file->mm)
-		info->mode = file->mode;
-	else
-		info->mode = __ffs(info->modes & ~BIT(LACCEL_MODE_AUTO));
-	mutex_unlock(&file->lock);
-	return 0;
-}
-
-static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
-			     const struct laccel_user *user)
-{
-	struct laccel_device *ldev = file->ldev;
-	struct laccel_info *info = &arg->info;
-	int ret;
-
-	if (info->flags)
-		return -EOPNOTSUPP;
-	if (info->reserved)
-		return -EINVAL;
-
-	ret = laccel_info_modes(file, info);
-	if (ret)
-		return ret;
-
-	info->commands = ldev->commands;
-	info->max_queues = ldev->max_queues;
-	info->max_entries = ldev->max_entries;
-	info->max_length = ldev->max_length;
-	info->va_bits = ldev->va_bits;
-	return laccel_respond(user, arg);
-}
-
-static int laccel_ioctl_limits(struct laccel_file *file, union laccel_ioctl *arg,
-			       const struct laccel_user *user)
-{
-	struct laccel_limits *limits = &arg->limits;
-	int ret;
-
-	if (limits->flags)
-		return -EOPNOTSUPP;
-	if (limits->reserved)
-		return -EINVAL;
-
-	ret = laccel_lock(file);
-	if (ret)
-		return ret;
-	*limits = file->refusal;
-	limits->memories = file->nr_memories;
-	mutex_unlock(&file->lock);
-
-	limits->max_queues = file->ldev->max_queues;
-	limits->queues = atomic_read(&file->ldev->nr_queues);
-	limits->max_memories = LACCEL_MAX_MEMORIES;
-	limits->memlock = rlimit(RLIMIT_MEMLOCK);
-	limits->pinned = (u64)atomic64_read(&current->mm->pinned_vm) << PAGE_SHIFT;
-	limits->size = user->size;
-	return laccel_respond(user, arg);
-}
-
-struct laccel_ioctl_entry {
-	u16 size;	/* of the struct */
-	u16 min_size;	/* size of its first published version */
-	bool outlives;	/* works after the device is gone */
-	int (*handler)(struct laccel_file *file, union laccel_ioctl *arg,
-		       const struct laccel_user *user);
-};
-
-#define LACCEL_ENTRY(cmd, type, last, outlive, fn)		\
-	[_IOC_NR(cmd)] = {					\
-		.size = sizeof(struct type),			\
-		.min_size = offsetofend(struct type, last),	\
-		.outlives = outlive,				\
-		.handler = fn,					\
-	}
-
-static const struct laccel_ioctl_entry laccel_ioctls[] = {
-	LACCEL_ENTRY(LACCEL_IOC_INFO, laccel_info, reserved, false,
-		     laccel_ioctl_info),
-	LACCEL_ENTRY(LACCEL_IOC_LIMITS, laccel_limits, refused_needed, false,
-		     laccel_ioctl_limits),
-	LACCEL_ENTRY(LACCEL_IOC_DESTROY, laccel_destroy, reserved, true,
-		     laccel_ioctl_destroy),
-	LACCEL_ENTRY(LACCEL_IOC_QUEUE_CREATE, laccel_queue_create, cq_bytes, false,
-		     laccel_ioctl_queue_create),
-	LACCEL_ENTRY(LACCEL_IOC_QUEUE_STATUS, laccel_queue_status, value, true,
-		     laccel_ioctl_queue_status),
-	LACCEL_ENTRY(LACCEL_IOC_MEM_REGISTER, laccel_mem_register, reserved, false,
-		     laccel_ioctl_mem_register),
-	LACCEL_ENTRY(LACCEL_IOC_KICK, laccel_kick, value, false, laccel_ioctl_kick),
-	LACCEL_ENTRY(LACCEL_IOC_BIND, laccel_bind, reserved, false, laccel_ioctl_bind),
-	LACCEL_ENTRY(LACCEL_IOC_PREFETCH, laccel_prefetch, length, false,
-		     laccel_ioctl_prefetch),
-};
-
-/**
- * laccel_respond - Copy an ioctl's struct back
- * @user: destination
- * @arg: the struct
- *
- * Handlers call it before they publish a new object: a fault can be undone only until
- * then.
- *
- * Return: 0 or -EFAULT.
- */
-int laccel_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
-{
-	if (copy_to_user(user->ptr, arg, min(user->size, user->known)))
-		return -EFAULT;
-	return 0;
-}
-
-static int laccel_dispatch(struct laccel_file *file, unsigned int cmd, void __user *ptr)
-{
-	const struct laccel_ioctl_entry *entry;
-	struct laccel_user user = { .ptr = ptr };
-	union laccel_ioctl arg;
-	unsigned int nr = _IOC_NR(cmd);
-	int ret;
-
-	if (cmd != _IO(LACCEL_IOC_TYPE, nr) || nr >= ARRAY_SIZE(laccel_ioctls))
-		return -ENOTTY;
-
-	entry = &laccel_ioctls[array_index_nospec(nr, ARRAY_SIZE(laccel_ioctls))];
-	if (laccel_foreign(file))
-		return -EPERM;
-	if (READ_ONCE(file->error) == -ENODEV && !entry->outlives)
-		return -ENODEV;
-
-	if (get_user(user.size, (u32 __user *)ptr))
-		return -EFAULT;
-	if (user.size < entry->min_size)
-		return -EINVAL;
-	if (user.size > PAGE_SIZE)
-		return -E2BIG;
-
-	user.known = entry->size;
-	ret = copy_struct_from_user(&arg, entry->size, ptr, user.size);
-	if (ret)
-		return ret;
-
-	return entry->handler(file, &arg, &user);
-}
-
-static long laccel_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+static long laccel_file_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct laccel_file *file = filp->private_data;
-	int ret = laccel_dispatch(file, cmd, (void __user *)arg);
+	int ret = laccel_ioctl_dispatch(file, cmd, (void __user *)arg);
 
 	trace_laccel_ioctl(file->ldev, cmd, ret);
 	return ret;
 }
 
-static __poll_t laccel_poll(struct file *filp, poll_table *wait)
+static __poll_t laccel_file_poll(struct file *filp, poll_table *wait)
 {
 	struct laccel_file *file = filp->private_data;
 
 	poll_wait(filp, &file->wait, wait);
-	if (laccel_foreign(file) || READ_ONCE(file->error) || atomic_read(&file->nr_failed))
+	if (laccel_file_foreign(file) || READ_ONCE(file->error) || atomic_read(&file->nr_failed))
 		return EPOLLERR;
 	return 0;
 }
 
-static void laccel_show_fdinfo(struct seq_file *m, struct file *filp)
+static void laccel_file_show_fdinfo(struct seq_file *m, struct file *filp)
 {
 	struct laccel_file *file = filp->private_data;
 
@@ -369,10 +222,10 @@ static void laccel_show_fdinfo(struct seq_file *m, struct file *filp)
 
 const struct file_operations laccel_fops = {
 	.owner = THIS_MODULE,
-	.open = laccel_open,
-	.release = laccel_release,
-	.unlocked_ioctl = laccel_ioctl,
+	.open = laccel_file_open,
+	.release = laccel_file_release,
+	.unlocked_ioctl = laccel_file_ioctl,
 	.mmap = laccel_mmap,
-	.poll = laccel_poll,
-	.show_fdinfo = laccel_show_fdinfo,
+	.poll = laccel_file_poll,
+	.show_fdinfo = laccel_file_show_fdinfo,
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices: allocation, the class and its nodes, and the gate that lets open files
- * outlive the hardware
+ * Devices: allocation, checks, the class and its nodes
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
@@ -61,11 +60,6 @@ static const struct class laccel_class = {
 	.dev_groups = laccel_dev_groups,
 };
 
-static void laccel_lost_work(struct work_struct *work)
-{
-	laccel_down(container_of(work, struct laccel_device, lost_work));
-}
-
 /**
  * laccel_alloc_size - Implement laccel_alloc()
  * @parent: the hardware's device
@@ -92,13 +86,13 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 
 	ldev->driver_ops = ops;
 	ldev->mediated = ops->execute;
-	INIT_WORK(&ldev->lost_work, laccel_lost_work);
+	INIT_WORK(&ldev->lost_work, laccel_gate_lost_work);
 	init_rwsem(&ldev->bonds);
 	mutex_init(&ldev->files_lock);
 	INIT_LIST_HEAD(&ldev->files);
 	raw_spin_lock_init(&ldev->slice_lock);
 	INIT_LIST_HEAD(&ldev->ready);
-	INIT_WORK(&ldev->feed_work, laccel_feed_work);
+	INIT_WORK(&ldev->feed_work, laccel_mediated_feed_work);
 	ida_init(&ldev->slots);
 
 	device_initialize(&ldev->dev);
@@ -201,7 +195,7 @@ static int laccel_check(struct laccel_device *ldev)
 }
 
 /* Set the limits of a device without hardware queues: the core implements its queues. */
-static void laccel_set_facts(struct laccel_device *ldev)
+static void laccel_set_limits(struct laccel_device *ldev)
 {
 	ldev->max_length = SZ_1G;
 	ldev->max_queues = 64;
@@ -224,7 +218,7 @@ int laccel_register(struct laccel_device *ldev)
 	if (ret)
 		return ret;
 	if (ldev->mediated)
-		laccel_set_facts(ldev);
+		laccel_set_limits(ldev);
 
 	ldev->queues = kcalloc(ldev->max_queues, sizeof(*ldev->queues), GFP_KERNEL);
 	ldev->workers = kcalloc(ldev->max_queues, sizeof(*ldev->workers), GFP_KERNEL);
@@ -265,90 +259,7 @@ void laccel_unregister(struct laccel_device *ldev)
 }
 EXPORT_SYMBOL_GPL(laccel_unregister);
 
-/**
- * laccel_up - Open the gate to a device
- * @ldev: the device, its hardware ready
- *
- * Context: may sleep.
- */
-void laccel_up(struct laccel_device *ldev)
-{
-	/* The device is back, so cancel a pending laccel_down(). */
-	cancel_work_sync(&ldev->lost_work);
-	rcu_assign_pointer(ldev->ops, ldev->mediated ? &laccel_mediated_ops : ldev->driver_ops);
-}
-EXPORT_SYMBOL_GPL(laccel_up);
-
-/* Find a file that still has a bond, and take a reference to it. */
-static struct laccel_file *laccel_next_bonded(struct laccel_device *ldev)
-{
-	struct laccel_file *file;
-
-	guard(mutex)(&ldev->files_lock);
-	list_for_each_entry(file, &ldev->files, node) {
-		if (READ_ONCE(file->sva)) {
-			kref_get(&file->ref);
-			return file;
-		}
-	}
-	return NULL;
-}
-
-/**
- * laccel_down - Fail all queues and open files, before a reset or removal
- * @ldev: a registered device
- *
- * Files opened before stay dead after laccel_up(); new ones work.
- *
- * Context: may sleep; waits for sections inside the gate, and for doorbell faults,
- * which wait for their programs' memory.  The driver of a device that does its own
- * DMA has to switch bus mastering off first, because memory is given back without a
- * flush of the device.
- * Guarantees: as laccel_unregister(), until laccel_up().
- */
-void laccel_down(struct laccel_device *ldev)
-{
-	struct laccel_file *file;
-
-	rcu_assign_pointer(ldev->ops, NULL);
-	synchronize_srcu(&ldev->gate);
-
-	mutex_lock(&ldev->files_lock);
-	list_for_each_entry(file, &ldev->files, node)
-		laccel_file_down(file);
-
-	/* All queues are dead: no new fault takes file->doorbells, pending ones run in parallel. */
-	list_for_each_entry(file, &ldev->files, node)
-		laccel_zap_doorbells(file, 0, ldev->max_queues);
-	mutex_unlock(&ldev->files_lock);
-
-	/* The kernel may wait for a process here, so hold none of the locks. */
-	down_write(&ldev->bonds);
-	up_write(&ldev->bonds);
-
-	while ((file = laccel_next_bonded(ldev))) {
-		laccel_sva_unbind(file);
-		laccel_file_put(file);
-	}
-}
-EXPORT_SYMBOL_GPL(laccel_down);
-
-/**
- * laccel_device_lost - Report that the hardware does not answer
- * @ldev: a registered device
- *
- * The driver has to switch bus mastering off first, so that memory can be given back
- * although the device did not confirm.
- *
- * Context: any.
- */
-void laccel_device_lost(struct laccel_device *ldev)
-{
-	queue_work(ldev->wq, &ldev->lost_work);
-}
-EXPORT_SYMBOL_GPL(laccel_device_lost);
-
-static int __init laccel_init(void)
+static int __init laccel_module_init(void)
 {
 	int ret;
 
@@ -373,9 +284,9 @@ err_wq:
 	destroy_workqueue(laccel_wq);
 	return ret;
 }
-module_init(laccel_init);
+module_init(laccel_module_init);
 
-static void __exit laccel_exit(void)
+static void __exit laccel_module_exit(void)
 {
 	laccel_debugfs_exit();
 	destroy_workqueue(laccel_wq);
@@ -383,7 +294,7 @@ static void __exit laccel_exit(void)
 	unregister_chrdev_region(laccel_devt, LACCEL_MAX_DEVICES);
 	ida_destroy(&laccel_minors);
 }
-module_exit(laccel_exit);
+module_exit(laccel_module_exit);
 
 MODULE_DESCRIPTION("User-space command queues for accelerators");
 MODULE_AUTHOR("The lite-accel developers");

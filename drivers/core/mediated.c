@@ -4,12 +4,12 @@
  * pins its operands slice by slice, and has the driver execute the slices.
  *
  *	laccel_ioctl_kick()	stands for a store to a doorbell page
- *	laccel_lend()		executes commands whose memory is present, out of turn, in
+ *	laccel_loan_spend()		executes commands whose memory is present, out of turn, in
  *				the time of the caller of KICK, which may be throttled or
  *				stopped
  *	laccel_mediated_work()	worker of a queue: fetches, checks and pins; may wait for
  *				the program's memory
- *	laccel_feed_work()	worker of the device: executes slices, in turn for all files;
+ *	laccel_mediated_feed_work()	worker of the device: executes slices, in turn for all files;
  *				waits for nothing but the device
  *
  * A fetched command is WAITING for its turn; its slice is PINNING, READY, EXECUTING, and then
@@ -24,7 +24,7 @@
 #include "compat.h"
 #include "mediated.h"
 
-static bool laccel_in_flight(const struct laccel_command *c)
+static bool laccel_command_in_flight(const struct laccel_command *c)
 {
 	return c->state != LACCEL_COMMAND_FREE && !c->ended;
 }
@@ -35,12 +35,12 @@ static struct laccel_command *laccel_command_at(struct laccel_mediated *m, u32 p
 	unsigned int i;
 
 	for (i = 0; i < LACCEL_WINDOW; i++)
-		if (laccel_in_flight(&m->commands[i]) && m->commands[i].position == position)
+		if (laccel_command_in_flight(&m->commands[i]) && m->commands[i].position == position)
 			return &m->commands[i];
 	return NULL;
 }
 
-static void laccel_settle(struct laccel_mediated *m, struct laccel_command *c)
+static void laccel_command_settle(struct laccel_mediated *m, struct laccel_command *c)
 {
 	struct laccel_command *behind = laccel_command_at(m, c->position + 1);
 	bool ok = c->status == LACCEL_OK;
@@ -51,7 +51,7 @@ static void laccel_settle(struct laccel_mediated *m, struct laccel_command *c)
 		behind->previous_ok = ok;
 }
 
-static u64 laccel_result(const struct laccel_command *c)
+static u64 laccel_command_result(const struct laccel_command *c)
 {
 	switch (c->status) {
 	case LACCEL_OK:
@@ -64,14 +64,14 @@ static u64 laccel_result(const struct laccel_command *c)
 	}
 }
 
-static void laccel_post(struct laccel_mediated *m, const struct laccel_command *c)
+static void laccel_command_post(struct laccel_mediated *m, const struct laccel_command *c)
 {
 	struct laccel_cqe *cqe = m->queue->cq.entries;
 
 	cqe += m->retired & (m->cq_entries - 1);
 
 	cqe->user_data = c->sqe.user_data;
-	cqe->result = laccel_result(c);
+	cqe->result = laccel_command_result(c);
 	if (c->status == LACCEL_PAGE_FAULT || c->status == LACCEL_DEVICE_ERROR)
 		cqe->fault_addr = c->fault_addr;
 	else
@@ -96,8 +96,8 @@ static void laccel_command_end(struct laccel_command *c, u16 status)
 	c->status = status;
 	c->ended = true;
 
-	laccel_settle(m, c);
-	laccel_post(m, c);
+	laccel_command_settle(m, c);
+	laccel_command_post(m, c);
 }
 
 /* Wake the queue's worker, which looks for work by itself. */
@@ -106,7 +106,7 @@ static void laccel_mediated_wake(struct laccel_mediated *m)
 	laccel_queue_work(m->queue, &m->work);
 }
 
-static void laccel_fetch(struct laccel_mediated *m, struct laccel_command *c)
+static void laccel_mediated_fetch(struct laccel_mediated *m, struct laccel_command *c)
 {
 	const u64 *entry = m->queue->sq.entries +
 			   (m->fetched & (m->sq_entries - 1)) * sizeof(c->sqe);
@@ -129,7 +129,7 @@ static void laccel_fetch(struct laccel_mediated *m, struct laccel_command *c)
 }
 
 /* Fetch commands, each only if there is room for its CQE. */
-static void laccel_fetch_all(struct laccel_mediated *m)
+static void laccel_mediated_fetch_all(struct laccel_mediated *m)
 {
 	unsigned int i;
 
@@ -137,11 +137,11 @@ static void laccel_fetch_all(struct laccel_mediated *m)
 		if (m->over || m->fetched == m->tail || m->fetched - m->cq_head >= m->cq_entries)
 			return;
 		if (m->commands[i].state == LACCEL_COMMAND_FREE)
-			laccel_fetch(m, &m->commands[i]);
+			laccel_mediated_fetch(m, &m->commands[i]);
 	}
 }
 
-static bool laccel_may_begin(struct laccel_mediated *m, const struct laccel_command *c)
+static bool laccel_command_may_begin(struct laccel_mediated *m, const struct laccel_command *c)
 {
 	unsigned int i;
 
@@ -151,21 +151,21 @@ static bool laccel_may_begin(struct laccel_mediated *m, const struct laccel_comm
 		return true;
 
 	for (i = 0; i < LACCEL_WINDOW; i++)
-		if (laccel_in_flight(&m->commands[i]) &&
+		if (laccel_command_in_flight(&m->commands[i]) &&
 		    (s32)(m->commands[i].position - c->position) < 0)
 			return false;
 	return true;
 }
 
 /* Take turns: find the next waiting command after the one served last, cyclically. */
-static struct laccel_command *laccel_next_waiting(struct laccel_mediated *m)
+static struct laccel_command *laccel_mediated_next_waiting(struct laccel_mediated *m)
 {
 	struct laccel_command *c, *next = NULL;
 	unsigned int i;
 
 	for (i = 0; i < LACCEL_WINDOW; i++) {
 		c = &m->commands[i];
-		if (c->state != LACCEL_COMMAND_WAITING || !(c->begun || laccel_may_begin(m, c)))
+		if (c->state != LACCEL_COMMAND_WAITING || !(c->begun || laccel_command_may_begin(m, c)))
 			continue;
 		if (!next || c->position - m->turn - 1 < next->position - m->turn - 1)
 			next = c;
@@ -173,7 +173,7 @@ static struct laccel_command *laccel_next_waiting(struct laccel_mediated *m)
 	return next;
 }
 
-static struct laccel_command *laccel_next_spent(struct laccel_mediated *m)
+static struct laccel_command *laccel_mediated_next_spent(struct laccel_mediated *m)
 {
 	unsigned int i;
 
@@ -184,16 +184,16 @@ static struct laccel_command *laccel_next_spent(struct laccel_mediated *m)
 }
 
 /* Find a command whose pins can be returned, or else one whose next slice is to be pinned. */
-static struct laccel_command *laccel_next_command(struct laccel_mediated *m)
+static struct laccel_command *laccel_mediated_next_command(struct laccel_mediated *m)
 {
 	raw_spinlock_t *lock = &m->queue->obj.file->ldev->slice_lock;
 	struct laccel_command *c;
 
 	raw_spin_lock(lock);
-	c = laccel_next_spent(m);
+	c = laccel_mediated_next_spent(m);
 	if (!c) {
-		laccel_fetch_all(m);
-		c = laccel_next_waiting(m);
+		laccel_mediated_fetch_all(m);
+		c = laccel_mediated_next_waiting(m);
 		if (c) {
 			c->state = LACCEL_COMMAND_PINNING;
 			m->turn = c->position;
@@ -279,7 +279,7 @@ static void laccel_mediated_work(struct work_struct *work)
 	bool execute;
 	u16 status;
 
-	while ((c = laccel_next_command(m))) {
+	while ((c = laccel_mediated_next_command(m))) {
 		if (c->state == LACCEL_COMMAND_SPENT) {
 			laccel_command_clean(c);
 		} else {
@@ -293,7 +293,7 @@ static void laccel_mediated_work(struct work_struct *work)
 	laccel_slot_put(m->queue);
 }
 
-static void laccel_unready(struct laccel_command *c)
+static void laccel_command_unready(struct laccel_command *c)
 {
 	struct laccel_file *file = c->queue->obj.file;
 
@@ -303,7 +303,7 @@ static void laccel_unready(struct laccel_command *c)
 }
 
 /* Take the next ready slice: files take turns, and so do the slices of a file. */
-static struct laccel_command *laccel_next_ready(struct laccel_device *ldev)
+static struct laccel_command *laccel_mediated_next_ready(struct laccel_device *ldev)
 {
 	struct laccel_command *c = NULL;
 	struct laccel_file *file;
@@ -313,7 +313,7 @@ static struct laccel_command *laccel_next_ready(struct laccel_device *ldev)
 	if (file) {
 		c = list_first_entry(&file->ready, struct laccel_command, node);
 		list_move_tail(&file->ready_node, &ldev->ready);
-		laccel_unready(c);
+		laccel_command_unready(c);
 		c->state = LACCEL_COMMAND_EXECUTING;
 	}
 	raw_spin_unlock(&ldev->slice_lock);
@@ -360,7 +360,7 @@ static void laccel_command_executed(struct laccel_command *c, enum laccel_status
 	raw_spin_unlock(lock);
 }
 
-static enum laccel_status laccel_execute(struct laccel_command *c)
+static enum laccel_status laccel_command_execute(struct laccel_command *c)
 {
 	struct laccel_file *file = c->queue->obj.file;
 
@@ -370,13 +370,13 @@ static enum laccel_status laccel_execute(struct laccel_command *c)
 }
 
 /**
- * laccel_feed_work - Execute ready slices
+ * laccel_mediated_feed_work - Execute ready slices
  * @work: the device's feed_work
  *
  * Execute each slice in a gate section of its own: after synchronizing with the gate,
  * no slice executes that was stopped before.
  */
-void laccel_feed_work(struct work_struct *work)
+void laccel_mediated_feed_work(struct work_struct *work)
 {
 	struct laccel_device *ldev = container_of(work, struct laccel_device, feed_work);
 	struct laccel_command *c;
@@ -384,29 +384,29 @@ void laccel_feed_work(struct work_struct *work)
 
 	do {
 		c = NULL;
-		if (laccel_enter(ldev, &idx))
-			c = laccel_next_ready(ldev);
+		if (laccel_gate_enter(ldev, &idx))
+			c = laccel_mediated_next_ready(ldev);
 		if (c)
-			laccel_command_executed(c, laccel_execute(c));
+			laccel_command_executed(c, laccel_command_execute(c));
 
-		laccel_leave(ldev, idx);
+		laccel_gate_leave(ldev, idx);
 		cond_resched();
 	} while (c);
 }
 
 /* The time that the caller of KICK lends to a queue */
 struct laccel_loan {
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	struct laccel_command *next;	/* command to execute next, or NULL */
 	bool wake;			/* the worker has something to do */
-	u32 left;			/* bytes left, see laccel_inline_cost() */
+	u32 left;			/* bytes left, see laccel_loan_cost() */
 };
 
 /*
  * Return the share of the lent time that a command takes, in bytes: its remaining length, but
  * at least a page, which covers finding the memory.
  */
-static u32 laccel_inline_cost(const struct laccel_command *c)
+static u32 laccel_loan_cost(const struct laccel_command *c)
 {
 	if (!c->sqe.length)
 		return sizeof(c->sqe);
@@ -421,15 +421,15 @@ static void laccel_loan_next(struct laccel_loan *loan)
 
 	lockdep_assert_held(&loan->queue->obj.file->ldev->slice_lock);
 
-	laccel_fetch_all(m);
-	c = laccel_next_waiting(m);
-	loan->wake = c && (c->for_worker || laccel_inline_cost(c) > loan->left);
+	laccel_mediated_fetch_all(m);
+	c = laccel_mediated_next_waiting(m);
+	loan->wake = c && (c->for_worker || laccel_loan_cost(c) > loan->left);
 	loan->next = loan->wake ? NULL : c;
 
 	if (!loan->next)
 		return;
 
-	loan->left -= laccel_inline_cost(c);
+	loan->left -= laccel_loan_cost(c);
 	c->state = LACCEL_COMMAND_PINNING;
 	m->turn = c->position;
 }
@@ -439,7 +439,7 @@ static void laccel_loan_next(struct laccel_loan *loan)
  * for sections inside the gate, and a throttled or low-priority caller may get the processor
  * once in a second only.
  */
-static void laccel_execute_inline(struct laccel_command *c)
+static void laccel_command_execute_inline(struct laccel_command *c)
 {
 	struct laccel_device *ldev = c->queue->obj.file->ldev;
 	enum laccel_status status;
@@ -448,7 +448,7 @@ static void laccel_execute_inline(struct laccel_command *c)
 
 	preempt_disable();
 
-	execute = laccel_enter(ldev, &idx);
+	execute = laccel_gate_enter(ldev, &idx);
 	raw_spin_lock(&ldev->slice_lock);
 	execute = execute && !c->ended;
 	if (execute)
@@ -463,7 +463,7 @@ static void laccel_execute_inline(struct laccel_command *c)
 		raw_spin_unlock(&ldev->slice_lock);
 	}
 
-	laccel_leave(ldev, idx);
+	laccel_gate_leave(ldev, idx);
 	preempt_enable();
 }
 
@@ -483,7 +483,7 @@ static void laccel_command_inline(struct laccel_command *c)
 		status = laccel_slice_pin_inline(c, &pins);
 		ends = status == LACCEL_BAD_FIELD;
 		if (status == LACCEL_OK)
-			laccel_execute_inline(c);
+			laccel_command_execute_inline(c);
 		laccel_slice_unpin_inline(&pins);
 	}
 
@@ -495,7 +495,7 @@ static void laccel_command_inline(struct laccel_command *c)
 	raw_spin_unlock(lock);
 }
 
-static void laccel_lend(struct laccel_loan *loan)
+static void laccel_loan_spend(struct laccel_loan *loan)
 {
 	raw_spinlock_t *lock = &loan->queue->obj.file->ldev->slice_lock;
 
@@ -514,7 +514,7 @@ static void laccel_lend(struct laccel_loan *loan)
 		laccel_mediated_wake(loan->queue->mediated);
 }
 
-static struct laccel_queue *laccel_slot_queue(struct laccel_device *ldev, u32 slot)
+static struct laccel_kqueue *laccel_mediated_slot_queue(struct laccel_device *ldev, u32 slot)
 {
 	return rcu_dereference_protected(ldev->queues[slot], true);
 }
@@ -526,9 +526,9 @@ static int laccel_mediated_start(struct laccel_device *ldev, const struct laccel
 
 /*
  * Cancel the commands in flight.  With @tell each gets a CQE; an executing one gets it when its
- * slice ends, and laccel_queue_destroy() waits for that.
+ * slice ends, and laccel_queue_teardown() waits for that.
  */
-static void laccel_cancel(struct laccel_mediated *m, bool tell)
+static void laccel_mediated_cancel(struct laccel_mediated *m, bool tell)
 {
 	bool spent = false;
 	unsigned int i;
@@ -537,7 +537,7 @@ static void laccel_cancel(struct laccel_mediated *m, bool tell)
 	for (i = 0; i < LACCEL_WINDOW; i++) {
 		struct laccel_command *c = &m->commands[i];
 
-		if (!laccel_in_flight(c) || (tell && c->state == LACCEL_COMMAND_EXECUTING))
+		if (!laccel_command_in_flight(c) || (tell && c->state == LACCEL_COMMAND_EXECUTING))
 			continue;
 
 		if (tell)
@@ -553,7 +553,7 @@ static void laccel_cancel(struct laccel_mediated *m, bool tell)
 		if (c->state != LACCEL_COMMAND_READY)
 			continue;
 
-		laccel_unready(c);
+		laccel_command_unready(c);
 		c->state = LACCEL_COMMAND_SPENT;
 		spent = true;
 	}
@@ -565,14 +565,14 @@ static void laccel_cancel(struct laccel_mediated *m, bool tell)
 static void laccel_mediated_stop(struct laccel_device *ldev, u32 slot)
 {
 	raw_spin_lock(&ldev->slice_lock);
-	laccel_cancel(laccel_slot_queue(ldev, slot)->mediated, true);
+	laccel_mediated_cancel(laccel_mediated_slot_queue(ldev, slot)->mediated, true);
 	raw_spin_unlock(&ldev->slice_lock);
 }
 
 static void laccel_mediated_status(struct laccel_device *ldev, u32 slot,
 				   struct laccel_queue_status *status)
 {
-	const struct laccel_mediated *m = laccel_slot_queue(ldev, slot)->mediated;
+	const struct laccel_mediated *m = laccel_mediated_slot_queue(ldev, slot)->mediated;
 
 	raw_spin_lock(&ldev->slice_lock);
 	status->sq_head = m->fetched;
@@ -596,7 +596,7 @@ const struct laccel_ops laccel_mediated_ops = {
  *
  * Return: 0 or -ENOMEM.
  */
-int laccel_mediated_init(struct laccel_queue *queue, const struct laccel_queue_create *create)
+int laccel_mediated_init(struct laccel_kqueue *queue, const struct laccel_queue_create *create)
 {
 	struct laccel_mediated *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
 
@@ -619,26 +619,26 @@ static void laccel_mediated_fail(struct laccel_mediated *m, enum laccel_queue_er
 	m->error = error;
 	m->entry = entry;
 	m->value = value;
-	laccel_cancel(m, false);
+	laccel_mediated_cancel(m, false);
 }
 
 /* Is @value in the range from @first to @last, modulo 2^32? */
-static bool laccel_between(u32 first, u32 value, u32 last)
+static bool laccel_mediated_between(u32 first, u32 value, u32 last)
 {
 	return value - first <= last - first;
 }
 
 /* Store new positions.  Return whether they differ from the old ones. */
-static bool laccel_ring(struct laccel_mediated *m, u64 value)
+static bool laccel_mediated_ring(struct laccel_mediated *m, u64 value)
 {
 	u32 tail = value, head = value >> 32;
 	bool news = tail != m->tail || head != m->cq_head;
 
-	if (!laccel_between(m->tail, tail, m->fetched + m->sq_entries)) {
+	if (!laccel_mediated_between(m->tail, tail, m->fetched + m->sq_entries)) {
 		laccel_mediated_fail(m, LACCEL_ERROR_SQ_TAIL, m->tail, value);
 		return false;
 	}
-	if (!laccel_between(m->cq_head, head, m->retired)) {
+	if (!laccel_mediated_between(m->cq_head, head, m->retired)) {
 		laccel_mediated_fail(m, LACCEL_ERROR_CQ_HEAD, 0, value);
 		return false;
 	}
@@ -648,9 +648,9 @@ static bool laccel_ring(struct laccel_mediated *m, u64 value)
 	return news;
 }
 
-static void laccel_arm(struct laccel_mediated *m, u64 value)
+static void laccel_mediated_arm(struct laccel_mediated *m, u64 value)
 {
-	if (value >> 32 || !laccel_between(m->cq_head, value, m->retired)) {
+	if (value >> 32 || !laccel_mediated_between(m->cq_head, value, m->retired)) {
 		laccel_mediated_fail(m, LACCEL_ERROR_CQ_HEAD, 0, value);
 		return;
 	}
@@ -661,8 +661,8 @@ static void laccel_arm(struct laccel_mediated *m, u64 value)
 }
 
 /* Ring or arm.  Return 0 or -ENOENT; if @loan->next is set, the caller gets a reference. */
-static int laccel_kick(struct laccel_file *file, const struct laccel_kick *kick,
-		       struct laccel_loan *loan)
+static int laccel_mediated_kick(struct laccel_file *file, const struct laccel_kick *kick,
+				struct laccel_loan *loan)
 {
 	struct laccel_object *obj = laccel_object_find(file, kick->id, LACCEL_QUEUE);
 	struct laccel_device *ldev = file->ldev;
@@ -672,15 +672,15 @@ static int laccel_kick(struct laccel_file *file, const struct laccel_kick *kick,
 	if (!obj)
 		return -ENOENT;
 
-	loan->queue = container_of(obj, struct laccel_queue, obj);
+	loan->queue = container_of(obj, struct laccel_kqueue, obj);
 	m = loan->queue->mediated;
 
 	raw_spin_lock(&ldev->slice_lock);
 	if (!m->over) {
 		if (kick->offset == offsetof(struct laccel_doorbell, ring))
-			loan->wake = laccel_ring(m, kick->value);
+			loan->wake = laccel_mediated_ring(m, kick->value);
 		else
-			laccel_arm(m, kick->value);
+			laccel_mediated_arm(m, kick->value);
 		failed = m->error;
 		if (loan->left)
 			laccel_loan_next(loan);
@@ -713,16 +713,16 @@ int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
 	if (lends && file->ldev->reentrant)
 		loan.left = LACCEL_INLINE_BYTES;
 
-	ret = laccel_lock(file);
+	ret = laccel_file_lock(file);
 	if (ret)
 		return ret;
 
-	ret = laccel_kick(file, kick, &loan);
+	ret = laccel_mediated_kick(file, kick, &loan);
 	mutex_unlock(&file->lock);
 	if (!loan.next)
 		return ret;
 
-	laccel_lend(&loan);
+	laccel_loan_spend(&loan);
 	laccel_queue_put(loan.queue);
 	return 0;
 }

@@ -25,7 +25,7 @@ enum laccel_command_state {
 
 struct laccel_command {
 	struct list_head node;		/* in file->ready */
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	enum laccel_command_state state;
 	bool begun;			/* checked */
 	bool loaded;			/* SHA256: the state has been read */
@@ -46,7 +46,7 @@ struct laccel_command {
 };
 
 struct laccel_mediated {
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	struct work_struct work;
 	u32 sq_entries;
 	u32 cq_entries;

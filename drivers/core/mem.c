@@ -15,7 +15,7 @@
 /* Size of registered memory to drop in one gate section, as others wait for the gate */
 #define LACCEL_SECTION_SIZE SZ_1G
 
-static unsigned long laccel_section_last(unsigned long first, unsigned long last)
+static unsigned long laccel_mem_section_last(unsigned long first, unsigned long last)
 {
 	return min(first + LACCEL_SECTION_SIZE - 1, last);
 }
@@ -53,7 +53,7 @@ struct laccel_mem *laccel_mem_next(struct laccel_mem *mem, unsigned long last)
 }
 
 /* Does the owner keep its pinned pages over an event?  Any other event may take them. */
-static bool laccel_event_keeps(enum mmu_notifier_event event)
+static bool laccel_mem_event_keeps(enum mmu_notifier_event event)
 {
 	return event == MMU_NOTIFY_PROTECTION_PAGE || event == MMU_NOTIFY_SOFT_DIRTY ||
 	       event == MMU_NOTIFY_MIGRATE || event == MMU_NOTIFY_EXCLUSIVE;
@@ -68,7 +68,7 @@ static bool laccel_mem_invalidate_section(struct laccel_mem *mem,
 	struct laccel_file *file = mem->obj.file;
 	struct laccel_section section;
 
-	if (!laccel_begin_notifier(file, &section, range))
+	if (!laccel_gate_lock_notifier(file, &section, range))
 		return false;
 
 	mmu_interval_set_seq(&mem->notifier, seq);
@@ -76,7 +76,7 @@ static bool laccel_mem_invalidate_section(struct laccel_mem *mem,
 		laccel_mem_drop(file, section.ops, first, last);
 		queue_work(laccel_wq, &file->drop_work);
 	}
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 	return true;
 }
 
@@ -89,11 +89,11 @@ static bool laccel_mem_invalidate(struct mmu_interval_notifier *notifier,
 	unsigned long end = min(range->end, mem->range.last + 1);
 	unsigned long last;
 
-	if (laccel_event_keeps(range->event))
+	if (laccel_mem_event_keeps(range->event))
 		return true;
 
 	for (; first < end; first = last + 1) {
-		last = laccel_section_last(first, range->end - 1);
+		last = laccel_mem_section_last(first, range->end - 1);
 		if (!laccel_mem_invalidate_section(mem, range, seq, first, last))
 			return false;
 	}
@@ -132,8 +132,8 @@ static int laccel_mem_charge(struct laccel_mem *mem, u64 npages)
 
 	if (pinned > limit && !capable(CAP_IPC_LOCK)) {
 		atomic64_sub(npages, &file->mm->pinned_vm);
-		return laccel_refuse(file, LACCEL_LIMIT_MEMLOCK, limit << PAGE_SHIFT,
-				     (pinned - npages) << PAGE_SHIFT, npages << PAGE_SHIFT);
+		return laccel_file_refuse(file, LACCEL_LIMIT_MEMLOCK, limit << PAGE_SHIFT,
+					  (pinned - npages) << PAGE_SHIFT, npages << PAGE_SHIFT);
 	}
 
 	mem->charged = npages;
@@ -326,8 +326,8 @@ static int laccel_mem_claim(struct laccel_mem *mem, struct laccel_mem_register *
 	struct laccel_mem *other = laccel_mem_first(file, mem->range.start, mem->range.last);
 
 	if (file->nr_memories >= LACCEL_MAX_MEMORIES)
-		return laccel_refuse(file, LACCEL_LIMIT_MEMORIES, LACCEL_MAX_MEMORIES,
-				     file->nr_memories, 1);
+		return laccel_file_refuse(file, LACCEL_LIMIT_MEMORIES, LACCEL_MAX_MEMORIES,
+					  file->nr_memories, 1);
 	if (other) {
 		reg->id = other->obj.id;
 		return -EEXIST;
@@ -352,7 +352,7 @@ static int laccel_mem_reserve(struct laccel_mem *mem, struct laccel_mem_register
 	int ret;
 
 	guard(mutex)(&file->lock);
-	ret = laccel_bind(file, LACCEL_MODE_AUTO);
+	ret = laccel_bind_caller(file, LACCEL_MODE_AUTO);
 	if (ret)
 		return ret;
 
@@ -393,12 +393,12 @@ int laccel_ioctl_mem_register(struct laccel_file *file, union laccel_ioctl *arg,
 	ret = laccel_mem_reserve(mem, reg);
 	if (!ret)
 		ret = laccel_mem_populate(mem);
-	if ((!ret || ret == -EEXIST) && laccel_respond(user, arg))
+	if ((!ret || ret == -EEXIST) && laccel_ioctl_respond(user, arg))
 		ret = -EFAULT;
 
 	if (ret) {
 		laccel_object_abort(&mem->obj);
-		laccel_mem_destroy(mem);
+		laccel_mem_teardown(mem);
 		return ret;
 	}
 
@@ -421,17 +421,17 @@ static void laccel_mem_unclaim(struct laccel_mem *mem)
 
 	mem->dead = true;
 	for (first = mem->range.start; first <= mem->range.last; first = last + 1) {
-		last = laccel_section_last(first, mem->range.last);
-		laccel_begin(file, &section);
+		last = laccel_mem_section_last(first, mem->range.last);
+		laccel_gate_lock(file, &section);
 		laccel_mem_drop(file, section.ops, first, last);
 		if (last == mem->range.last)
 			interval_tree_remove(&mem->range, &file->ranges);
-		laccel_end(file, &section);
+		laccel_gate_unlock(file, &section);
 	}
 
 	for (i = 0; i < mem->nr_chunks; i++)
 		laccel_chunk_put_table(mem, &mem->chunks[i]);
-	laccel_unpin_dropped(file);
+	laccel_pin_free_dropped(file);
 
 	laccel_mem_uncharge(mem);
 	file->nr_memories--;
@@ -439,12 +439,12 @@ static void laccel_mem_unclaim(struct laccel_mem *mem)
 }
 
 /**
- * laccel_mem_destroy - Unregister memory
+ * laccel_mem_teardown - Unregister memory
  * @mem: a registration without an id, complete or not
  *
  * Context: no locks held.
  */
-void laccel_mem_destroy(struct laccel_mem *mem)
+void laccel_mem_teardown(struct laccel_mem *mem)
 {
 	laccel_mem_unclaim(mem);
 	mmu_interval_notifier_remove(&mem->notifier);

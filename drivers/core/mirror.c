@@ -180,7 +180,7 @@ static bool laccel_segment_leaves(const struct laccel_segment *segment, unsigned
  */
 static unsigned int laccel_segment_invalidate_leaves(struct laccel_segment *segment,
 						     unsigned long first, unsigned long last,
-						     struct laccel_range *flush)
+						     struct laccel_flush_range *flush)
 {
 	unsigned int begin, end, i;
 	__le64 *pte;
@@ -224,7 +224,7 @@ static void laccel_segment_clear_leaves(struct laccel_segment *segment, unsigned
 static unsigned long laccel_segments_drop(struct laccel_file *file, const struct laccel_ops *ops,
 					  unsigned long first, unsigned long last)
 {
-	struct laccel_range flush = { .first = ULONG_MAX };
+	struct laccel_flush_range flush = { .first = ULONG_MAX };
 	struct laccel_segment *segment;
 	unsigned int leaves = 0;
 	unsigned long i;
@@ -265,12 +265,12 @@ static bool laccel_segment_invalidate(struct mmu_interval_notifier *notifier,
 	struct laccel_section section;
 	unsigned int begin, end;
 
-	if (!laccel_begin_notifier(file, &section, range))
+	if (!laccel_gate_lock_notifier(file, &section, range))
 		return false;
 	mmu_interval_set_seq(notifier, seq);
 	if (laccel_segment_leaves(segment, first, range->end - 1, &begin, &end))
 		laccel_segments_drop(file, section.ops, first, range->end - 1);
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 	return true;
 }
 
@@ -379,9 +379,9 @@ static int laccel_segment_get_table(struct laccel_segment *segment, unsigned int
 	if (segment->table && segment->table->level == level)
 		return 0;
 
-	laccel_begin(file, &section);
+	laccel_gate_lock(file, &section);
 	laccel_segments_drop(file, section.ops, segment->addr, laccel_segment_end(segment) - 1);
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 
 	laccel_segment_put_table(segment);
 	table = laccel_pgtable_get(file, segment->addr, level);
@@ -595,13 +595,13 @@ static int laccel_segment_fill(struct laccel_segment *segment, struct laccel_fil
 	segment->around.start = fill->around_start;
 	segment->around.end = fill->around_end;
 
-	laccel_begin(file, &section);
-	ret = laccel_section_error(file, &section);
+	laccel_gate_lock(file, &section);
+	ret = laccel_gate_error(file, &section);
 	if (!ret && mmu_interval_read_retry(&segment->notifier, fill->seq))
 		ret = -EAGAIN;
 	if (!ret)
 		ret = laccel_segment_map(fill, section.ops);
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 
 out_unlock:
 	mutex_unlock(&file->lock);
@@ -733,9 +733,9 @@ void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned
 		return;
 
 	for (i = first; i <= last; i++) {
-		laccel_begin(file, &section);
+		laccel_gate_lock(file, &section);
 		i = laccel_segments_drop(file, section.ops, i, last);
-		laccel_end(file, &section);
+		laccel_gate_unlock(file, &section);
 	}
 
 	/* Segments are filled under file->lock only, so an empty one stays empty. */
@@ -754,12 +754,12 @@ static void laccel_segment_kill(struct laccel_segment *segment)
 	lockdep_assert_held(&file->lock);
 	segment->dead = true;
 
-	laccel_begin(file, &section);
+	laccel_gate_lock(file, &section);
 	laccel_segments_drop(file, section.ops, segment->addr, laccel_segment_end(segment) - 1);
 	xa_erase(&file->segments, segment->addr / LACCEL_CHUNK_SIZE);
 	list_del(&segment->node);
 	file->nr_idle_segments--;
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 
 	laccel_segment_put_table(segment);
 }

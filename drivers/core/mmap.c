@@ -28,7 +28,7 @@ u64 laccel_mmap_offset(enum laccel_region region, u32 slot)
 
 static void laccel_vma_open(struct vm_area_struct *vma)
 {
-	struct laccel_queue *queue = vma->vm_private_data;
+	struct laccel_kqueue *queue = vma->vm_private_data;
 
 	kref_get(&queue->ref);
 }
@@ -53,7 +53,7 @@ static int laccel_vma_mremap(struct vm_area_struct *vma)
  * insertion may allocate a page table, which may take long, so stay outside the gate, where
  * others would wait.
  */
-static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queue *queue)
+static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_kqueue *queue)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct laccel_file *file = queue->obj.file;
@@ -80,7 +80,7 @@ static vm_fault_t laccel_doorbell_fault(struct vm_fault *vmf, struct laccel_queu
  */
 static void *laccel_vma_memory(struct vm_area_struct *vma, unsigned long addr)
 {
-	struct laccel_queue *queue = vma->vm_private_data;
+	struct laccel_kqueue *queue = vma->vm_private_data;
 	unsigned long offset = addr - vma->vm_start;
 
 	switch (vma->vm_pgoff >> (LACCEL_REGION_SHIFT - PAGE_SHIFT)) {
@@ -131,13 +131,13 @@ static const struct vm_operations_struct laccel_vm_ops = {
 };
 
 /* Find the file's queue that has a slot, and take a reference to it. */
-static struct laccel_queue *laccel_queue_of_slot(struct laccel_file *file, u32 slot)
+static struct laccel_kqueue *laccel_mmap_get_queue(struct laccel_file *file, u32 slot)
 {
 	struct laccel_device *ldev = file->ldev;
-	struct laccel_queue *queue = NULL;
+	struct laccel_kqueue *queue = NULL;
 	int idx;
 
-	laccel_enter(ldev, &idx);
+	laccel_gate_enter(ldev, &idx);
 	if (slot < ldev->max_queues)
 		queue = srcu_dereference(ldev->queues[array_index_nospec(slot, ldev->max_queues)],
 					 &ldev->gate);
@@ -145,11 +145,11 @@ static struct laccel_queue *laccel_queue_of_slot(struct laccel_file *file, u32 s
 	if (queue && (queue->obj.file != file || !kref_get_unless_zero(&queue->ref)))
 		queue = NULL;
 
-	laccel_leave(ldev, idx);
+	laccel_gate_leave(ldev, idx);
 	return queue;
 }
 
-static size_t laccel_region_bytes(struct laccel_queue *queue, enum laccel_region region)
+static size_t laccel_region_bytes(struct laccel_kqueue *queue, enum laccel_region region)
 {
 	switch (region) {
 	case LACCEL_REGION_SQ:
@@ -164,7 +164,7 @@ static size_t laccel_region_bytes(struct laccel_queue *queue, enum laccel_region
 	return 0;
 }
 
-static int laccel_mmap_check(struct vm_area_struct *vma, struct laccel_queue *queue,
+static int laccel_mmap_check(struct vm_area_struct *vma, struct laccel_kqueue *queue,
 			     enum laccel_region region)
 {
 	if (vma->vm_end - vma->vm_start != laccel_region_bytes(queue, region) ||
@@ -187,21 +187,21 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	u64 region = offset >> LACCEL_REGION_SHIFT;
 	u64 slot = (offset & (BIT_ULL(LACCEL_REGION_SHIFT) - 1)) >> LACCEL_SLOT_SHIFT;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	int ret;
 
-	if (laccel_foreign(file))
+	if (laccel_file_foreign(file))
 		return -EPERM;
 	if (vma->vm_pgoff > ULONG_MAX >> PAGE_SHIFT || offset != laccel_mmap_offset(region, slot))
 		return -EINVAL;
 
-	queue = laccel_queue_of_slot(file, slot);
+	queue = laccel_mmap_get_queue(file, slot);
 	if (!queue)
 		return -EINVAL;
 
 	/* Check the owner again: the file was bound to one when its first queue was made. */
 	ret = -EPERM;
-	if (!laccel_foreign(file))
+	if (!laccel_file_foreign(file))
 		ret = laccel_mmap_check(vma, queue, region);
 	if (ret) {
 		laccel_queue_put(queue);
@@ -216,7 +216,7 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
 }
 
 /**
- * laccel_zap_doorbells - Unmap the doorbell pages of a range of slots
+ * laccel_mmap_zap_doorbells - Unmap the doorbell pages of a range of slots
  * @file: an open file
  * @slot: the first slot
  * @count: number of slots
@@ -224,7 +224,7 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
  * Context: the file has no live queue in these slots; may sleep, and wait for the memory
  * of the file's program, so the notifier lock of the file must not be held.
  */
-void laccel_zap_doorbells(struct laccel_file *file, u32 slot, u32 count)
+void laccel_mmap_zap_doorbells(struct laccel_file *file, u32 slot, u32 count)
 {
 	/* Wait for faults that saw a queue alive; later ones skip the lock. */
 	down_write(&file->doorbells);

@@ -99,14 +99,14 @@ static struct laccel_object *laccel_object_take(struct laccel_file *file, u32 id
 	return obj;
 }
 
-static void laccel_object_destroy(struct laccel_object *obj)
+static void laccel_object_teardown(struct laccel_object *obj)
 {
 	switch (obj->type) {
 	case LACCEL_QUEUE:
-		laccel_queue_destroy(container_of(obj, struct laccel_queue, obj));
+		laccel_queue_teardown(container_of(obj, struct laccel_kqueue, obj));
 		break;
 	case LACCEL_MEM:
-		laccel_mem_destroy(container_of(obj, struct laccel_mem, obj));
+		laccel_mem_teardown(container_of(obj, struct laccel_mem, obj));
 		break;
 	}
 }
@@ -122,7 +122,7 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 	if (arg->destroy.reserved)
 		return -EINVAL;
 
-	ret = laccel_lock(file);
+	ret = laccel_file_lock(file);
 	if (ret)
 		return ret;
 
@@ -131,20 +131,20 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 	if (!obj)
 		return -ENOENT;
 
-	laccel_object_destroy(obj);
+	laccel_object_teardown(obj);
 	return 0;
 }
 
 /**
- * laccel_objects_destroy - Destroy all objects of a file that is being closed
+ * laccel_objects_teardown - Destroy all objects of a file that is being closed
  * @file: the file
  */
-void laccel_objects_destroy(struct laccel_file *file)
+void laccel_objects_teardown(struct laccel_file *file)
 {
 	struct laccel_object *obj;
 	unsigned long id;
 
 	xa_for_each(&file->objects, id, obj)
-		laccel_object_destroy(obj);
+		laccel_object_teardown(obj);
 	xa_destroy(&file->objects);
 }

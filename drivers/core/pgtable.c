@@ -86,8 +86,8 @@ static int laccel_table_link(struct laccel_file *file, struct laccel_table *tabl
 	unsigned int index;
 	int ret;
 
-	laccel_begin(file, &section);
-	ret = laccel_section_error(file, &section);
+	laccel_gate_lock(file, &section);
+	ret = laccel_gate_error(file, &section);
 	if (ret)
 		goto out;
 
@@ -105,7 +105,7 @@ static int laccel_table_link(struct laccel_file *file, struct laccel_table *tabl
 			   cpu_to_le64(table->dma | file->ldev->pte.valid));
 	}
 out:
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 	return ret;
 }
 
@@ -149,7 +149,7 @@ static void laccel_table_remove(struct laccel_file *file, struct laccel_table *t
 	struct laccel_section section;
 	unsigned int index;
 
-	laccel_begin(file, &section);
+	laccel_gate_lock(file, &section);
 	if (parent) {
 		index = laccel_table_index(table->addr, parent->level);
 		WRITE_ONCE(parent->pte[index], 0);
@@ -163,7 +163,7 @@ static void laccel_table_remove(struct laccel_file *file, struct laccel_table *t
 
 	if (!parent)
 		file->root = NULL;
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 
 	if (parent) {
 		list_del(&table->idle);

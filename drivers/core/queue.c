@@ -18,7 +18,7 @@
 /* Time that a new queue waits for the slot of a destroyed one */
 #define LACCEL_SLOT_WAIT_MS 100
 
-static int laccel_ring_alloc(struct laccel_queue *queue, struct laccel_ring *ring, size_t bytes)
+static int laccel_ring_alloc(struct laccel_kqueue *queue, struct laccel_ring *ring, size_t bytes)
 {
 	int node = dev_to_node(queue->obj.file->ldev->dev.parent);
 	struct page *page;
@@ -43,7 +43,7 @@ static void laccel_ring_free(struct laccel_ring *ring)
  * Keep the state in the last page of the CQ if the program asks for it and it fits: programs
  * cannot write to that mapping either, and the core never reads what the device can write.
  */
-static int laccel_state_alloc(struct laccel_queue *queue,
+static int laccel_state_alloc(struct laccel_kqueue *queue,
 			      const struct laccel_queue_create *create)
 {
 	size_t end = L1_CACHE_ALIGN(create->cq_entries * sizeof(struct laccel_cqe));
@@ -61,7 +61,7 @@ static int laccel_state_alloc(struct laccel_queue *queue,
 	return 0;
 }
 
-static int laccel_ring_map(struct laccel_queue *queue, struct laccel_ring *ring)
+static int laccel_ring_map(struct laccel_kqueue *queue, struct laccel_ring *ring)
 {
 	struct device *dma_dev = queue->obj.file->ldev->dev.parent;
 
@@ -73,7 +73,7 @@ static int laccel_ring_map(struct laccel_queue *queue, struct laccel_ring *ring)
 	return dma_mapping_error(dma_dev, ring->dma);
 }
 
-static void laccel_ring_unmap(struct laccel_queue *queue, struct laccel_ring *ring)
+static void laccel_ring_unmap(struct laccel_kqueue *queue, struct laccel_ring *ring)
 {
 	if (!queue->mediated)
 		dma_unmap_page_attrs(queue->obj.file->ldev->dev.parent, ring->dma, ring->bytes,
@@ -82,7 +82,7 @@ static void laccel_ring_unmap(struct laccel_queue *queue, struct laccel_ring *ri
 
 static void laccel_queue_free(struct kref *ref)
 {
-	struct laccel_queue *queue = container_of(ref, struct laccel_queue, ref);
+	struct laccel_kqueue *queue = container_of(ref, struct laccel_kqueue, ref);
 
 	laccel_ring_free(&queue->sq);
 	laccel_ring_free(&queue->cq);
@@ -100,14 +100,14 @@ static void laccel_queue_free(struct kref *ref)
  * laccel_queue_put - Return a reference to a queue
  * @queue: a queue; the last reference frees its rings and its state
  */
-void laccel_queue_put(struct laccel_queue *queue)
+void laccel_queue_put(struct laccel_kqueue *queue)
 {
 	kref_put(&queue->ref, laccel_queue_free);
 }
 
 static void laccel_slot_free(struct kref *ref)
 {
-	struct laccel_queue *queue = container_of(ref, struct laccel_queue, slot_ref);
+	struct laccel_kqueue *queue = container_of(ref, struct laccel_kqueue, slot_ref);
 
 	ida_free(&queue->obj.file->ldev->slots, queue->slot);
 	laccel_queue_put(queue);
@@ -117,13 +117,13 @@ static void laccel_slot_free(struct kref *ref)
  * laccel_slot_put - Return a reference to a queue's slot
  * @queue: a queue; the last reference frees the slot for other queues
  */
-void laccel_slot_put(struct laccel_queue *queue)
+void laccel_slot_put(struct laccel_kqueue *queue)
 {
 	kref_put(&queue->slot_ref, laccel_slot_free);
 }
 
 /* Queue work for a queue, unless it is destroyed. */
-static void laccel_slot_work(struct laccel_queue *queue, struct workqueue_struct *wq,
+static void laccel_slot_work(struct laccel_kqueue *queue, struct workqueue_struct *wq,
 			     struct work_struct *work)
 {
 	if (kref_get_unless_zero(&queue->slot_ref) && !queue_work(wq, work))
@@ -137,12 +137,12 @@ static void laccel_slot_work(struct laccel_queue *queue, struct workqueue_struct
  *
  * Context: any, interrupts included.
  */
-void laccel_queue_work(struct laccel_queue *queue, struct work_struct *work)
+void laccel_queue_work(struct laccel_kqueue *queue, struct work_struct *work)
 {
 	laccel_slot_work(queue, queue->obj.file->ldev->workers[queue->slot], work);
 }
 
-static void laccel_queue_wake(struct laccel_queue *queue)
+static void laccel_queue_wake(struct laccel_kqueue *queue)
 {
 	if (queue->eventfd)
 		eventfd_signal(queue->eventfd);
@@ -152,7 +152,7 @@ static void laccel_queue_wake(struct laccel_queue *queue)
 
 static void laccel_signal_work(struct work_struct *work)
 {
-	struct laccel_queue *queue = container_of(work, struct laccel_queue, signal_work);
+	struct laccel_kqueue *queue = container_of(work, struct laccel_kqueue, signal_work);
 
 	laccel_queue_wake(queue);
 	laccel_slot_put(queue);
@@ -167,7 +167,7 @@ static void laccel_signal_work(struct work_struct *work)
  *
  * Context: any, interrupts included.
  */
-void laccel_queue_signal(struct laccel_queue *queue)
+void laccel_queue_signal(struct laccel_kqueue *queue)
 {
 	laccel_slot_work(queue, queue->obj.file->ldev->wq, &queue->signal_work);
 }
@@ -184,7 +184,7 @@ static int laccel_queue_check(struct laccel_file *file, const struct laccel_queu
 	return 0;
 }
 
-static int laccel_queue_fill(struct laccel_queue *queue, const struct laccel_queue_create *create)
+static int laccel_queue_fill(struct laccel_kqueue *queue, const struct laccel_queue_create *create)
 {
 	int ret;
 
@@ -213,10 +213,10 @@ static int laccel_queue_fill(struct laccel_queue *queue, const struct laccel_que
 	return 0;
 }
 
-static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
-					     const struct laccel_queue_create *create)
+static struct laccel_kqueue *laccel_queue_new(struct laccel_file *file,
+					      const struct laccel_queue_create *create)
 {
-	struct laccel_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+	struct laccel_kqueue *queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
 	int ret;
 
 	if (!queue)
@@ -242,7 +242,7 @@ static struct laccel_queue *laccel_queue_new(struct laccel_file *file,
 }
 
 /* Hand the rings to the device. */
-static int laccel_queue_hand_over(struct laccel_queue *queue, const struct laccel_ops *ops,
+static int laccel_queue_hand_over(struct laccel_kqueue *queue, const struct laccel_ops *ops,
 				  struct laccel_queue_setup *setup)
 {
 	struct laccel_device *ldev = queue->obj.file->ldev;
@@ -276,7 +276,7 @@ err_sq:
 	return ret;
 }
 
-static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_queue_create *create)
+static int laccel_queue_start(struct laccel_kqueue *queue, const struct laccel_queue_create *create)
 {
 	struct laccel_file *file = queue->obj.file;
 	struct laccel_queue_setup setup = {
@@ -289,11 +289,11 @@ static int laccel_queue_start(struct laccel_queue *queue, const struct laccel_qu
 	struct laccel_section section;
 	int ret;
 
-	laccel_begin(file, &section);
-	ret = laccel_section_error(file, &section);
+	laccel_gate_lock(file, &section);
+	ret = laccel_gate_error(file, &section);
 	if (!ret)
 		ret = laccel_queue_hand_over(queue, section.ops, &setup);
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 
 	/* Wait for interrupts that found the queue in its slot meanwhile. */
 	if (ret)
@@ -338,7 +338,7 @@ static int laccel_slot_need_worker(struct laccel_device *ldev, int slot)
 	return 0;
 }
 
-static int laccel_queue_take_slot(struct laccel_queue *queue)
+static int laccel_queue_take_slot(struct laccel_kqueue *queue)
 {
 	struct laccel_file *file = queue->obj.file;
 	struct laccel_device *ldev = file->ldev;
@@ -346,8 +346,8 @@ static int laccel_queue_take_slot(struct laccel_queue *queue)
 	int ret;
 
 	if (slot == -ENOSPC)
-		return laccel_refuse(file, LACCEL_LIMIT_QUEUES, ldev->max_queues,
-				     ldev->max_queues, 1);
+		return laccel_file_refuse(file, LACCEL_LIMIT_QUEUES, ldev->max_queues,
+					  ldev->max_queues, 1);
 	if (slot < 0)
 		return slot;
 
@@ -365,7 +365,7 @@ static int laccel_queue_take_slot(struct laccel_queue *queue)
 }
 
 /* Uncount a queue.  Its slot may stay allocated for a moment longer. */
-static void laccel_queue_leave_slot(struct laccel_queue *queue)
+static void laccel_queue_leave_slot(struct laccel_kqueue *queue)
 {
 	struct laccel_file *file = queue->obj.file;
 
@@ -374,7 +374,7 @@ static void laccel_queue_leave_slot(struct laccel_queue *queue)
 	atomic_dec(&file->ldev->nr_queues);
 }
 
-static void laccel_queue_describe(struct laccel_queue *queue, struct laccel_queue_create *create)
+static void laccel_queue_describe(struct laccel_kqueue *queue, struct laccel_queue_create *create)
 {
 	create->id = queue->obj.id;
 	create->sqe_size = sizeof(struct laccel_sqe);
@@ -400,7 +400,7 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 			      const struct laccel_user *user)
 {
 	struct laccel_queue_create *create = &arg->queue_create;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	int ret;
 
 	ret = laccel_queue_check(file, create);
@@ -411,7 +411,7 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 		return PTR_ERR(queue);
 
 	mutex_lock(&file->lock);
-	ret = laccel_bind(file, LACCEL_MODE_AUTO);
+	ret = laccel_bind_caller(file, LACCEL_MODE_AUTO);
 	if (ret)
 		goto err_put;
 
@@ -431,10 +431,10 @@ int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 	mutex_unlock(&file->lock);
 
 	/* The copy may wait for user space, so hold no lock. */
-	ret = laccel_respond(user, arg);
+	ret = laccel_ioctl_respond(user, arg);
 	if (ret) {
 		laccel_object_abort(&queue->obj);
-		laccel_queue_destroy(queue);
+		laccel_queue_teardown(queue);
 		return ret;
 	}
 
@@ -460,17 +460,17 @@ static int laccel_queue_report(struct laccel_file *file, struct laccel_queue_sta
 {
 	struct laccel_object *obj = laccel_object_find(file, status->id, LACCEL_QUEUE);
 	struct laccel_section section;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	u32 size = status->size;
 
 	if (!obj)
 		return -ENOENT;
 
-	queue = container_of(obj, struct laccel_queue, obj);
-	laccel_begin(file, &section);
+	queue = container_of(obj, struct laccel_kqueue, obj);
+	laccel_gate_lock(file, &section);
 	if (section.ops && !list_empty(&queue->node))
 		section.ops->queue_status(file->ldev, queue->slot, &queue->last);
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 
 	*status = queue->last;
 	status->size = size;
@@ -488,7 +488,7 @@ int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
 	if (status->flags)
 		return -EOPNOTSUPP;
 
-	ret = laccel_lock(file);
+	ret = laccel_file_lock(file);
 	if (ret)
 		return ret;
 
@@ -496,11 +496,11 @@ int laccel_ioctl_queue_status(struct laccel_file *file, union laccel_ioctl *arg,
 	mutex_unlock(&file->lock);
 	if (ret)
 		return ret;
-	return laccel_respond(user, arg);
+	return laccel_ioctl_respond(user, arg);
 }
 
 /* Report only the first transition out of RUNNING. */
-static bool laccel_queue_set_state(struct laccel_queue *queue, enum laccel_state state)
+static bool laccel_queue_set_state(struct laccel_kqueue *queue, enum laccel_state state)
 {
 	if (cmpxchg(&queue->state, LACCEL_STATE_RUNNING, state) != LACCEL_STATE_RUNNING)
 		return false;
@@ -513,7 +513,7 @@ static bool laccel_queue_set_state(struct laccel_queue *queue, enum laccel_state
 	return true;
 }
 
-static void laccel_queue_end(struct laccel_queue *queue, const struct laccel_ops *ops,
+static void laccel_queue_end(struct laccel_kqueue *queue, const struct laccel_ops *ops,
 			     enum laccel_state state)
 {
 	struct laccel_device *ldev = queue->obj.file->ldev;
@@ -547,7 +547,7 @@ static void laccel_queue_end(struct laccel_queue *queue, const struct laccel_ops
 void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
 		       enum laccel_state state)
 {
-	struct laccel_queue *queue, *next;
+	struct laccel_kqueue *queue, *next;
 
 	lockdep_assert_held(&file->notifier_lock);
 	list_for_each_entry_safe(queue, next, &file->queues, node)
@@ -555,7 +555,7 @@ void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
 }
 
 /**
- * laccel_queue_destroy - Destroy a queue
+ * laccel_queue_teardown - Destroy a queue
  * @queue: a started queue that no id refers to any more
  *
  * The slot becomes free only when no doorbell mapping leads to it and no worker is busy
@@ -563,18 +563,18 @@ void laccel_queues_end(struct laccel_file *file, const struct laccel_ops *ops,
  *
  * Context: no locks held.
  */
-void laccel_queue_destroy(struct laccel_queue *queue)
+void laccel_queue_teardown(struct laccel_kqueue *queue)
 {
 	struct laccel_file *file = queue->obj.file;
 	struct laccel_section section;
 
-	laccel_begin(file, &section);
+	laccel_gate_lock(file, &section);
 	laccel_queue_end(queue, section.ops, LACCEL_STATE_STOPPED);
 	RCU_INIT_POINTER(file->ldev->queues[queue->slot], NULL);
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 
 	synchronize_srcu_expedited(&file->ldev->gate);
-	laccel_zap_doorbells(file, queue->slot, 1);
+	laccel_mmap_zap_doorbells(file, queue->slot, 1);
 
 	/* Signal from here if the worker has not begun, so that the slot does not wait for it. */
 	if (cancel_work_sync(&queue->signal_work)) {
@@ -596,7 +596,7 @@ void laccel_queue_destroy(struct laccel_queue *queue)
  * waiters on an eventfd, so interrupts get a share of the time for signals, and leave signals
  * beyond it to the worker.
  */
-static void laccel_queue_signal_at_once(struct laccel_queue *queue)
+static void laccel_queue_signal_at_once(struct laccel_kqueue *queue)
 {
 	atomic64_t *next = &queue->obj.file->ldev->signal_next;
 	s64 begin = ktime_get_mono_fast_ns(), earliest = atomic64_read(next);
@@ -620,17 +620,17 @@ static void laccel_queue_signal_at_once(struct laccel_queue *queue)
  */
 void laccel_queue_event(struct laccel_device *ldev, u32 slot)
 {
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	int idx;
 
 	if (slot >= ldev->max_queues)
 		return;
 
-	laccel_enter(ldev, &idx);
+	laccel_gate_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
 	if (queue && queue->eventfd)
 		laccel_queue_signal_at_once(queue);
-	laccel_leave(ldev, idx);
+	laccel_gate_leave(ldev, idx);
 }
 EXPORT_SYMBOL_GPL(laccel_queue_event);
 
@@ -647,13 +647,13 @@ void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 {
 	struct laccel_queue_status status = {};
 	const struct laccel_ops *ops;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	int idx;
 
 	if (slot >= ldev->max_queues)
 		return;
 
-	ops = laccel_enter(ldev, &idx);
+	ops = laccel_gate_enter(ldev, &idx);
 	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
 
 	/* Pairs with laccel_queue_hand_over(). */
@@ -667,6 +667,6 @@ void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 		if (!laccel_queue_set_state(queue, LACCEL_STATE_FAILED))
 			atomic_dec(&file->nr_failed);
 	}
-	laccel_leave(ldev, idx);
+	laccel_gate_leave(ldev, idx);
 }
 EXPORT_SYMBOL_GPL(laccel_queue_failed);

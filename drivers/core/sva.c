@@ -73,9 +73,9 @@ enum laccel_reason laccel_sva_lacks(struct laccel_device *ldev)
 	if (!LACCEL_HAS_SVA)
 		return LACCEL_REASON_NO_SVA;
 
-	if (laccel_enter(ldev, &idx))
+	if (laccel_gate_enter(ldev, &idx))
 		reason = laccel_sva_lacks_always(ldev);
-	laccel_leave(ldev, idx);
+	laccel_gate_leave(ldev, idx);
 
 	return reason;
 }
@@ -171,7 +171,7 @@ static int laccel_sva_fill(struct laccel_file *file, struct laccel_fill *fill)
  * Find the access stream that a fault continues, by the range filled for it last.  Start a new
  * stream if there is none; the more faults in a row start one, the less is filled around.
  */
-static struct laccel_around *laccel_sva_stream(struct laccel_queue *queue, unsigned long addr)
+static struct laccel_around *laccel_sva_stream(struct laccel_kqueue *queue, unsigned long addr)
 {
 	struct laccel_around *stream;
 	unsigned int i;
@@ -218,7 +218,7 @@ static void laccel_sva_around(struct laccel_around *stream, struct laccel_fill *
  * Return: 0; -EAGAIN if the addresses changed meanwhile; -EFAULT if the process
  * could not access them itself; -ENOMEM.
  */
-int laccel_sva_fault(struct laccel_queue *queue, unsigned long addr, bool write)
+int laccel_sva_fault(struct laccel_kqueue *queue, unsigned long addr, bool write)
 {
 	struct laccel_fill fill = { .start = addr & PAGE_MASK, .write = write };
 	struct laccel_around *stream = laccel_sva_stream(queue, fill.start);

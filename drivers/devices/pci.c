@@ -78,7 +78,7 @@ static void laccel_pci_hung(struct laccel_pci *pci, const char *what)
 	laccel_device_lost(&pci->ldev);
 }
 
-static unsigned int laccel_pci_vector(struct laccel_pci *pci, u32 slot)
+static unsigned int laccel_pci_slot_vector(struct laccel_pci *pci, u32 slot)
 {
 	return 1 + slot % (pci->nr_vectors - 1);
 }
@@ -103,12 +103,12 @@ static void laccel_pci_faults(struct laccel_pci *pci)
 
 		/* The device writes the phase last: read the rest of the record after it. */
 		dma_rmb();
-		laccel_fault(&pci->ldev, record->queue,
-			     &(struct laccel_fault) {
-				     .addr = record->addr,
-				     .tag = record->tag,
-				     .write = record->write,
-			     });
+		laccel_queue_fault(&pci->ldev, record->queue,
+				   &(struct laccel_fault) {
+					   .addr = record->addr,
+					   .tag = record->tag,
+					   .write = record->write,
+				   });
 
 		pci->fault_head++;
 	}
@@ -187,7 +187,7 @@ static int laccel_pci_queue_start(struct laccel_device *ldev,
 			 setup->pasid ? LACCEL_ROOT_PASID | setup->pasid : setup->root);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CONFIG,
 			 LACCEL_QUEUE_CONFIG_VALUE(setup->sq_log2, setup->cq_log2,
-						   laccel_pci_vector(pci, setup->slot)));
+						   laccel_pci_slot_vector(pci, setup->slot)));
 
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_START);
 	if (laccel_pci_read(pci, base + LACCEL_QUEUE_STATE) == LACCEL_QUEUE_RUNNING)
@@ -383,7 +383,7 @@ static int laccel_pci_irqs(struct laccel_pci *pci)
 	pci->nr_vectors = ret;
 
 	for (i = 0; i < pci->ldev.max_queues; i++)
-		pci->vectors[laccel_pci_vector(pci, i)].queues |= BIT_ULL(i);
+		pci->vectors[laccel_pci_slot_vector(pci, i)].queues |= BIT_ULL(i);
 
 	for (i = 0; i < pci->nr_vectors; i++) {
 		pci->vectors[i].pci = pci;

@@ -25,7 +25,7 @@
  */
 
 struct laccel_device;
-struct laccel_queue;
+struct laccel_kqueue;
 struct laccel_queue_status;
 
 /**
@@ -184,7 +184,7 @@ struct laccel_ops {
 	 */
 	void (*flush)(struct laccel_device *ldev, dma_addr_t root, u64 start, u64 last);
 	/**
-	 * @fault_reply: Answer a fault reported by laccel_fault().
+	 * @fault_reply: Answer a fault reported by laccel_queue_fault().
 	 *
 	 * Ignores a @tag that is not current.  Must not sleep.
 	 */
@@ -259,7 +259,7 @@ struct laccel_device {
 	struct mutex files_lock;		/* protects files */
 	struct list_head files;
 	struct ida slots;
-	struct laccel_queue __rcu **queues;	/* by slot, set inside the gate */
+	struct laccel_kqueue __rcu **queues;	/* by slot, set inside the gate */
 	atomic_t nr_queues;
 	atomic_t nr_memories;
 	atomic64_t nr_refills;
@@ -294,7 +294,7 @@ void laccel_up(struct laccel_device *ldev);
 
 void laccel_queue_event(struct laccel_device *ldev, u32 slot);
 void laccel_queue_failed(struct laccel_device *ldev, u32 slot);
-void laccel_fault(struct laccel_device *ldev, u32 slot, const struct laccel_fault *fault);
+void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct laccel_fault *fault);
 void laccel_device_lost(struct laccel_device *ldev);
 
 #endif /* LITE_ACCEL_DRIVER_H */

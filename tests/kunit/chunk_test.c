@@ -73,12 +73,12 @@ static void pages_of_one_folio(struct kunit *test)
 	for (i = 0; i < LACCEL_CHUNK_PAGES; i++)
 		pages[i] = head + i;
 
-	KUNIT_EXPECT_TRUE(test, laccel_pages_huge(pages, LACCEL_CHUNK_PAGES));
-	KUNIT_EXPECT_FALSE(test, laccel_pages_huge(pages, LACCEL_CHUNK_PAGES - 1));
+	KUNIT_EXPECT_TRUE(test, laccel_pin_is_huge(pages, LACCEL_CHUNK_PAGES));
+	KUNIT_EXPECT_FALSE(test, laccel_pin_is_huge(pages, LACCEL_CHUNK_PAGES - 1));
 
 	for (i = 0; i < LACCEL_CHUNK_PAGES; i++) {
 		pages[i] = NULL;
-		KUNIT_EXPECT_FALSE(test, i && laccel_pages_huge(pages, LACCEL_CHUNK_PAGES));
+		KUNIT_EXPECT_FALSE(test, i && laccel_pin_is_huge(pages, LACCEL_CHUNK_PAGES));
 		pages[i] = head + i;
 	}
 

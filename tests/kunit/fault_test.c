@@ -8,11 +8,11 @@ static void slots_that_are_not(struct kunit *test)
 	static const u32 slots[] = { 0, FIXTURE_QUEUES - 1, FIXTURE_QUEUES, U16_MAX, U32_MAX };
 	const struct laccel_fault fault = { .addr = SZ_2M, .write = true };
 	struct fixture *fx = test->priv;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(slots); i++) {
-		laccel_fault(&fx->ldev, slots[i], &fault);
+		laccel_queue_fault(&fx->ldev, slots[i], &fault);
 		laccel_queue_event(&fx->ldev, slots[i]);
 		laccel_queue_failed(&fx->ldev, slots[i]);
 	}
@@ -20,7 +20,7 @@ static void slots_that_are_not(struct kunit *test)
 	fixture_bind(test);
 	queue = fixture_create(test);
 	for (i = 1; i < ARRAY_SIZE(slots); i++)
-		laccel_fault(&fx->ldev, slots[i], &fault);
+		laccel_queue_fault(&fx->ldev, slots[i], &fault);
 
 	KUNIT_EXPECT_EQ(test, queue->fault.addr, 0);
 	KUNIT_EXPECT_EQ(test, queue->told->state, LACCEL_STATE_RUNNING);
@@ -46,7 +46,7 @@ static void waiters_are_woken_by_a_worker(struct kunit *test)
 {
 	struct waiter waiter = {};
 	struct fixture *fx = test->priv;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 
 	fixture_bind(test);
 	queue = fixture_create(test);

@@ -15,15 +15,15 @@
 
 struct workqueue_struct *laccel_wq;
 
-int laccel_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
-		  u64 needed)
+int laccel_file_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
+		       u64 needed)
 {
 	file->refusal.refused = limit;
 	file->refusal.refused_in_use = in_use;
 	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
 }
 
-int laccel_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
+int laccel_ioctl_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
 {
 	return 0;
 }
@@ -59,7 +59,7 @@ static struct fixture *to_fixture(struct laccel_device *ldev)
 
 static int fixture_queue_start(struct laccel_device *ldev, const struct laccel_queue_setup *setup)
 {
-	struct laccel_queue *queue = rcu_dereference_raw(ldev->queues[setup->slot]);
+	struct laccel_kqueue *queue = rcu_dereference_raw(ldev->queues[setup->slot]);
 	struct fixture *fx = to_fixture(ldev);
 
 	fx->setup = *setup;
@@ -147,7 +147,7 @@ static void fixture_init_file(struct fixture *fx)
 	INIT_LIST_HEAD(&file->queues);
 	INIT_LIST_HEAD(&file->dropped);
 	INIT_LIST_HEAD(&file->tables);
-	INIT_WORK(&file->drop_work, laccel_drop_work);
+	INIT_WORK(&file->drop_work, laccel_file_drop_work);
 }
 
 int fixture_init(struct kunit *test)
@@ -185,11 +185,11 @@ void fixture_exit(struct kunit *test)
 		return;
 
 	file = &fx->file;
-	laccel_unbind(file);
-	laccel_objects_destroy(file);
+	laccel_bind_fini(file);
+	laccel_objects_teardown(file);
 	laccel_pgtable_fini(file);
 	cancel_work_sync(&file->drop_work);
-	laccel_unpin_dropped(file);
+	laccel_pin_free_dropped(file);
 	flush_workqueue(fx->ldev.wq);
 
 	KUNIT_EXPECT_TRUE(test, list_empty(&file->tables));
@@ -218,7 +218,7 @@ void fixture_bind(struct kunit *test)
 	fixture_map(test, PAGE_SIZE);
 
 	mutex_lock(&fx->file.lock);
-	KUNIT_EXPECT_EQ(test, laccel_bind(&fx->file, LACCEL_MODE_PINNED), 0);
+	KUNIT_EXPECT_EQ(test, laccel_bind_caller(&fx->file, LACCEL_MODE_PINNED), 0);
 	mutex_unlock(&fx->file.lock);
 	KUNIT_ASSERT_NOT_NULL(test, fx->file.root);
 }
@@ -231,7 +231,7 @@ static void visit(struct work_struct *work)
 	if (visitor->file)
 		down_read(&visitor->file->doorbells);
 	else
-		laccel_enter(visitor->ldev, &idx);
+		laccel_gate_enter(visitor->ldev, &idx);
 
 	complete(&visitor->inside);
 	msleep(200);
@@ -240,7 +240,7 @@ static void visit(struct work_struct *work)
 	if (visitor->file)
 		up_read(&visitor->file->doorbells);
 	else
-		laccel_leave(visitor->ldev, idx);
+		laccel_gate_leave(visitor->ldev, idx);
 }
 
 static void visitor_begin(struct visitor *visitor)
@@ -319,7 +319,7 @@ static struct laccel_object *fixture_find(struct kunit *test, u32 id, enum lacce
 }
 
 /* Create a queue whose rings are a page each. */
-struct laccel_queue *fixture_create(struct kunit *test)
+struct laccel_kqueue *fixture_create(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
 	union laccel_ioctl arg = {
@@ -328,7 +328,7 @@ struct laccel_queue *fixture_create(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, laccel_ioctl_queue_create(&fx->file, &arg, NULL), 0);
 	return container_of(fixture_find(test, arg.queue_create.id, LACCEL_QUEUE),
-			    struct laccel_queue, obj);
+			    struct laccel_kqueue, obj);
 }
 
 /* Register memory for writing. */

@@ -24,7 +24,7 @@
 struct fixture {
 	struct laccel_device ldev;
 	struct device_dma_parameters dma_parms;
-	struct laccel_queue __rcu *queues[FIXTURE_QUEUES];
+	struct laccel_kqueue __rcu *queues[FIXTURE_QUEUES];
 	struct workqueue_struct *workers[FIXTURE_QUEUES];
 	struct laccel_file file;
 	struct address_space mapping;
@@ -46,7 +46,7 @@ void fixture_bind(struct kunit *test);
 void fixture_close_gate(struct fixture *fx);
 u64 fixture_walk(struct fixture *fx, u64 addr);
 unsigned long fixture_map(struct kunit *test, size_t length);
-struct laccel_queue *fixture_create(struct kunit *test);
+struct laccel_kqueue *fixture_create(struct kunit *test);
 struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size_t length);
 
 /* A worker that stays inside the gate for a while, as operations and interrupts do. */

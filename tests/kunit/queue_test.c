@@ -85,7 +85,7 @@ static void rings_are_as_long_as_asked(struct kunit *test)
 			.sq_entries = 1 << i, .cq_entries = 4096 >> i, .eventfd = -1,
 		};
 		struct laccel_queue_create got;
-		struct laccel_queue *queue;
+		struct laccel_kqueue *queue;
 
 		KUNIT_ASSERT_EQ(test, create(fx, &wanted, &got), 0);
 		queue = rcu_access_pointer(fx->queues[fx->setup.slot]);
@@ -190,7 +190,7 @@ static void not_started_is_not_freed_at_once(struct kunit *test)
 static void not_started_is_out_of_reach(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 
 	fixture_bind(test);
 	fx->queue_error = LACCEL_ERROR_SQ_TAIL;
@@ -208,7 +208,7 @@ static void not_started_is_out_of_reach(struct kunit *test)
 static void first_end_is_told(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 
 	fixture_bind(test);
 	queue = fixture_create(test);
@@ -235,7 +235,7 @@ static void first_end_is_told(struct kunit *test)
 static void state_is_not_read_back(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 
 	fixture_bind(test);
 	queue = fixture_create(test);
@@ -278,7 +278,7 @@ static void count_signal(struct eventfd_ctx *eventfd)
 static void destroy_waits_for_faults(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	struct visitor visitor;
 
 	fixture_bind(test);
@@ -303,7 +303,7 @@ static void block(struct work_struct *work)
 static void destroy_waits_for_no_worker(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	struct blocker blocker;
 
 	fx->ldev.wq = alloc_ordered_workqueue("laccel_kunit_busy", 0);
@@ -334,7 +334,7 @@ static void destroy_waits_for_no_worker(struct kunit *test)
 static void interrupts_have_a_share(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
-	struct laccel_queue *queue;
+	struct laccel_kqueue *queue;
 	u64 begin;
 
 	fixture_bind(test);

@@ -137,24 +137,24 @@ static void reach_ends_at_holes(struct kunit *test)
 	pin->addr = addr;
 	pin->span = 8;
 
-	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr, 8 * PAGE_SIZE, false), 8 * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 5, 100, true), 100);
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr, 8 * PAGE_SIZE, false), 8 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 5, 100, true), 100);
 
 	__set_bit(2, pin->holes);
 	__set_bit(5, pin->holes);
 
-	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 5, 8 * PAGE_SIZE - 9, false),
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 5, 8 * PAGE_SIZE - 9, false),
 			2 * PAGE_SIZE - 5);
-	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 5, 8 * PAGE_SIZE - 9, true),
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 5, 8 * PAGE_SIZE - 9, true),
 			2 * PAGE_SIZE - 4);
 
-	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 3 * PAGE_SIZE, 2 * PAGE_SIZE, false),
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 3 * PAGE_SIZE, 2 * PAGE_SIZE, false),
 			2 * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 3 * PAGE_SIZE, 2 * PAGE_SIZE, true),
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 3 * PAGE_SIZE, 2 * PAGE_SIZE, true),
 			2 * PAGE_SIZE);
 
-	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 2 * PAGE_SIZE + 9, 10, false), 0);
-	KUNIT_EXPECT_EQ(test, laccel_pin_reach(pin, addr + 2 * PAGE_SIZE + 9, 10, true), 0);
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 2 * PAGE_SIZE + 9, 10, false), 0);
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 2 * PAGE_SIZE + 9, 10, true), 0);
 }
 
 static struct kunit_case cases[] = {

@@ -17,7 +17,7 @@ static void reasons(struct kunit *test)
 }
 
 /* Take a fault at a page of a queue: fill around it and return the stream of the fault. */
-static struct laccel_around *fault(struct laccel_queue *queue, unsigned long page,
+static struct laccel_around *fault(struct laccel_kqueue *queue, unsigned long page,
 				   struct laccel_fill *fill)
 {
 	unsigned long addr = page * PAGE_SIZE;
@@ -41,7 +41,7 @@ static void expect_around(struct kunit *test, const struct laccel_fill *fill, un
 /* Windows start at 64 KiB and double up to 2 MiB; nothing is filled twice. */
 static void forwards(struct kunit *test)
 {
-	struct laccel_queue queue = {};
+	struct laccel_kqueue queue = {};
 	unsigned long page = 1024, end;
 	struct laccel_fill fill;
 
@@ -63,7 +63,7 @@ static void forwards(struct kunit *test)
 
 static void backwards(struct kunit *test)
 {
-	struct laccel_queue queue = {};
+	struct laccel_kqueue queue = {};
 	struct laccel_fill fill;
 
 	fault(&queue, 1023, &fill);
@@ -80,7 +80,7 @@ static void backwards(struct kunit *test)
 static void three_streams(struct kunit *test)
 {
 	struct laccel_around *stream[3];
-	struct laccel_queue queue = {};
+	struct laccel_kqueue queue = {};
 	struct laccel_fill fill;
 	unsigned int i, turn;
 
@@ -100,7 +100,7 @@ static void three_streams(struct kunit *test)
 static void scattered(struct kunit *test)
 {
 	static const unsigned int pages[] = { 16, 16, 16, 8, 4, 2, 1, 1, 1 };
-	struct laccel_queue queue = {};
+	struct laccel_kqueue queue = {};
 	struct laccel_fill fill;
 	unsigned int i;
 

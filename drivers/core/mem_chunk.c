@@ -17,12 +17,12 @@
 #include "core.h"
 #include "trace.h"
 
-static struct device *laccel_dma_dev(struct laccel_mem *mem)
+static struct device *laccel_mem_dma_dev(struct laccel_mem *mem)
 {
 	return mem->obj.file->ldev->dev.parent;
 }
 
-static enum dma_data_direction laccel_dma_dir(struct laccel_mem *mem)
+static enum dma_data_direction laccel_mem_dma_dir(struct laccel_mem *mem)
 {
 	return mem->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
@@ -57,7 +57,7 @@ static bool laccel_pin_reaches(struct laccel_pin *pin, unsigned long addr)
  * Does one folio back the whole chunk?  Look at each page, because any may be of another folio.
  * Unroll the loop: beside pinning it is most of the cost of a huge page.
  */
-static bool laccel_pages_huge(struct page **pages, unsigned int npages)
+static bool laccel_pin_is_huge(struct page **pages, unsigned int npages)
 {
 	struct page *next = pages[0];
 	unsigned int i;
@@ -83,7 +83,7 @@ static int laccel_pin_keep(struct laccel_pin *pin, struct page ***pages)
 		return 0;
 	}
 
-	if (pin->span == 1 || laccel_pages_huge(*pages, pin->npages)) {
+	if (pin->span == 1 || laccel_pin_is_huge(*pages, pin->npages)) {
 		pin->leaf = **pages;
 		return 0;
 	}
@@ -144,10 +144,10 @@ static size_t laccel_pin_bytes(struct laccel_pin *pin)
 static void laccel_pin_unmap(struct laccel_mem *mem, struct laccel_pin *pin)
 {
 	if (pin->leaf)
-		dma_unmap_page_attrs(laccel_dma_dev(mem), pin->dma, laccel_pin_bytes(pin),
-				     laccel_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
+		dma_unmap_page_attrs(laccel_mem_dma_dev(mem), pin->dma, laccel_pin_bytes(pin),
+				     laccel_mem_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
 	else if (!pin->pages)
-		dma_unmap_sgtable(laccel_dma_dev(mem), &pin->sgt, laccel_dma_dir(mem),
+		dma_unmap_sgtable(laccel_mem_dma_dev(mem), &pin->sgt, laccel_mem_dma_dir(mem),
 				  DMA_ATTR_REQUIRE_COHERENT);
 }
 
@@ -174,12 +174,12 @@ static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk,
 {
 	const struct laccel_pte_format *format = &mem->obj.file->ldev->pte;
 	u64 bits = format->valid | (mem->write ? format->write : 0);
-	struct device *dma_dev = laccel_dma_dev(mem);
+	struct device *dma_dev = laccel_mem_dma_dev(mem);
 	int ret;
 
 	if (pin->leaf) {
 		pin->dma = dma_map_page_attrs(dma_dev, pin->leaf, 0, laccel_pin_bytes(pin),
-					      laccel_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
+					      laccel_mem_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
 		if (dma_mapping_error(dma_dev, pin->dma))
 			return -ENOMEM;
 
@@ -190,7 +190,7 @@ static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk,
 		WRITE_ONCE(*laccel_pgtable_leaf(chunk->table, chunk->addr),
 			   cpu_to_le64(pin->dma | bits));
 	} else if (!pin->pages) {
-		ret = dma_map_sgtable(dma_dev, &pin->sgt, laccel_dma_dir(mem),
+		ret = dma_map_sgtable(dma_dev, &pin->sgt, laccel_mem_dma_dir(mem),
 				      DMA_ATTR_REQUIRE_COHERENT);
 		if (ret)
 			return ret;
@@ -234,13 +234,13 @@ static bool laccel_chunk_filled(struct laccel_mem *mem, struct laccel_chunk *chu
 	if (!READ_ONCE(chunk->pin))
 		return false;
 
-	laccel_begin(file, &section);
+	laccel_gate_lock(file, &section);
 	if (chunk->pin && !laccel_pin_reaches(chunk->pin, addr)) {
 		laccel_mem_drop(file, section.ops, chunk->addr, chunk->addr);
 		queue_work(laccel_wq, &file->drop_work);
 	}
 	filled = chunk->pin;
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 	return filled;
 }
 
@@ -278,13 +278,13 @@ int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr)
 	if (ret)
 		goto out_put;
 
-	laccel_begin(file, &section);
-	ret = laccel_section_error(file, &section);
+	laccel_gate_lock(file, &section);
+	ret = laccel_gate_error(file, &section);
 	if (!ret && mmu_interval_read_retry(&mem->notifier, seq))
 		ret = -EAGAIN;
 	if (!ret)
 		ret = laccel_chunk_map(mem, chunk, pin);
-	laccel_end(file, &section);
+	laccel_gate_unlock(file, &section);
 	if (ret)
 		goto out_put;
 
@@ -332,7 +332,7 @@ bool laccel_chunks_pinned(struct laccel_mem *mem, unsigned long first, unsigned 
 
 /* Clear the leaves of a registration's chunks in a range, and add them to @flush. */
 static void laccel_chunks_clear(struct laccel_mem *mem, unsigned long first, unsigned long last,
-				struct laccel_range *flush)
+				struct laccel_flush_range *flush)
 {
 	struct laccel_chunk *chunk = laccel_chunk_of(mem, max(first, mem->range.start));
 	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
@@ -346,7 +346,7 @@ static void laccel_chunks_clear(struct laccel_mem *mem, unsigned long first, uns
 	}
 }
 
-/* Unmap what laccel_chunks_clear() cleared.  Pages stay pinned until laccel_unpin_dropped(). */
+/* Unmap what laccel_chunks_clear() cleared.  Pages stay pinned until laccel_pin_free_dropped(). */
 static void laccel_chunks_unmap(struct laccel_mem *mem, unsigned long first, unsigned long last)
 {
 	struct laccel_chunk *chunk = laccel_chunk_of(mem, max(first, mem->range.start));
@@ -375,7 +375,7 @@ static void laccel_chunks_unmap(struct laccel_mem *mem, unsigned long first, uns
 void laccel_mem_drop(struct laccel_file *file, const struct laccel_ops *ops,
 		     unsigned long first, unsigned long last)
 {
-	struct laccel_range flush = { .first = ULONG_MAX };
+	struct laccel_flush_range flush = { .first = ULONG_MAX };
 	struct laccel_mem *mem;
 
 	lockdep_assert_held(&file->notifier_lock);

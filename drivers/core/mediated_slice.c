@@ -14,8 +14,8 @@
 #define LACCEL_SHA256_LIMIT BIT_ULL(61)	/* bytes */
 
 /* Pin pages for one slice only, without FOLL_LONGTERM, as direct I/O does. */
-static struct laccel_pin *laccel_pin_range(struct laccel_command *c, unsigned long addr,
-					   u32 length, bool write)
+static struct laccel_pin *laccel_slice_pin_range(struct laccel_command *c, unsigned long addr,
+						 u32 length, bool write)
 {
 	struct laccel_pin *pin = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
 	struct laccel_file *file = c->queue->obj.file;
@@ -48,7 +48,7 @@ err_short:
  * Return how many of @length bytes at @addr are pinned up to the first hole, or counted from
  * the end if @backward.
  */
-static u32 laccel_pin_reach(const struct laccel_pin *pin, unsigned long addr, u32 length,
+static u32 laccel_slice_reach(const struct laccel_pin *pin, unsigned long addr, u32 length,
 			    bool backward)
 {
 	unsigned long first = (addr - pin->addr) / PAGE_SIZE;
@@ -69,8 +69,8 @@ static u32 laccel_pin_reach(const struct laccel_pin *pin, unsigned long addr, u3
 }
 
 /* Get the pinned pages of a chunk; pin missing pages again, if possible. */
-static struct laccel_pin *laccel_pin_in_chunk(struct laccel_mem *mem, unsigned long addr,
-					      u32 length)
+static struct laccel_pin *laccel_slice_get_chunk_pin(struct laccel_mem *mem, unsigned long addr,
+						     u32 length)
 {
 	struct laccel_pin *pin;
 	u32 reach;
@@ -80,7 +80,7 @@ static struct laccel_pin *laccel_pin_in_chunk(struct laccel_mem *mem, unsigned l
 		pin = laccel_chunk_get_pin(mem, addr);
 		reach = 0;
 		if (pin)
-			reach = laccel_pin_reach(pin, addr, length, false);
+			reach = laccel_slice_reach(pin, addr, length, false);
 		if (reach == length)
 			return pin;
 
@@ -96,8 +96,8 @@ static struct laccel_pin *laccel_pin_in_chunk(struct laccel_mem *mem, unsigned l
 }
 
 /* Use the pages of a registration, which are pinned already, if one chunk has them all. */
-static struct laccel_pin *laccel_pin_registered(struct laccel_file *file, unsigned long addr,
-						u32 length, bool write)
+static struct laccel_pin *laccel_slice_get_registered(struct laccel_file *file, unsigned long addr,
+						      u32 length, bool write)
 {
 	struct laccel_mem *mem = laccel_mem_get(file, addr);
 	unsigned long last = addr + length - 1;
@@ -108,7 +108,7 @@ static struct laccel_pin *laccel_pin_registered(struct laccel_file *file, unsign
 
 	if (last <= mem->range.last && last / LACCEL_CHUNK_SIZE == addr / LACCEL_CHUNK_SIZE &&
 	    (mem->write || !write))
-		pin = laccel_pin_in_chunk(mem, addr, length);
+		pin = laccel_slice_get_chunk_pin(mem, addr, length);
 
 	laccel_mem_put(mem);
 	return pin;
@@ -120,16 +120,16 @@ static u32 laccel_operand_pin(struct laccel_command *c, unsigned int i, unsigned
 {
 	struct laccel_file *file = c->queue->obj.file;
 
-	c->pins[i] = laccel_pin_registered(file, addr, length, write);
+	c->pins[i] = laccel_slice_get_registered(file, addr, length, write);
 	if (!c->pins[i])
-		c->pins[i] = laccel_pin_range(c, addr, length, write);
+		c->pins[i] = laccel_slice_pin_range(c, addr, length, write);
 
 	if (!c->pins[i])
 		return 0;
-	return laccel_pin_reach(c->pins[i], addr, length, c->slice.backward);
+	return laccel_slice_reach(c->pins[i], addr, length, c->slice.backward);
 }
 
-static struct laccel_operand laccel_operand(const struct laccel_pin *pin, unsigned long addr)
+static struct laccel_operand laccel_operand_at(const struct laccel_pin *pin, unsigned long addr)
 {
 	unsigned long index = (addr - pin->addr) / PAGE_SIZE;
 
@@ -180,8 +180,8 @@ static void laccel_slice_pin(struct laccel_command *c)
 		at += wanted - slice->length;
 	for (i = 0; i < LACCEL_OPERANDS; i++)
 		if ((format->reads | format->writes) & BIT(i))
-			slice->operands[i] = laccel_operand(c->pins[i],
-							    laccel_command_field(c, i) + at);
+			slice->operands[i] = laccel_operand_at(c->pins[i],
+							       laccel_command_field(c, i) + at);
 }
 
 static void *laccel_operand_map(const struct laccel_operand *operand, u32 at)
@@ -241,7 +241,7 @@ static u16 laccel_sha256_pin(struct laccel_command *c)
 		return LACCEL_PAGE_FAULT;
 	}
 
-	c->sha256 = laccel_operand(c->pins[LACCEL_DST], c->sqe.dst);
+	c->sha256 = laccel_operand_at(c->pins[LACCEL_DST], c->sqe.dst);
 	return laccel_sha256_load(c);
 }
 
@@ -333,7 +333,7 @@ void laccel_slice_release(struct laccel_command *c)
 }
 
 /* Find the remaining part of an operand, or the state of SHA256.  Return its length. */
-static u32 laccel_inline_operand(const struct laccel_command *c, unsigned int i, u64 *addr)
+static u32 laccel_slice_inline_operand(const struct laccel_command *c, unsigned int i, u64 *addr)
 {
 	const struct laccel_format *format = laccel_command_format(c);
 
@@ -353,7 +353,7 @@ static u32 laccel_inline_operand(const struct laccel_command *c, unsigned int i,
  * pin.c.  Below any other stack (MAP_GROWSDOWN) GUP complains once an hour, as it does for
  * direct I/O.  Reject tagged addresses, too: GUP takes them, but the workers do not.
  */
-static bool laccel_inline_allowed(u64 addr, u32 length)
+static bool laccel_slice_inline_allowed(u64 addr, u32 length)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
@@ -373,8 +373,8 @@ static bool laccel_inline_allowed(u64 addr, u32 length)
 }
 
 /* Pin an operand.  Return false unless all of it is present, and writable if it is written. */
-static bool laccel_inline_pin(struct laccel_command *c, struct laccel_inline_pins *pins,
-			      unsigned int i)
+static bool laccel_slice_inline_pin(struct laccel_command *c, struct laccel_inline_pins *pins,
+				    unsigned int i)
 {
 	bool state = c->sqe.opcode == LACCEL_OP_SHA256 && i == LACCEL_DST;
 	struct laccel_operand *operand = state ? &c->sha256 : &c->slice.operands[i];
@@ -383,10 +383,10 @@ static bool laccel_inline_pin(struct laccel_command *c, struct laccel_inline_pin
 	int wanted;
 	u64 addr;
 
-	length = laccel_inline_operand(c, i, &addr);
+	length = laccel_slice_inline_operand(c, i, &addr);
 	if (!length)
 		return true;
-	if (!laccel_inline_allowed(addr, length))
+	if (!laccel_slice_inline_allowed(addr, length))
 		return false;
 
 	pins->write[i] = state || laccel_command_format(c)->writes & BIT(i);
@@ -421,7 +421,7 @@ u16 laccel_slice_pin_inline(struct laccel_command *c, struct laccel_inline_pins 
 		return LACCEL_PAGE_FAULT;
 
 	for (i = 0; i < LACCEL_OPERANDS; i++)
-		if (!laccel_inline_pin(c, pins, i))
+		if (!laccel_slice_inline_pin(c, pins, i))
 			return LACCEL_PAGE_FAULT;
 
 	if (c->sqe.opcode == LACCEL_OP_SHA256)

@@ -54,26 +54,26 @@ u64 laccel_command_field(const struct laccel_command *c, unsigned int i)
 	}
 }
 
-static bool laccel_known(struct laccel_device *ldev, u8 opcode)
+static bool laccel_command_known(struct laccel_device *ldev, u8 opcode)
 {
 	if (opcode < LACCEL_OP_VENDOR && opcode >= ARRAY_SIZE(laccel_formats))
 		return false;
 	return opcode < 64 && ldev->commands & BIT_ULL(opcode);
 }
 
-static bool laccel_wraps(u64 addr, u64 length)
+static bool laccel_command_wraps(u64 addr, u64 length)
 {
 	return length && addr + (length - 1) < addr;
 }
 
-static bool laccel_overlap(const struct laccel_sqe *sqe, u64 a, u64 b)
+static bool laccel_command_overlaps(const struct laccel_sqe *sqe, u64 a, u64 b)
 {
 	if (a > b)
 		return a - b < sqe->length;
 	return b - a < sqe->length;
 }
 
-static bool laccel_bad_flags(const struct laccel_command *c)
+static bool laccel_command_bad_flags(const struct laccel_command *c)
 {
 	u8 known = LACCEL_SQE_FENCE;
 
@@ -85,7 +85,7 @@ static bool laccel_bad_flags(const struct laccel_command *c)
 	return c->sqe.flags & ~known;
 }
 
-static bool laccel_bad_fields(const struct laccel_command *c)
+static bool laccel_command_bad_fields(const struct laccel_command *c)
 {
 	const struct laccel_format *format = laccel_command_format(c);
 	u8 operands = format->reads | format->writes;
@@ -96,7 +96,7 @@ static bool laccel_bad_fields(const struct laccel_command *c)
 		u64 value = laccel_command_field(c, i);
 
 		if (operands & BIT(i)) {
-			if (laccel_wraps(value, sqe->length))
+			if (laccel_command_wraps(value, sqe->length))
 				return true;
 		} else if (value && !(format->others & BIT(i))) {
 			return true;
@@ -110,18 +110,18 @@ static bool laccel_bad_fields(const struct laccel_command *c)
 	return sqe->length > c->queue->obj.file->ldev->max_length;
 }
 
-static bool laccel_bad_specials(const struct laccel_sqe *sqe)
+static bool laccel_command_bad_specials(const struct laccel_sqe *sqe)
 {
 	switch (sqe->opcode) {
 	case LACCEL_OP_CRC32C:
 		return sqe->arg0 >> 32;
 	case LACCEL_OP_SHA256:
-		return laccel_wraps(sqe->dst, sizeof(struct laccel_sha256)) ||
+		return laccel_command_wraps(sqe->dst, sizeof(struct laccel_sha256)) ||
 		       (sqe->length % 64 && !(sqe->flags & LACCEL_SQE_LAST));
 	case LACCEL_OP_DUALCAST:
-		return laccel_overlap(sqe, sqe->src, sqe->dst) ||
-		       laccel_overlap(sqe, sqe->src, sqe->arg0) ||
-		       laccel_overlap(sqe, sqe->dst, sqe->arg0);
+		return laccel_command_overlaps(sqe, sqe->src, sqe->dst) ||
+		       laccel_command_overlaps(sqe, sqe->src, sqe->arg0) ||
+		       laccel_command_overlaps(sqe, sqe->dst, sqe->arg0);
 	default:
 		return false;
 	}
@@ -137,9 +137,9 @@ u16 laccel_command_check(const struct laccel_command *c)
 {
 	if (c->sqe.flags & LACCEL_SQE_LINK && !c->first && !c->previous_ok)
 		return LACCEL_CANCELED;
-	if (!laccel_known(c->queue->obj.file->ldev, c->sqe.opcode))
+	if (!laccel_command_known(c->queue->obj.file->ldev, c->sqe.opcode))
 		return LACCEL_BAD_OPCODE;
-	if (laccel_bad_flags(c) || laccel_bad_fields(c) || laccel_bad_specials(&c->sqe))
+	if (laccel_command_bad_flags(c) || laccel_command_bad_fields(c) || laccel_command_bad_specials(&c->sqe))
 		return LACCEL_BAD_FIELD;
 	return LACCEL_OK;
 }
@@ -153,5 +153,5 @@ u16 laccel_command_check(const struct laccel_command *c)
 bool laccel_command_backward(const struct laccel_command *c)
 {
 	return c->sqe.opcode == LACCEL_OP_COPY && c->sqe.dst > c->sqe.src &&
-	       laccel_overlap(&c->sqe, c->sqe.src, c->sqe.dst);
+	       laccel_command_overlaps(&c->sqe, c->sqe.src, c->sqe.dst);
 }

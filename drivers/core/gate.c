@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The gate: code inside it may call the operations of a device.  Open files outlive the
+ * hardware, which goes in four steps: close the gate, wait for the sections inside, undo
+ * everything the device could reach, file by file, and end the bonds of SVA.
+ *
+ *	laccel_gate_enter()	enter the gate; may be done in interrupts
+ *	laccel_gate_lock()	enter it, and take the notifier lock of a file
+ *	laccel_up()		open the gate
+ *	laccel_down()		close it, and undo
+ */
+#include <linux/sched/mm.h>
+
+#include "core.h"
+
+/**
+ * laccel_gate_lock - Enter the gate and lock the state that the device can reach
+ * @file: an open file
+ * @section: filled in; its ops are NULL if the device is gone
+ *
+ * Context: may sleep.  laccel_gate_unlock() leaves.
+ */
+void laccel_gate_lock(struct laccel_file *file, struct laccel_section *section)
+{
+	section->ops = laccel_gate_enter(file->ldev, &section->idx);
+	mutex_lock(&file->notifier_lock);
+}
+
+/**
+ * laccel_gate_lock_notifier - laccel_gate_lock() for an MMU notifier
+ * @file: an open file
+ * @section: filled in as by laccel_gate_lock()
+ * @range: the event
+ *
+ * Return: false if the event may not block and the lock is taken.
+ */
+bool laccel_gate_lock_notifier(struct laccel_file *file, struct laccel_section *section,
+			       const struct mmu_notifier_range *range)
+{
+	section->ops = laccel_gate_enter(file->ldev, &section->idx);
+	if (mmu_notifier_range_blockable(range)) {
+		mutex_lock(&file->notifier_lock);
+	} else if (!mutex_trylock(&file->notifier_lock)) {
+		laccel_gate_leave(file->ldev, section->idx);
+		return false;
+	}
+	return true;
+}
+
+/**
+ * laccel_gate_unlock - Unlock the state that the device can reach, and leave the gate
+ * @file: the file
+ * @section: from laccel_gate_lock() or laccel_gate_lock_notifier()
+ */
+void laccel_gate_unlock(struct laccel_file *file, struct laccel_section *section)
+{
+	mutex_unlock(&file->notifier_lock);
+	laccel_gate_leave(file->ldev, section->idx);
+}
+
+
+/**
+ * laccel_up - Open the gate to a device
+ * @ldev: the device, its hardware ready
+ *
+ * Context: may sleep.
+ */
+void laccel_up(struct laccel_device *ldev)
+{
+	/* The device is back, so cancel a pending laccel_down(). */
+	cancel_work_sync(&ldev->lost_work);
+	rcu_assign_pointer(ldev->ops, ldev->mediated ? &laccel_mediated_ops : ldev->driver_ops);
+}
+EXPORT_SYMBOL_GPL(laccel_up);
+
+/* Find a file that still has a bond, and take a reference to it. */
+static struct laccel_file *laccel_gate_get_bonded(struct laccel_device *ldev)
+{
+	struct laccel_file *file;
+
+	guard(mutex)(&ldev->files_lock);
+	list_for_each_entry(file, &ldev->files, node) {
+		if (READ_ONCE(file->sva)) {
+			kref_get(&file->ref);
+			return file;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * laccel_down - Fail all queues and open files, before a reset or removal
+ * @ldev: a registered device
+ *
+ * Files opened before stay dead after laccel_up(); new ones work.
+ *
+ * Context: may sleep; waits for sections inside the gate, and for doorbell faults,
+ * which wait for their programs' memory.  The driver of a device that does its own
+ * DMA has to switch bus mastering off first, because memory is given back without a
+ * flush of the device.
+ * Guarantees: as laccel_unregister(), until laccel_up().
+ */
+void laccel_down(struct laccel_device *ldev)
+{
+	struct laccel_file *file;
+
+	rcu_assign_pointer(ldev->ops, NULL);
+	synchronize_srcu(&ldev->gate);
+
+	mutex_lock(&ldev->files_lock);
+	list_for_each_entry(file, &ldev->files, node)
+		laccel_file_down(file);
+
+	/* All queues are dead: no new fault takes file->doorbells, pending ones run in parallel. */
+	list_for_each_entry(file, &ldev->files, node)
+		laccel_mmap_zap_doorbells(file, 0, ldev->max_queues);
+	mutex_unlock(&ldev->files_lock);
+
+	/* The kernel may wait for a process here, so hold none of the locks. */
+	down_write(&ldev->bonds);
+	up_write(&ldev->bonds);
+
+	while ((file = laccel_gate_get_bonded(ldev))) {
+		laccel_sva_unbind(file);
+		laccel_file_put(file);
+	}
+}
+EXPORT_SYMBOL_GPL(laccel_down);
+
+/**
+ * laccel_gate_lost_work - Close the gate after laccel_device_lost()
+ * @work: the device's lost_work
+ */
+void laccel_gate_lost_work(struct work_struct *work)
+{
+	laccel_down(container_of(work, struct laccel_device, lost_work));
+}
+
+/**
+ * laccel_device_lost - Report that the hardware does not answer
+ * @ldev: a registered device
+ *
+ * The driver has to switch bus mastering off first, so that memory can be given back
+ * although the device did not confirm.
+ *
+ * Context: any.
+ */
+void laccel_device_lost(struct laccel_device *ldev)
+{
+	queue_work(ldev->wq, &ldev->lost_work);
+}
+EXPORT_SYMBOL_GPL(laccel_device_lost);
