@@ -139,7 +139,8 @@ u16 laccel_command_check(const struct laccel_command *c)
 		return LACCEL_CANCELED;
 	if (!laccel_command_known(c->queue->obj.file->ldev, c->sqe.opcode))
 		return LACCEL_BAD_OPCODE;
-	if (laccel_command_bad_flags(c) || laccel_command_bad_fields(c) || laccel_command_bad_specials(&c->sqe))
+	if (laccel_command_bad_flags(c) || laccel_command_bad_fields(c) ||
+	    laccel_command_bad_specials(&c->sqe))
 		return LACCEL_BAD_FIELD;
 	return LACCEL_OK;
 }

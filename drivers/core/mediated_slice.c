@@ -46,26 +46,27 @@ err_short:
 
 /*
  * Return how many of @length bytes at @addr are pinned up to the first hole, or counted from
- * the end if @backward.
+ * the end if @backward.  Count from the start of the pin: the address behind it may be 2^64.
  */
 static u32 laccel_slice_reach(const struct laccel_pin *pin, unsigned long addr, u32 length,
-			    bool backward)
+			      bool backward)
 {
-	unsigned long first = (addr - pin->addr) / PAGE_SIZE;
-	unsigned long end = (addr + length - 1 - pin->addr) / PAGE_SIZE + 1;
+	unsigned long start = addr - pin->addr;
+	unsigned long end = start + length;
+	unsigned long npages = DIV_ROUND_UP(end, PAGE_SIZE);
 	unsigned long hole;
 
 	if (!backward) {
-		hole = find_next_bit(pin->holes, end, first);
-		if (hole >= end)
+		hole = find_next_bit(pin->holes, npages, start / PAGE_SIZE);
+		if (hole >= npages)
 			return length;
-		return max(pin->addr + hole * PAGE_SIZE, addr) - addr;
+		return max(hole * PAGE_SIZE, start) - start;
 	}
 
-	hole = find_last_bit(pin->holes, end);
-	if (hole >= end || hole < first)
+	hole = find_last_bit(pin->holes, npages);
+	if (hole >= npages || hole < start / PAGE_SIZE)
 		return length;
-	return addr + length - min(pin->addr + (hole + 1) * PAGE_SIZE, addr + length);
+	return end - min((hole + 1) * PAGE_SIZE, end);
 }
 
 /* Get the pinned pages of a chunk; pin missing pages again, if possible. */

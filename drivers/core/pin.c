@@ -112,7 +112,8 @@ void laccel_pin_free_dropped(struct laccel_file *file)
  * Count the pages from @addr on inside one VMA with sufficient rights.  Ask before GUP does,
  * because GUP logs a warning about addresses near a stack.
  */
-static unsigned long laccel_pin_count_present(struct laccel_pin *pin, unsigned long addr, unsigned long max)
+static unsigned long laccel_pin_count_allowed(struct laccel_pin *pin, unsigned long addr,
+					      unsigned long max)
 {
 	struct vm_area_struct *vma = vma_lookup(pin->file->mm, addr);
 
@@ -148,7 +149,7 @@ int laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int
 		locked = 1;
 
 		addr = pin->addr + (unsigned long)done * PAGE_SIZE;
-		n = laccel_pin_count_present(pin, addr, pin->span - done);
+		n = laccel_pin_count_allowed(pin, addr, pin->span - done);
 		ret = 0;
 		if (n)
 			ret = pin_user_pages_remote(mm, addr, n, gup_flags, pages + pin->npages,

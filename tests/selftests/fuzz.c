@@ -156,9 +156,12 @@ static uint64_t evil_address(const FIXTURE_DATA(fuzz) *self)
 		self->is_confined ? accel_va(self->q.sq) : accel_va(self->arena.canary),
 		self->is_confined ? accel_va(self->q.cq) : accel_va(self->arena.canary),
 		0xffff888000000000, 0xffffffff81000000, 0xfee00000, 0,
-		host_random(), -(uint64_t)host_below(self->arena.bytes),
+		host_random(),
 	};
 
+	/* The last two pages of 2^64 bytes: addresses behind them wrap around. */
+	if (!host_below(16))
+		return -(uint64_t)host_below(2 * PAGE);
 	return bases[host_below(ARRAY_SIZE(bases))] + host_below(self->arena.bytes);
 }
 

@@ -270,6 +270,28 @@ TEST_F(opcode, announced)
 	}
 }
 
+/* Copies backward in the last pages of 2^64 bytes, where no program has memory. */
+TEST_F(opcode, copy_at_the_last_address)
+{
+	const uint32_t lengths[] = { 2, 64, 1000, PAGE - 1, PAGE + 1, 5000 };
+	const uint64_t behind[] = { 0, 1, 100, PAGE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(behind); j++) {
+			struct laccel_sqe sqe = { .opcode = LACCEL_OP_COPY, .length = lengths[i] };
+			struct laccel_cqe cqe;
+
+			sqe.dst = -(uint64_t)lengths[i] - behind[j];
+			sqe.src = sqe.dst - 1;
+
+			ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
+			EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status);
+			EXPECT_EQ(0, cqe.result);
+			EXPECT_GE(cqe.fault_addr, sqe.src);
+		}
+	}
+}
+
 /* SHA256 refuses invalid states and lengths. */
 TEST_F(opcode, sha256_state)
 {
