@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* Texts: the last error of each thread, and the names of statuses and commands. */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -54,6 +55,7 @@ const char *laccel_opcode_str(unsigned int opcode)
 		[LACCEL_OP_DUALCAST] = "DUALCAST",
 	};
 
+	static_assert(sizeof(names) / sizeof(names[0]) == LACCEL_OP_COUNT, "no name for an opcode");
 	if (opcode >= sizeof(names) / sizeof(names[0]))
 		return NULL;
 

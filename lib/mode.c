@@ -3,6 +3,7 @@
  * Modes: how the device reaches memory, which mode the environment requests, and why
  * a mode is not available.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -52,6 +53,8 @@ static const char *const reasons[] = {
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 
+static_assert(COUNT(reasons) == LACCEL_REASON_COUNT, "no words for a reason");
+
 const char *laccel_mode_str(unsigned int mode)
 {
 	return mode < COUNT(names) ? names[mode] : NULL;
@@ -66,7 +69,7 @@ const char *laccel_explain(const struct laccel_device *dev, unsigned int mode)
 	if (reason == LACCEL_REASON_NONE)
 		return NULL;
 
-	if (reason >= COUNT(reasons))
+	if (reason >= COUNT(reasons) || !reasons[reason])
 		return "the library does not know the reason; use a newer library";
 	return reasons[reason];
 }

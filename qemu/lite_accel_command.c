@@ -159,6 +159,8 @@ static const Format formats[] = {
                              .run = run_copy },
 };
 
+QEMU_BUILD_BUG_ON(ARRAY_SIZE(formats) != LACCEL_OP_COUNT);
+
 /* Return the format of a command whose opcode has been checked */
 static const Format *command_format(LiteAccelCommand *c)
 {

@@ -19,6 +19,8 @@ static const struct laccel_format laccel_formats[] = {
 	},
 };
 
+static_assert(ARRAY_SIZE(laccel_formats) == LACCEL_OP_COUNT);
+
 /* Commands of the vendor have no operands. */
 static const struct laccel_format laccel_vendor_format = { .others = BIT(LACCEL_ARG0) };
 

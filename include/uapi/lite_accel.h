@@ -117,6 +117,7 @@ enum laccel_mode {
  * @LACCEL_REASON_LAM: the process uses linear address masking
  * @LACCEL_REASON_PAGING: the IOMMU cannot walk the processor's page tables, which have
  *	five levels or pages of 1 GiB
+ * @LACCEL_REASON_COUNT: number of reasons in this header; it grows with the header
  */
 enum laccel_reason {
 	LACCEL_REASON_NONE = 0,
@@ -134,6 +135,7 @@ enum laccel_reason {
 	LACCEL_REASON_PASID_WIDTH = 12,
 	LACCEL_REASON_LAM = 13,
 	LACCEL_REASON_PAGING = 14,
+	LACCEL_REASON_COUNT,
 };
 
 /**
@@ -496,6 +498,8 @@ struct laccel_kick {
  *	of every part without LACCEL_SQE_LAST is a multiple of 64 bytes
  * @LACCEL_OP_DUALCAST: copy @length bytes from @src to both @dst and @arg0; none of
  *	the three may overlap
+ * @LACCEL_OP_COUNT: number of standard opcodes in this header; it grows with the
+ *	header.  INFO reports those of a device
  * @LACCEL_OP_VENDOR: first opcode that belongs to the device's vendor
  *
  * @length is at most max_length; a command with a @length of 0 accesses no memory but
@@ -509,6 +513,7 @@ enum laccel_opcode {
 	LACCEL_OP_CRC32C = 4,
 	LACCEL_OP_SHA256 = 5,
 	LACCEL_OP_DUALCAST = 6,
+	LACCEL_OP_COUNT,
 	LACCEL_OP_VENDOR = 48,
 };
 

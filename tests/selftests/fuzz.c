@@ -187,10 +187,11 @@ static bool knows(const FIXTURE_DATA(fuzz) *self, uint8_t opcode)
 /* Return a well-formed command, on addresses that may be invalid. */
 static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
 {
-	struct laccel_sqe sqe = { .opcode = host_below(7), .length = evil_length(self) };
+	struct laccel_sqe sqe = { .length = evil_length(self) };
 
-	while (!knows(self, sqe.opcode))
-		sqe.opcode = host_below(7);
+	do {
+		sqe.opcode = host_below(LACCEL_OP_COUNT);
+	} while (!knows(self, sqe.opcode));
 
 	if (sqe.length > self->arena.bytes)
 		sqe.length &= self->arena.bytes - 1;
@@ -200,7 +201,7 @@ static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
 	if (sqe.opcode != LACCEL_OP_NOP && sqe.opcode != LACCEL_OP_CRC32C)
 		sqe.dst = evil_address(self);
 
-	switch (sqe.opcode) {
+	switch ((enum laccel_opcode)sqe.opcode) {
 	case LACCEL_OP_NOP:
 		sqe.length = 0;
 		break;
@@ -215,6 +216,11 @@ static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
 		break;
 	case LACCEL_OP_DUALCAST:
 		sqe.arg0 = evil_address(self);
+		break;
+	case LACCEL_OP_COPY:
+	case LACCEL_OP_COMPARE:
+	case LACCEL_OP_COUNT:
+	case LACCEL_OP_VENDOR:
 		break;
 	}
 
@@ -365,7 +371,7 @@ static void *scribble(void *arg)
 	while (__atomic_load_n(&scribbling, __ATOMIC_RELAXED)) {
 		struct laccel_sqe *sqe = &self->q.sq[host_below(64)];
 
-		sqe->opcode = host_below(8);
+		sqe->opcode = host_below(LACCEL_OP_COUNT + 1);
 		sqe->length = host_below(4096);
 		sqe->src = evil_address(self);
 		sqe->dst = evil_address(self);

@@ -177,12 +177,14 @@ static bool do_destroy(struct worker *w)
 
 static struct laccel_sqe any_command(struct worker *w)
 {
-	struct laccel_sqe sqe = { .opcode = below(w, 8), .user_data = below(w, 100) };
+	struct laccel_sqe sqe = { .user_data = below(w, 100) };
 
+	sqe.opcode = below(w, LACCEL_OP_COUNT + 1);
 	sqe.length = any_length(w) >> below(w, 12);
 	sqe.src = accel_va(any_address(w));
 	sqe.dst = accel_va(any_address(w));
-	if (sqe.opcode == LACCEL_OP_DUALCAST)
+	/* DUALCAST and later opcodes may have an address there. */
+	if (sqe.opcode >= LACCEL_OP_DUALCAST && !one_in(w, 4))
 		sqe.arg0 = accel_va(any_address(w));
 
 	if (one_in(w, 4))

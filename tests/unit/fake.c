@@ -77,7 +77,7 @@ static int refuse(int err, uint32_t limit, uint64_t in_use, uint64_t needed)
 
 static int info(struct laccel_info *arg)
 {
-	arg->commands = 0x7f;
+	arg->commands = (1u << LACCEL_OP_COUNT) - 1;
 	arg->mode = fake.mode;
 	arg->modes = 1u << fake.mode;
 	arg->max_queues = 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Bytes that the prep functions write, descriptions of errors, names of modes. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "fake.h"
@@ -74,10 +75,11 @@ TEST(opcodes)
 	static const char *const names[] = { "NOP", "COPY", "FILL", "COMPARE", "CRC32C", "SHA256",
 					     "DUALCAST" };
 
-	for (unsigned int i = 0; i < 7; i++)
+	static_assert(ARRAY_SIZE(names) == LACCEL_OP_COUNT, "no name for an opcode");
+	for (unsigned int i = 0; i < LACCEL_OP_COUNT; i++)
 		EXPECT_STREQ(names[i], laccel_opcode_str(i));
 
-	EXPECT_EQ(NULL, laccel_opcode_str(7));
+	EXPECT_EQ(NULL, laccel_opcode_str(LACCEL_OP_COUNT));
 	EXPECT_EQ(NULL, laccel_opcode_str(UINT32_MAX));
 }
 
@@ -148,14 +150,15 @@ TEST(reasons)
 
 	EXPECT_EQ(NULL, laccel_explain(dev, LACCEL_MODE_SVA));
 
-	for (uint32_t i = 1; i <= LACCEL_REASON_PAGING; i++) {
+	for (uint32_t i = 1; i < LACCEL_REASON_COUNT; i++) {
 		dev->info.reasons[LACCEL_MODE_SVA] = i;
 		ASSERT_NE(NULL, laccel_explain(dev, LACCEL_MODE_SVA));
+		EXPECT_EQ(NULL, strstr(laccel_explain(dev, LACCEL_MODE_SVA), "does not know the reason"));
 		EXPECT_STRNE(before, laccel_explain(dev, LACCEL_MODE_SVA));
 		before = laccel_explain(dev, LACCEL_MODE_SVA);
 	}
 
-	dev->info.reasons[LACCEL_MODE_SVA] = LACCEL_REASON_PAGING + 1;
+	dev->info.reasons[LACCEL_MODE_SVA] = LACCEL_REASON_COUNT;
 	EXPECT_STREQ("the library does not know the reason; use a newer library",
 		     laccel_explain(dev, LACCEL_MODE_SVA));
 	EXPECT_NE(NULL, strstr(laccel_explain(dev, LACCEL_MODES), "the driver does not know it"));

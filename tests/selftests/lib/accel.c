@@ -2,6 +2,7 @@
 #include "accel.h"
 #include "host.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -115,6 +116,8 @@ static const char *lacks_command(uint64_t commands, unsigned int needs)
 		[LACCEL_OP_SHA256] = "the device has no SHA256",
 		[LACCEL_OP_DUALCAST] = "the device has no DUALCAST",
 	};
+
+	static_assert(sizeof(lacks) / sizeof(lacks[0]) == LACCEL_OP_COUNT, "no need of an opcode");
 
 	for (unsigned int i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++)
 		if (needs & ACCEL_COMMAND(i) && !(commands >> i & 1))
