@@ -60,6 +60,18 @@ static const struct class laccel_class = {
 	.dev_groups = laccel_dev_groups,
 };
 
+/* Return the opcodes that a driver executes, a bit for each. */
+static u64 laccel_executes(const struct laccel_ops *ops)
+{
+	u64 commands = 0;
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_OPCODES; i++)
+		if (ops->execute[i].step || ops->execute[i].slice)
+			commands |= BIT_ULL(i);
+	return commands;
+}
+
 /**
  * laccel_alloc_size - Implement laccel_alloc()
  * @parent: the hardware's device
@@ -85,7 +97,7 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 		goto err_srcu;
 
 	ldev->driver_ops = ops;
-	ldev->mediated = ops->execute;
+	ldev->mediated = laccel_executes(ops);
 	INIT_WORK(&ldev->lost_work, laccel_gate_lost_work);
 	init_rwsem(&ldev->bonds);
 	mutex_init(&ldev->files_lock);
@@ -177,12 +189,27 @@ static int laccel_check_dma(struct laccel_device *ldev)
 	return laccel_check_bounce(parent);
 }
 
+/* Refuse a command that has no step, and a step whose command the core does not know. */
+static int laccel_check_commands(struct laccel_device *ldev)
+{
+	u64 unknown = GENMASK_ULL(LACCEL_OP_VENDOR - 1, LACCEL_OP_COUNT);
+	u64 executes = laccel_executes(ldev->driver_ops);
+
+	if (ldev->commands & ~executes & ~BIT_ULL(LACCEL_OP_NOP))
+		return dev_err_probe(ldev->dev.parent, -EINVAL,
+				     "the driver announces a command without a step for it\n");
+	if (executes & unknown)
+		return dev_err_probe(ldev->dev.parent, -EINVAL,
+				     "the driver has a step for an opcode that is not known\n");
+	return 0;
+}
+
 static int laccel_check(struct laccel_device *ldev)
 {
 	if (ldev->mediated) {
 		if (WARN_ON(!ldev->max_slice || ldev->max_slice % 64 || ldev->max_slice > SZ_1M))
 			return -EINVAL;
-		return 0;
+		return laccel_check_commands(ldev);
 	}
 
 	/* The driver may have read these from the device, so do not trust them. */
@@ -197,6 +224,7 @@ static int laccel_check(struct laccel_device *ldev)
 /* Set the limits of a device without hardware queues: the core implements its queues. */
 static void laccel_set_limits(struct laccel_device *ldev)
 {
+	ldev->commands = laccel_executes(ldev->driver_ops) | BIT_ULL(LACCEL_OP_NOP);
 	ldev->max_length = SZ_1G;
 	ldev->max_queues = 64;
 	ldev->max_entries = LACCEL_MAX_ENTRIES;

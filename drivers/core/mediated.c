@@ -19,6 +19,7 @@
  *
  * ldev->slice_lock protects commands, positions, and the lists of ready slices.
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -360,13 +361,25 @@ static void laccel_command_executed(struct laccel_command *c, enum laccel_status
 	raw_spin_unlock(lock);
 }
 
+/* Execute a slice.  laccel_register() has checked that its command has one of the functions. */
+static enum laccel_status laccel_slice_execute(struct laccel_command *c)
+{
+	struct laccel_device *ldev = c->queue->obj.file->ldev;
+	unsigned int opcode = array_index_nospec(c->slice.opcode, LACCEL_OPCODES);
+	const struct laccel_execute *execute = &ldev->driver_ops->execute[opcode];
+
+	if (execute->slice)
+		return execute->slice(ldev, &c->slice);
+
+	laccel_slice_walk(&c->slice, execute->step, NULL);
+	return LACCEL_OK;
+}
+
 static enum laccel_status laccel_command_execute(struct laccel_command *c)
 {
-	struct laccel_file *file = c->queue->obj.file;
-
-	if (laccel_mm_is_orphan(file->mm))
+	if (laccel_mm_is_orphan(c->queue->obj.file->mm))
 		return LACCEL_CANCELED;
-	return file->ldev->driver_ops->execute(file->ldev, &c->slice);
+	return laccel_slice_execute(c);
 }
 
 /**
@@ -456,7 +469,7 @@ static void laccel_command_execute_inline(struct laccel_command *c)
 	raw_spin_unlock(&ldev->slice_lock);
 
 	if (execute) {
-		status = ldev->driver_ops->execute(ldev, &c->slice);
+		status = laccel_slice_execute(c);
 		raw_spin_lock(&ldev->slice_lock);
 		if (!c->ended)
 			laccel_command_advance(c, status);

@@ -58,9 +58,7 @@ u64 laccel_command_field(const struct laccel_command *c, unsigned int i)
 
 static bool laccel_command_known(struct laccel_device *ldev, u8 opcode)
 {
-	if (opcode < LACCEL_OP_VENDOR && opcode >= ARRAY_SIZE(laccel_formats))
-		return false;
-	return opcode < 64 && ldev->commands & BIT_ULL(opcode);
+	return opcode < LACCEL_OPCODES && ldev->commands & BIT_ULL(opcode);
 }
 
 static bool laccel_command_wraps(u64 addr, u64 length)

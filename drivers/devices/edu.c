@@ -106,10 +106,13 @@ static int edu_scatter(struct laccel_slice *slice, const struct laccel_piece *pi
 	return 0;
 }
 
-static enum laccel_status edu_copy(struct edu *edu, struct laccel_slice *slice)
+static enum laccel_status edu_copy(struct laccel_device *ldev, struct laccel_slice *slice)
 {
+	struct edu *edu = container_of(ldev, struct edu, ldev);
 	enum laccel_status status;
 
+	if (edu->lost)
+		return LACCEL_DEVICE_ERROR;
 	laccel_slice_walk(slice, edu_gather, edu->bounce);
 	status = edu_dma(edu, edu->bounce_dma, EDU_BUFFER, slice->length, 0);
 	if (status != LACCEL_OK)
@@ -123,10 +126,13 @@ static enum laccel_status edu_copy(struct edu *edu, struct laccel_slice *slice)
 	return status;
 }
 
-static enum laccel_status edu_factorial(struct edu *edu, struct laccel_slice *slice)
+static enum laccel_status edu_factorial(struct laccel_device *ldev, struct laccel_slice *slice)
 {
+	struct edu *edu = container_of(ldev, struct edu, ldev);
 	enum laccel_status status;
 
+	if (edu->lost)
+		return LACCEL_DEVICE_ERROR;
 	if (slice->value > EDU_FACTORIAL_MAX)
 		return LACCEL_BAD_FIELD;
 
@@ -139,19 +145,11 @@ static enum laccel_status edu_factorial(struct edu *edu, struct laccel_slice *sl
 	return status;
 }
 
-static enum laccel_status edu_execute(struct laccel_device *ldev, struct laccel_slice *slice)
-{
-	struct edu *edu = container_of(ldev, struct edu, ldev);
-
-	if (edu->lost)
-		return LACCEL_DEVICE_ERROR;
-	if (slice->opcode == EDU_OP_FACTORIAL)
-		return edu_factorial(edu, slice);
-	return edu_copy(edu, slice);
-}
-
 static const struct laccel_ops edu_ops = {
-	.execute = edu_execute,
+	.execute = {
+		[LACCEL_OP_COPY] = { .slice = edu_copy },
+		[EDU_OP_FACTORIAL] = { .slice = edu_factorial },
+	},
 };
 
 /*
@@ -240,8 +238,6 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		return ret;
 
-	edu->ldev.commands = BIT_ULL(LACCEL_OP_NOP) | BIT_ULL(LACCEL_OP_COPY) |
-			     BIT_ULL(EDU_OP_FACTORIAL);
 	edu->ldev.max_slice = EDU_MAX_TRANSFER;
 
 	pci_set_drvdata(pdev, edu);

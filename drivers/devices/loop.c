@@ -120,8 +120,9 @@ static int loop_sha256_end(struct shash_desc *desc, struct laccel_slice *slice)
 	return ret;
 }
 
-static int loop_sha256(struct loop *loop, struct laccel_slice *slice)
+static enum laccel_status loop_sha256(struct laccel_device *ldev, struct laccel_slice *slice)
 {
+	struct loop *loop = to_loop(ldev);
 	SHASH_DESC_ON_STACK(desc, loop->sha256);
 	int ret;
 
@@ -133,31 +134,18 @@ static int loop_sha256(struct loop *loop, struct laccel_slice *slice)
 		ret = loop_sha256_end(desc, slice);
 
 	shash_desc_zero(desc);
-	return ret;
-}
-
-static laccel_step_fn *const loop_steps[] = {
-	[LACCEL_OP_COPY] = loop_copy,
-	[LACCEL_OP_FILL] = loop_fill,
-	[LACCEL_OP_COMPARE] = loop_compare,
-	[LACCEL_OP_CRC32C] = loop_crc32c,
-	[LACCEL_OP_DUALCAST] = loop_copy,
-};
-
-static enum laccel_status loop_execute(struct laccel_device *ldev, struct laccel_slice *slice)
-{
-	if (slice->opcode == LACCEL_OP_SHA256) {
-		if (loop_sha256(to_loop(ldev), slice))
-			return LACCEL_DEVICE_ERROR;
-		return LACCEL_OK;
-	}
-
-	laccel_slice_walk(slice, loop_steps[slice->opcode], NULL);
-	return LACCEL_OK;
+	return ret ? LACCEL_DEVICE_ERROR : LACCEL_OK;
 }
 
 static const struct laccel_ops loop_ops = {
-	.execute = loop_execute,
+	.execute = {
+		[LACCEL_OP_COPY] = { .step = loop_copy },
+		[LACCEL_OP_FILL] = { .step = loop_fill },
+		[LACCEL_OP_COMPARE] = { .step = loop_compare },
+		[LACCEL_OP_CRC32C] = { .step = loop_crc32c },
+		[LACCEL_OP_SHA256] = { .slice = loop_sha256 },
+		[LACCEL_OP_DUALCAST] = { .step = loop_copy },
+	},
 };
 
 static int loop_init_sha256(struct loop *loop)
@@ -186,9 +174,6 @@ static struct loop *loop_create(void)
 	if (!loop)
 		return ERR_PTR(-ENOMEM);
 
-	loop->ldev.commands = BIT(LACCEL_OP_NOP) | BIT(LACCEL_OP_COPY) | BIT(LACCEL_OP_FILL) |
-			      BIT(LACCEL_OP_COMPARE) | BIT(LACCEL_OP_CRC32C) |
-			      BIT(LACCEL_OP_SHA256) | BIT(LACCEL_OP_DUALCAST);
 	loop->ldev.max_slice = SZ_1M;
 	loop->ldev.reentrant = true;
 

@@ -131,6 +131,20 @@ typedef int laccel_step_fn(struct laccel_slice *slice, const struct laccel_piece
 
 int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context);
 
+/* Number of opcodes that a device can announce, the vendor's included */
+#define LACCEL_OPCODES 64
+
+/**
+ * struct laccel_execute - How a driver executes a slice of one command
+ * @step: called for each piece by laccel_slice_walk(), without a context
+ * @slice: called for the whole slice, instead of @step; a vendor's commands need it, as
+ *	they have no operands
+ */
+struct laccel_execute {
+	laccel_step_fn *step;
+	enum laccel_status (*slice)(struct laccel_device *ldev, struct laccel_slice *slice);
+};
+
 /**
  * struct laccel_ops - Operations on the hardware
  *
@@ -145,14 +159,15 @@ struct laccel_ops {
 	/**
 	 * @execute: Execute a slice of a command.
 	 *
-	 * The core calls it for one slice at a time, in a worker of the device; it may
-	 * sleep for a bounded time.  For a reentrant device the core also makes several
+	 * Indexed by opcode.  The device has the commands with an entry here, and NOP.
+	 * The core makes one call at a time, in a worker of the device; it may sleep
+	 * for a bounded time.  For a reentrant device the core also makes several
 	 * calls at once, with preemption disabled, so it must not sleep.  The pages stay
 	 * pinned until it returns, even if the program exits, so the device must not
 	 * access them after that.  Returns LACCEL_OK, LACCEL_DEVICE_ERROR, or for a
 	 * vendor's command LACCEL_BAD_FIELD.
 	 */
-	enum laccel_status (*execute)(struct laccel_device *ldev, struct laccel_slice *slice);
+	struct laccel_execute execute[LACCEL_OPCODES];
 	/**
 	 * @queue_start: Start fetching from a queue.
 	 *
@@ -212,7 +227,7 @@ struct laccel_pte_format {
 
 /**
  * struct laccel_device - One accelerator
- * @commands: bit N: the device supports opcode N
+ * @commands: without execute: bit N: the device supports opcode N
  * @max_slice: with execute: the longest slice in bytes, a multiple of 64 up to
  *	1 MiB; other programs wait while a slice executes, so it should be short
  * @reentrant: with execute: the core may make several calls of it at once, with

@@ -20,14 +20,8 @@ static int copier_copy(struct laccel_slice *slice, const struct laccel_piece *pi
 	return 0;
 }
 
-static enum laccel_status copier_execute(struct laccel_device *ldev, struct laccel_slice *slice)
-{
-	laccel_slice_walk(slice, copier_copy, NULL);
-	return LACCEL_OK;
-}
-
 static const struct laccel_ops copier_ops = {
-	.execute = copier_execute,
+	.execute = { [LACCEL_OP_COPY] = { .step = copier_copy } },
 };
 
 static int copier_probe(struct platform_device *pdev)
@@ -38,7 +32,6 @@ static int copier_probe(struct platform_device *pdev)
 	if (!copier)
 		return -ENOMEM;
 
-	copier->ldev.commands = BIT_ULL(LACCEL_OP_NOP) | BIT_ULL(LACCEL_OP_COPY);
 	copier->ldev.max_slice = SZ_64K;
 	platform_set_drvdata(pdev, copier);
 	ret = laccel_register(&copier->ldev);

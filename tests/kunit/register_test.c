@@ -65,7 +65,65 @@ static enum laccel_status execute(struct laccel_device *ldev, struct laccel_slic
 	return LACCEL_OK;
 }
 
-static const struct laccel_ops mediated_ops = { .execute = execute };
+static int step(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	return 0;
+}
+
+static const struct laccel_ops mediated_ops = {
+	.execute = {
+		[LACCEL_OP_COPY] = { .step = step },
+		[LACCEL_OP_VENDOR] = { .slice = execute },
+	},
+};
+
+static const struct laccel_ops unknown_ops = {
+	.execute[LACCEL_OP_COUNT] = { .step = step },
+};
+
+/* A driver's commands and its steps, and the result of registering it */
+struct announcement {
+	const char *what;
+	const struct laccel_ops *ops;
+	u64 commands;
+	int ret;
+};
+
+static const struct announcement announcements[] = {
+	{ "nothing", &mediated_ops, 0, 0 },
+	{ "what it has", &mediated_ops, BIT(LACCEL_OP_NOP) | BIT(LACCEL_OP_COPY), 0 },
+	{ "no step", &mediated_ops, BIT(LACCEL_OP_COPY) | BIT(LACCEL_OP_FILL), -EINVAL },
+	{ "no step for a vendor's", &mediated_ops, BIT_ULL(LACCEL_OP_VENDOR + 1), -EINVAL },
+	{ "a step for no opcode", &unknown_ops, 0, -EINVAL },
+};
+
+static void describe_announcement(const struct announcement *announcement, char *name)
+{
+	strscpy(name, announcement->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(announcement, announcements, describe_announcement);
+
+/* The commands of a device follow from the steps of its driver; others are refused. */
+static void commands_are_those_with_steps(struct kunit *test)
+{
+	const struct announcement *announcement = test->param_value;
+	struct device *parent = kunit_device_register(test, "laccel_announces");
+	struct laccel_device *ldev;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
+	ldev = laccel_alloc_size(parent, announcement->ops, sizeof(*ldev));
+	KUNIT_ASSERT_NOT_NULL(test, ldev);
+	ldev->max_slice = SZ_4K;
+	ldev->commands = announcement->commands;
+	KUNIT_EXPECT_EQ(test, laccel_register(ldev), announcement->ret);
+	if (!announcement->ret) {
+		KUNIT_EXPECT_EQ(test, ldev->commands, BIT_ULL(LACCEL_OP_NOP) |
+				BIT_ULL(LACCEL_OP_COPY) | BIT_ULL(LACCEL_OP_VENDOR));
+		laccel_unregister(ldev);
+	}
+	laccel_put(ldev);
+}
 
 /* A driver frees its data next, so unregistering waits for operations that may use it. */
 static void gone_when_operations_have_ended(struct kunit *test)
@@ -88,6 +146,7 @@ static void gone_when_operations_have_ended(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(lies_are_refused, lie_gen_params),
+	KUNIT_CASE_PARAM(commands_are_those_with_steps, announcement_gen_params),
 	KUNIT_CASE(gone_when_operations_have_ended),
 	{ }
 };
