@@ -152,7 +152,8 @@ struct laccel_ioctl_entry {
 
 #define LACCEL_ENTRY(cmd, type, last, outlive, fn)		\
 	[_IOC_NR(cmd)] = {					\
-		.size = sizeof(struct type),			\
+		.size = sizeof(struct type) +			\
+			BUILD_BUG_ON_ZERO(sizeof(struct type) > sizeof(union laccel_ioctl)), \
 		.min_size = offsetofend(struct type, last),	\
 		.outlives = outlive,				\
 		.handler = fn,					\
@@ -216,6 +217,8 @@ int laccel_ioctl_dispatch(struct laccel_file *file, unsigned int cmd, void __use
 		return -ENOTTY;
 
 	entry = &laccel_ioctls[array_index_nospec(nr, ARRAY_SIZE(laccel_ioctls))];
+	if (!entry->handler)
+		return -ENOTTY;
 	if (laccel_file_foreign(file))
 		return -EPERM;
 	if (READ_ONCE(file->error) == -ENODEV && !entry->outlives)
