@@ -379,7 +379,7 @@ TEST_F(file, unknown_ioctl)
 {
 	uint8_t arg[256] = { sizeof(struct laccel_info) };
 
-	for (int nr = 9; nr < 256; nr++)
+	for (int nr = _IOC_NR(LACCEL_IOC_PREFETCH) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE, nr), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE - 1, 0), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IOWR(LACCEL_IOC_TYPE, 0, arg), arg));
@@ -517,6 +517,9 @@ TEST_F(file, info)
 	EXPECT_NE(0, info.modes & 1u << info.mode);
 	for (uint32_t i = 0; i < LACCEL_MODES; i++)
 		EXPECT_EQ(info.modes >> i & 1, info.reasons[i] == LACCEL_REASON_NONE);
+	EXPECT_EQ(LACCEL_REASON_UNKNOWN_MODE, info.reasons[LACCEL_MODES - 1]);
+	EXPECT_EQ(info.mode == LACCEL_MODE_MEDIATED,
+		  info.reasons[LACCEL_MODE_PINNED] == LACCEL_REASON_NO_MMU);
 
 	EXPECT_GE(info.max_queues, 64);
 	EXPECT_EQ(4096, info.max_entries);
