@@ -168,3 +168,40 @@ check_index()
 		sed -n "s|^< |$1: the index lacks suite |p; s|^> |$1: the index names no suite: |p" |
 		{ ! grep .; }
 }
+
+# Print the names of one kind in headers, each with its number or, for a reason, its words.
+facts()
+{
+	local kind=$1 name
+	shift
+	case $kind in
+	opcode) sed -nE '/LACCEL_OP_(COUNT|VENDOR)/d; s/^\tLACCEL_OP_([A-Z0-9_]+)( = ([0-9]+))?,/\1 \3/p' "$@" ;;
+	ioctl) sed -nE 's/^#define LACCEL_IOC_([A-Z0-9_]+)\s+_IO.*, ([0-9]+)\)/\1 \2/p' "$@" ;;
+	reason)
+		sed -nE '/_COUNT/d; s/^\tLACCEL_REASON_([A-Z0-9_]+)( = [0-9]+)?,/\1/p' "$@" | while read -r name; do
+			echo "$name $(sed -n "/\[LACCEL_REASON_$name\]/{n; s/^\t*\"\([^;]*\)[;\"].*/\1/p}" lib/mode.c)"
+		done
+		;;
+	object) sed -nE '/^enum laccel_object_type/,/^}/s/^\tLACCEL_([A-Z0-9_]+),/\1/p' "$@" ;;
+	esac
+}
+
+# Each opcode, ioctl, reason and object type is in all places of facts.txt.
+check_facts()
+{
+	local kind files pattern want name value low count
+	while read -r kind files pattern; do
+		count=$(facts "$kind" "$@" | grep -c .)
+		[ "$count" != 0 ] || echo "$*: no $kind"
+		while read -r name value; do
+			low=${name,,}
+			want=${pattern//NAME/$name}
+			want=${want//name/${low#mem_}}
+			want=${want//VALUE/${value:-nothing is said}}
+			want=${want//MASK/$(printf '0x%x' $(((1 << count) - 1)))}
+			[[ ! $value =~ ^[0-9]+$ || $value -lt $count ]] || echo "$*: $kind $name leaves a gap"
+			# shellcheck disable=SC2086 # several files
+			grep -qE -- "$want" ${files//,/ } || echo "$*: $kind $name is missing in $files"
+		done < <(facts "$kind" "$@")
+	done < <(grep '^[a-z]' tests/check/facts.txt) | { ! grep .; }
+}
