@@ -182,15 +182,18 @@ facts()
 			echo "$name $(sed -n "/\[LACCEL_REASON_$name\]/{n; s/^\t*\"\([^;]*\)[;\"].*/\1/p}" lib/mode.c)"
 		done
 		;;
-	object) sed -nE '/^enum laccel_object_type/,/^}/s/^\tLACCEL_([A-Z0-9_]+),/\1/p' "$@" ;;
+	object) sed -nE '/^enum laccel_object_type/,/^}/s/^\tLACCEL_([A-Z0-9_]+)( = [0-9]+)?,/\1/p' "$@" ;;
 	esac
 }
 
-# Each opcode, ioctl, reason and object type is in all places of facts.txt.
+# Each opcode, ioctl, reason and object type is in all places of facts.txt, and each of these
+# places is in a list of contributing.rst.
 check_facts()
 {
 	local kind files pattern want name value low count
 	while read -r kind files pattern; do
+		grep -qF "\`\`${files%%,*}\`\`" Documentation/contributing.rst ||
+			echo "Documentation/contributing.rst: the steps for $kind lack ${files%%,*}"
 		count=$(facts "$kind" "$@" | grep -c .)
 		[ "$count" != 0 ] || echo "$*: no $kind"
 		while read -r name value; do
@@ -201,7 +204,7 @@ check_facts()
 			want=${want//MASK/$(printf '0x%x' $(((1 << count) - 1)))}
 			[[ ! $value =~ ^[0-9]+$ || $value -lt $count ]] || echo "$*: $kind $name leaves a gap"
 			# shellcheck disable=SC2086 # several files
-			grep -qE -- "$want" ${files//,/ } || echo "$*: $kind $name is missing in $files"
+			grep -qE -- "$want" ${files//,/ } || echo "$*: $kind $name: no '$want' in $files"
 		done < <(facts "$kind" "$@")
 	done < <(grep '^[a-z]' tests/check/facts.txt) | { ! grep .; }
 }
