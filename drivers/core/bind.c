@@ -84,6 +84,26 @@ static const struct mmu_interval_notifier_ops laccel_bind_exit_ops = {
 	.invalidate = laccel_bind_exit,
 };
 
+/**
+ * laccel_bind_drop_work - Unpin dropped pages, trim the mirror, and wake pollers after the end
+ * @work: the file's drop_work
+ */
+void laccel_bind_drop_work(struct work_struct *work)
+{
+	struct laccel_file *file = container_of(work, struct laccel_file, drop_work);
+
+	if (READ_ONCE(file->error))
+		wake_up_all(&file->wait);
+	laccel_pin_free_dropped(file);
+	laccel_mirror_trim(file);
+
+	if (READ_ONCE(file->error) != -EPERM)
+		return;
+	mutex_lock(&file->lock);
+	laccel_mem_uncharge_all(file);
+	mutex_unlock(&file->lock);
+}
+
 /* Does the device use page tables of the file in this mode? */
 static bool laccel_bind_has_tables(enum laccel_mode mode)
 {

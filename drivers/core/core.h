@@ -165,7 +165,6 @@ extern const struct file_operations laccel_fops;
 int laccel_file_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
 		       u64 needed);
 void laccel_file_down(struct laccel_file *file);
-void laccel_file_drop_work(struct work_struct *work);
 
 /* ioctl.c */
 int laccel_ioctl_dispatch(struct laccel_file *file, unsigned int cmd, void __user *ptr);
@@ -185,6 +184,7 @@ enum laccel_reason laccel_mode_lacks(struct laccel_device *ldev, enum laccel_mod
 const char *laccel_mode_name(enum laccel_mode mode);
 int laccel_bind_caller(struct laccel_file *file, enum laccel_mode mode);
 void laccel_bind_fini(struct laccel_file *file);
+void laccel_bind_drop_work(struct work_struct *work);
 
 /* gate.c */
 void laccel_gate_lock(struct laccel_file *file, struct laccel_section *section);

@@ -43,26 +43,6 @@ void laccel_file_put(struct laccel_file *file)
 	kref_put(&file->ref, laccel_file_free);
 }
 
-/**
- * laccel_file_drop_work - Unpin dropped pages, trim the mirror, and wake pollers after the end
- * @work: the file's drop_work
- */
-void laccel_file_drop_work(struct work_struct *work)
-{
-	struct laccel_file *file = container_of(work, struct laccel_file, drop_work);
-
-	if (READ_ONCE(file->error))
-		wake_up_all(&file->wait);
-	laccel_pin_free_dropped(file);
-	laccel_mirror_trim(file);
-
-	if (READ_ONCE(file->error) != -EPERM)
-		return;
-	mutex_lock(&file->lock);
-	laccel_mem_uncharge_all(file);
-	mutex_unlock(&file->lock);
-}
-
 static int laccel_file_open(struct inode *inode, struct file *filp)
 {
 	struct laccel_device *ldev = container_of(inode->i_cdev, struct laccel_device, cdev);
@@ -99,7 +79,7 @@ static int laccel_file_open(struct inode *inode, struct file *filp)
 	INIT_LIST_HEAD(&file->ready_node);
 	kref_init(&file->ref);
 	INIT_WORK(&file->free_work, laccel_file_free_work);
-	INIT_WORK(&file->drop_work, laccel_file_drop_work);
+	INIT_WORK(&file->drop_work, laccel_bind_drop_work);
 
 	if (laccel_gate_enter(ldev, &idx)) {
 		guard(mutex)(&ldev->files_lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Declarations shared by mediated.c, command.c and slice.c
+ * Declarations shared by mediated.c, mediated_command.c and mediated_slice.c
  */
 #ifndef LACCEL_MEDIATED_H
 #define LACCEL_MEDIATED_H
@@ -79,13 +79,13 @@ struct laccel_inline_pins {
 	bool write[LACCEL_OPERANDS];
 };
 
-/* command.c */
+/* mediated_command.c */
 const struct laccel_format *laccel_command_format(const struct laccel_command *c);
 u64 laccel_command_field(const struct laccel_command *c, unsigned int i);
 u16 laccel_command_check(const struct laccel_command *c);
 bool laccel_command_backward(const struct laccel_command *c);
 
-/* slice.c */
+/* mediated_slice.c */
 u16 laccel_slice_prepare(struct laccel_command *c);
 void laccel_slice_release(struct laccel_command *c);
 u16 laccel_slice_pin_inline(struct laccel_command *c, struct laccel_inline_pins *pins);

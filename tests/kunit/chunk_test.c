@@ -3,7 +3,7 @@
 #include <linux/mman.h>
 
 #include "fixture.h"
-#include "../../drivers/core/chunk.c"
+#include "../../drivers/core/mem_chunk.c"
 
 /* Return the physical address of the page at @addr, by other means than the core's. */
 static u64 page_of(struct kunit *test, unsigned long addr)

@@ -7,8 +7,8 @@
 #include <linux/module.h>
 
 #include "fixture.h"
-#include "../../drivers/core/mode.c"
-#include "../../drivers/core/notifier.c"
+#include "../../drivers/core/bind.c"
+#include "../../drivers/core/gate.c"
 #include "../../drivers/core/pin.c"
 
 /* Stubs of functions in other files of the core. */
@@ -26,6 +26,10 @@ int laccel_file_refuse(struct laccel_file *file, enum laccel_limit limit, u64 va
 int laccel_ioctl_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
 {
 	return 0;
+}
+
+void laccel_file_down(struct laccel_file *file)
+{
 }
 
 void laccel_file_put(struct laccel_file *file)
@@ -147,7 +151,7 @@ static void fixture_init_file(struct fixture *fx)
 	INIT_LIST_HEAD(&file->queues);
 	INIT_LIST_HEAD(&file->dropped);
 	INIT_LIST_HEAD(&file->tables);
-	INIT_WORK(&file->drop_work, laccel_file_drop_work);
+	INIT_WORK(&file->drop_work, laccel_bind_drop_work);
 }
 
 int fixture_init(struct kunit *test)

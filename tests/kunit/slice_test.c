@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "fixture.h"
 #include "../../drivers/core/mediated.c"
-#include "../../drivers/core/command.c"
-#include "../../drivers/core/slice.c"
+#include "../../drivers/core/mediated_command.c"
+#include "../../drivers/core/mediated_slice.c"
 
 #define PIECES 64
 
