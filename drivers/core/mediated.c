@@ -204,17 +204,6 @@ static struct laccel_command *laccel_mediated_next_command(struct laccel_mediate
 	return c;
 }
 
-static void laccel_command_clean(struct laccel_command *c)
-{
-	raw_spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
-
-	laccel_slice_release(c);
-
-	raw_spin_lock(lock);
-	c->state = c->ended ? LACCEL_COMMAND_FREE : LACCEL_COMMAND_WAITING;
-	raw_spin_unlock(lock);
-}
-
 /* Check a command, once.  Return false if there is nothing to execute: it ends with @status. */
 static bool laccel_command_begin(struct laccel_command *c, u16 *status)
 {
@@ -232,23 +221,6 @@ static bool laccel_command_begin(struct laccel_command *c, u16 *status)
 	c->result = c->sqe.opcode == LACCEL_OP_CRC32C ? c->sqe.arg0 : 0;
 	return c->sqe.length || c->sqe.opcode >= LACCEL_OP_VENDOR ||
 	       c->sqe.opcode == LACCEL_OP_SHA256;
-}
-
-/*
- * Check a command if needed, and pin its next slice.  Return the status that it ends with
- * unless @execute is set.
- */
-static u16 laccel_command_prepare(struct laccel_command *c, bool *execute)
-{
-	u16 status;
-
-	*execute = laccel_command_begin(c, &status);
-	if (!*execute)
-		return status;
-
-	status = laccel_slice_prepare(c);
-	*execute = status == LACCEL_OK;
-	return status;
 }
 
 /* Queue a pinned slice for execution, or end the command; it may be cancelled already. */
@@ -276,16 +248,22 @@ static void laccel_mediated_work(struct work_struct *work)
 {
 	struct laccel_mediated *m = container_of(work, struct laccel_mediated, work);
 	struct mem_cgroup *owner = laccel_account_begin(m->queue->obj.file);
+	raw_spinlock_t *lock = &m->queue->obj.file->ldev->slice_lock;
 	struct laccel_command *c;
 	bool execute;
 	u16 status;
 
 	while ((c = laccel_mediated_next_command(m))) {
 		if (c->state == LACCEL_COMMAND_SPENT) {
-			laccel_command_clean(c);
+			laccel_slice_release(c);
+			raw_spin_lock(lock);
+			c->state = c->ended ? LACCEL_COMMAND_FREE : LACCEL_COMMAND_WAITING;
+			raw_spin_unlock(lock);
 		} else {
-			status = laccel_command_prepare(c, &execute);
-			laccel_command_issue(c, status, execute);
+			execute = laccel_command_begin(c, &status);
+			if (execute)
+				status = laccel_slice_prepare(c);
+			laccel_command_issue(c, status, execute && status == LACCEL_OK);
 		}
 		cond_resched();
 	}
@@ -349,18 +327,6 @@ static void laccel_command_advance(struct laccel_command *c, enum laccel_status 
 		laccel_command_end(c, LACCEL_CANCELED);
 }
 
-static void laccel_command_executed(struct laccel_command *c, enum laccel_status status)
-{
-	raw_spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
-
-	raw_spin_lock(lock);
-	if (!c->ended)
-		laccel_command_advance(c, status);
-	c->state = LACCEL_COMMAND_SPENT;
-	laccel_mediated_wake(c->queue->mediated);
-	raw_spin_unlock(lock);
-}
-
 /* Execute a slice.  laccel_register() has checked that its command has one of the functions. */
 static enum laccel_status laccel_slice_execute(struct laccel_command *c)
 {
@@ -375,13 +341,6 @@ static enum laccel_status laccel_slice_execute(struct laccel_command *c)
 	return LACCEL_OK;
 }
 
-static enum laccel_status laccel_command_execute(struct laccel_command *c)
-{
-	if (laccel_mm_is_orphan(c->queue->obj.file->mm))
-		return LACCEL_CANCELED;
-	return laccel_slice_execute(c);
-}
-
 /**
  * laccel_mediated_feed_work - Execute ready slices
  * @work: the device's feed_work
@@ -392,6 +351,7 @@ static enum laccel_status laccel_command_execute(struct laccel_command *c)
 void laccel_mediated_feed_work(struct work_struct *work)
 {
 	struct laccel_device *ldev = container_of(work, struct laccel_device, feed_work);
+	enum laccel_status status;
 	struct laccel_command *c;
 	int idx;
 
@@ -399,9 +359,18 @@ void laccel_mediated_feed_work(struct work_struct *work)
 		c = NULL;
 		if (laccel_gate_enter(ldev, &idx))
 			c = laccel_mediated_next_ready(ldev);
-		if (c)
-			laccel_command_executed(c, laccel_command_execute(c));
+		if (c) {
+			status = LACCEL_CANCELED;
+			if (!laccel_mm_is_orphan(c->queue->obj.file->mm))
+				status = laccel_slice_execute(c);
 
+			raw_spin_lock(&ldev->slice_lock);
+			if (!c->ended)
+				laccel_command_advance(c, status);
+			c->state = LACCEL_COMMAND_SPENT;
+			laccel_mediated_wake(c->queue->mediated);
+			raw_spin_unlock(&ldev->slice_lock);
+		}
 		laccel_gate_leave(ldev, idx);
 		cond_resched();
 	} while (c);

@@ -141,16 +141,6 @@ static size_t laccel_pin_bytes(struct laccel_pin *pin)
 	return (size_t)pin->span << PAGE_SHIFT;
 }
 
-static void laccel_pin_unmap(struct laccel_mem *mem, struct laccel_pin *pin)
-{
-	if (pin->leaf)
-		dma_unmap_page_attrs(laccel_mem_dma_dev(mem), pin->dma, laccel_pin_bytes(pin),
-				     laccel_mem_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
-	else if (!pin->pages)
-		dma_unmap_sgtable(laccel_mem_dma_dev(mem), &pin->sgt, laccel_mem_dma_dir(mem),
-				  DMA_ATTR_REQUIRE_COHERENT);
-}
-
 /* Write the leaves of a scatterlist.  Holes and entries behind the last page stay invalid. */
 static void laccel_chunk_write(struct laccel_pin *pin, __le64 *pte, u64 bits)
 {
@@ -297,19 +287,6 @@ out_put:
 	return ret;
 }
 
-static void laccel_chunk_clear(struct laccel_chunk *chunk)
-{
-	unsigned int i, n = chunk->pin->leaf ? 1 : chunk->npages;
-	__le64 *pte;
-
-	if (chunk->pin->pages)
-		return;
-
-	pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
-	for (i = 0; i < n; i++)
-		WRITE_ONCE(pte[i], 0);
-}
-
 /**
  * laccel_chunks_pinned - Is anything pinned in a range of a registration?
  * @mem: the registration
@@ -336,13 +313,22 @@ static void laccel_chunks_clear(struct laccel_mem *mem, unsigned long first, uns
 {
 	struct laccel_chunk *chunk = laccel_chunk_of(mem, max(first, mem->range.start));
 	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
+	unsigned int i, n;
+	__le64 *pte;
 
 	for (; chunk < end; chunk++) {
 		if (!chunk->pin)
 			continue;
-		laccel_chunk_clear(chunk);
+
 		flush->first = min(flush->first, chunk->addr);
 		flush->last = chunk->addr + chunk->npages * PAGE_SIZE - 1;
+		if (chunk->pin->pages)
+			continue;
+
+		n = chunk->pin->leaf ? 1 : chunk->npages;
+		pte = laccel_pgtable_leaf(chunk->table, chunk->addr);
+		for (i = 0; i < n; i++)
+			WRITE_ONCE(pte[i], 0);
 	}
 }
 
@@ -351,12 +337,21 @@ static void laccel_chunks_unmap(struct laccel_mem *mem, unsigned long first, uns
 {
 	struct laccel_chunk *chunk = laccel_chunk_of(mem, max(first, mem->range.start));
 	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
+	enum dma_data_direction dir = laccel_mem_dma_dir(mem);
+	struct device *dma_dev = laccel_mem_dma_dev(mem);
+	struct laccel_pin *pin;
 
 	for (; chunk < end; chunk++) {
-		if (!chunk->pin)
+		pin = chunk->pin;
+		if (!pin)
 			continue;
-		laccel_pin_unmap(mem, chunk->pin);
-		laccel_pin_drop(chunk->pin);
+
+		if (pin->leaf)
+			dma_unmap_page_attrs(dma_dev, pin->dma, laccel_pin_bytes(pin), dir,
+					     DMA_ATTR_REQUIRE_COHERENT);
+		else if (!pin->pages)
+			dma_unmap_sgtable(dma_dev, &pin->sgt, dir, DMA_ATTR_REQUIRE_COHERENT);
+		laccel_pin_drop(pin);
 		chunk->pin = NULL;
 	}
 }

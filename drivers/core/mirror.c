@@ -78,37 +78,26 @@ static enum dma_data_direction laccel_leaf_dir(const struct laccel_file *file, u
 	return pte & file->ldev->pte.write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-/* Clear the valid bit.  The address stays in the entry, for unmapping. */
-static void laccel_leaf_invalidate(struct laccel_segment *segment, __le64 *pte)
-{
-	WRITE_ONCE(*pte, *pte & ~cpu_to_le64(segment->file->ldev->pte.valid));
-}
-
-static void laccel_leaf_unmap(struct laccel_segment *segment, __le64 pte)
-{
-	struct laccel_file *file = segment->file;
-	u64 entry = le64_to_cpu(pte);
-
-	dma_unmap_page_attrs(file->ldev->dev.parent, entry & file->ldev->pte.addr,
-			     laccel_leaf_size(segment), laccel_leaf_dir(file, entry),
-			     DMA_ATTR_REQUIRE_COHERENT);
-}
-
 /* Unmap adjacent leaves.  In IOVAs of the segment one call to the IOMMU does for all. */
 static void laccel_leaves_unmap(struct laccel_segment *segment, const __le64 *pte,
 				unsigned int begin, unsigned int end)
 {
-	struct device *dma_dev = segment->file->ldev->dev.parent;
+	struct laccel_file *file = segment->file;
+	struct device *dma_dev = file->ldev->dev.parent;
+	size_t size = laccel_leaf_size(segment);
+	u64 entry;
 
 	if (dma_use_iova(&segment->iova)) {
-		dma_iova_unlink(dma_dev, &segment->iova, begin * PAGE_SIZE,
-				(end - begin) * laccel_leaf_size(segment), DMA_BIDIRECTIONAL,
-				DMA_ATTR_REQUIRE_COHERENT);
+		dma_iova_unlink(dma_dev, &segment->iova, begin * PAGE_SIZE, (end - begin) * size,
+				DMA_BIDIRECTIONAL, DMA_ATTR_REQUIRE_COHERENT);
 		return;
 	}
 
-	for (; begin < end; begin++)
-		laccel_leaf_unmap(segment, pte[begin]);
+	for (; begin < end; begin++) {
+		entry = le64_to_cpu(pte[begin]);
+		dma_unmap_page_attrs(dma_dev, entry & file->ldev->pte.addr, size,
+				     laccel_leaf_dir(file, entry), DMA_ATTR_REQUIRE_COHERENT);
+	}
 }
 
 /* Allocate IOVAs for a segment without leaves: all of its leaves use them, or none. */
@@ -118,15 +107,6 @@ static void laccel_segment_alloc_iova(struct laccel_segment *segment)
 
 	if (bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES))
 		dma_iova_try_alloc(dma_dev, &segment->iova, 0, LACCEL_CHUNK_SIZE);
-}
-
-static void laccel_segment_free_iova(struct laccel_segment *segment)
-{
-	if (!dma_use_iova(&segment->iova))
-		return;
-
-	dma_iova_free(segment->file->ldev->dev.parent, &segment->iova);
-	memset(&segment->iova, 0, sizeof(segment->iova));
 }
 
 static void laccel_segment_add_idle(struct laccel_segment *segment)
@@ -144,8 +124,10 @@ static void laccel_segment_sort(struct laccel_segment *segment)
 	struct laccel_file *file = segment->file;
 	bool busy = !bitmap_empty(segment->leaves, LACCEL_CHUNK_PAGES);
 
-	if (!busy)
-		laccel_segment_free_iova(segment);
+	if (!busy && dma_use_iova(&segment->iova)) {
+		dma_iova_free(file->ldev->dev.parent, &segment->iova);
+		memset(&segment->iova, 0, sizeof(segment->iova));
+	}
 	if (busy == segment->busy)
 		return;
 
@@ -190,8 +172,9 @@ static unsigned int laccel_segment_invalidate_leaves(struct laccel_segment *segm
 
 	i = begin;
 	pte = laccel_pgtable_leaf(segment->table, segment->addr);
+	/* The address stays in the entry, for unmapping. */
 	for_each_set_bit_from(i, segment->leaves, end)
-		laccel_leaf_invalidate(segment, &pte[i]);
+		WRITE_ONCE(pte[i], pte[i] & ~cpu_to_le64(segment->file->ldev->pte.valid));
 	flush->first = min(flush->first, segment->addr + begin * PAGE_SIZE);
 	flush->last = segment->addr + end * laccel_leaf_size(segment) - 1;
 	return end - begin;
@@ -400,21 +383,6 @@ static void laccel_page_dirtied(struct page *page)
 		folio_mark_dirty(folio);
 }
 
-static int laccel_page_map(struct laccel_segment *segment, unsigned int i, struct page *page,
-			   enum dma_data_direction dir, dma_addr_t *dma)
-{
-	struct device *dma_dev = segment->file->ldev->dev.parent;
-	size_t size = laccel_leaf_size(segment);
-
-	if (dma_use_iova(&segment->iova)) {
-		*dma = segment->iova.addr + i * PAGE_SIZE;
-		return dma_iova_link(dma_dev, &segment->iova, page_to_phys(page), i * PAGE_SIZE,
-				     size, dir, DMA_ATTR_REQUIRE_COHERENT);
-	}
-	*dma = dma_map_page_attrs(dma_dev, page, 0, size, dir, DMA_ATTR_REQUIRE_COHERENT);
-	return dma_mapping_error(dma_dev, *dma);
-}
-
 /* Map a page and write its leaf, which in IOVAs of the segment laccel_leaves_sync() validates. */
 static int laccel_leaf_map(struct laccel_fill *fill, unsigned int i, __le64 *pte,
 			   unsigned long pfn)
@@ -422,22 +390,30 @@ static int laccel_leaf_map(struct laccel_fill *fill, unsigned int i, __le64 *pte
 	struct laccel_segment *segment = laccel_fill_segment(fill);
 	struct laccel_file *file = segment->file;
 	const struct laccel_pte_format *format = &file->ldev->pte;
+	u64 bits = pfn & HMM_PFN_WRITE ? format->write : 0;
+	struct device *dma_dev = file->ldev->dev.parent;
 	struct page *page = hmm_pfn_to_page(pfn);
+	size_t size = laccel_leaf_size(segment);
 	dma_addr_t dma;
-	u64 bits = 0;
+	int ret;
 
-	if (pfn & HMM_PFN_WRITE)
-		bits |= format->write;
-	if (laccel_segment_huge(segment))
-		bits |= format->huge;
-	if (!dma_use_iova(&segment->iova))
+	if (dma_use_iova(&segment->iova)) {
+		dma = segment->iova.addr + i * PAGE_SIZE;
+		ret = dma_iova_link(dma_dev, &segment->iova, page_to_phys(page), i * PAGE_SIZE,
+				    size, laccel_leaf_dir(file, bits), DMA_ATTR_REQUIRE_COHERENT);
+	} else {
+		dma = dma_map_page_attrs(dma_dev, page, 0, size, laccel_leaf_dir(file, bits),
+					 DMA_ATTR_REQUIRE_COHERENT);
+		ret = dma_mapping_error(dma_dev, dma);
 		bits |= format->valid;
-
-	if (laccel_page_map(segment, i, page, laccel_leaf_dir(file, bits), &dma))
+	}
+	if (ret)
 		return -ENOMEM;
 
 	if (pfn & HMM_PFN_WRITE && !fill->dirty)
 		laccel_page_dirtied(page);
+	if (laccel_segment_huge(segment))
+		bits |= format->huge;
 	WRITE_ONCE(*pte, cpu_to_le64(dma | bits));
 	__set_bit(i, segment->leaves);
 	return 0;
