@@ -58,7 +58,6 @@ void laccel_gate_unlock(struct laccel_file *file, struct laccel_section *section
 	laccel_gate_leave(file->ldev, section->idx);
 }
 
-
 /**
  * laccel_up - Open the gate to a device
  * @ldev: the device, its hardware ready
