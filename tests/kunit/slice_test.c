@@ -127,11 +127,15 @@ static void walk_can_be_ended(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, laccel_slice_walk(&slice, stop_at_second, NULL), 7);
 }
 
+/* First addresses of eight pages; the last ones end at 2^64. */
+static const unsigned long reach_addrs[] = { 16 * PAGE_SIZE, -8 * PAGE_SIZE };
+KUNIT_ARRAY_PARAM(reach, reach_addrs, NULL);
+
 /* The reach is up to the first hole from the start, or down to the last hole from the end. */
 static void reach_ends_at_holes(struct kunit *test)
 {
 	struct laccel_pin *pin = kunit_kzalloc(test, sizeof(*pin), GFP_KERNEL);
-	unsigned long addr = 16 * PAGE_SIZE;
+	unsigned long addr = *(const unsigned long *)test->param_value;
 
 	KUNIT_ASSERT_NOT_NULL(test, pin);
 	pin->addr = addr;
@@ -155,12 +159,16 @@ static void reach_ends_at_holes(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 2 * PAGE_SIZE + 9, 10, false), 0);
 	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 2 * PAGE_SIZE + 9, 10, true), 0);
+
+	__set_bit(7, pin->holes);
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 6 * PAGE_SIZE, 2 * PAGE_SIZE, true), 0);
+	KUNIT_EXPECT_EQ(test, laccel_slice_reach(pin, addr + 7 * PAGE_SIZE + 1, 100, true), 0);
 }
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(walked_by_pages, shape_gen_params),
 	KUNIT_CASE(walk_can_be_ended),
-	KUNIT_CASE(reach_ends_at_holes),
+	KUNIT_CASE_PARAM(reach_ends_at_holes, reach_gen_params),
 	{}
 };
 

@@ -235,7 +235,7 @@ TEST_F(unmap, copy_cut_by_a_hole)
 	hide(p + hole, PAGE);
 
 	memset(p, 0x43, 3 * PAGE);
-	sqe = accel_copy(p + 2 * PAGE, p + PAGE, 4 * PAGE);	/* backward: pages 6 down to 4 */
+	sqe = accel_copy(p + 2 * PAGE, p + PAGE, 4 * PAGE);	/* backward: pages 5 to 2 */
 	memset(p + 4 * PAGE, 0x44, PAGE);
 
 	ASSERT_EQ(0, accel_run(&self->q, &sqe, &cqe));
