@@ -91,7 +91,7 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 
 	/* The SQ cannot be full: each earlier command has been reaped. */
 	if (!sqe) {
-		ret = laccel_fail(EIO, "%s: the device has not freed the entry of a completed command",
+		ret = laccel_fail(EIO, "%s: the device keeps the entry of a completed command",
 				  dev->path);
 	} else {
 		*sqe = *command;

@@ -116,7 +116,7 @@ static int kernel_create(struct queue *queue, struct laccel_queue_create *create
 	if (ret == -EDQUOT || ret == -ENOMEM)
 		return laccel_fail_limit(dev, -ret, "creating a queue", 1);
 	if (ret == -EINVAL)
-		return laccel_fail(EINVAL, "%s: the length of a ring must be a power of two up to %u",
+		return laccel_fail(EINVAL, "%s: a ring's length must be a power of two up to %u",
 				   dev->path, dev->info.max_entries);
 
 	queue->id = create->id;

@@ -4,12 +4,13 @@
  * pins its operands slice by slice, and has the driver execute the slices.
  *
  *	laccel_ioctl_kick()	stands for a store to a doorbell page
- *	laccel_loan_spend()		executes commands whose memory is present, out of turn, in
+ *	laccel_loan_spend()	executes commands whose memory is present, out of turn, in
  *				the time of the caller of KICK, which may be throttled or
  *				stopped
  *	laccel_mediated_work()	worker of a queue: fetches, checks and pins; may wait for
  *				the program's memory
- *	laccel_mediated_feed_work()	worker of the device: executes slices, in turn for all files;
+ *	laccel_mediated_feed_work()
+ *				worker of the device: executes slices, in turn for all files;
  *				waits for nothing but the device
  *
  * A fetched command is WAITING for its turn; its slice is PINNING, READY, EXECUTING, and then
@@ -36,7 +37,8 @@ static struct laccel_command *laccel_command_at(struct laccel_mediated *m, u32 p
 	unsigned int i;
 
 	for (i = 0; i < LACCEL_WINDOW; i++)
-		if (laccel_command_in_flight(&m->commands[i]) && m->commands[i].position == position)
+		if (laccel_command_in_flight(&m->commands[i]) &&
+		    m->commands[i].position == position)
 			return &m->commands[i];
 	return NULL;
 }
@@ -166,7 +168,9 @@ static struct laccel_command *laccel_mediated_next_waiting(struct laccel_mediate
 
 	for (i = 0; i < LACCEL_WINDOW; i++) {
 		c = &m->commands[i];
-		if (c->state != LACCEL_COMMAND_WAITING || !(c->begun || laccel_command_may_begin(m, c)))
+		if (c->state != LACCEL_COMMAND_WAITING)
+			continue;
+		if (!c->begun && !laccel_command_may_begin(m, c))
 			continue;
 		if (!next || c->position - m->turn - 1 < next->position - m->turn - 1)
 			next = c;
