@@ -55,9 +55,9 @@ enum laccel_reason laccel_mode_lacks(struct laccel_device *ldev, enum laccel_mod
 
 /*
  * The last thread of the process has gone, even if another process holds the descriptor.  Stop
- * the queues.  RELEASE reaches each registration and segment by itself, which drop their memory
- * in many gate sections: it may be many gigabytes, and others wait for the gate.  A worker
- * unpins the pages, because dirtying them takes locks that others hold while they allocate.
+ * the queues.  The notifiers of registrations and segments get RELEASE too, and drop memory in
+ * many gate sections: it may be many gigabytes, and others wait for the gate.  A worker unpins
+ * the pages, because dirtying them takes locks that others hold while they allocate.
  */
 static bool laccel_bind_exit(struct mmu_interval_notifier *notifier,
 			     const struct mmu_notifier_range *range, unsigned long seq)
@@ -120,7 +120,7 @@ static int laccel_bind_as(struct laccel_file *file, enum laccel_mode mode)
 	if (ret)
 		return ret;
 
-	/* RELEASE reaches every range; one page that cannot be mapped gets no other event. */
+	/* Watch page 0, which cannot be mapped: RELEASE is then the only event. */
 	ret = mmu_interval_notifier_insert(&file->exit_hook, current->mm, 0, PAGE_SIZE,
 					   &laccel_bind_exit_ops);
 	if (ret)

@@ -167,7 +167,7 @@ int laccel_file_refuse(struct laccel_file *file, enum laccel_limit limit, u64 va
 void laccel_file_down(struct laccel_file *file);
 
 /* ioctl.c */
-int laccel_ioctl_dispatch(struct laccel_file *file, unsigned int cmd, void __user *ptr);
+long laccel_ioctl_unlocked(struct file *filp, unsigned int cmd, unsigned long arg);
 int laccel_ioctl_respond(const struct laccel_user *user, const union laccel_ioctl *arg);
 
 /* sysfs.c */
@@ -450,6 +450,8 @@ static inline struct laccel_chunk *laccel_chunk_of(struct laccel_mem *mem, unsig
 
 int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr);
 bool laccel_chunks_pinned(struct laccel_mem *mem, unsigned long first, unsigned long last);
+void laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
+			unsigned long first, unsigned long last);
 void laccel_mem_drop(struct laccel_file *file, const struct laccel_ops *ops,
 		     unsigned long first, unsigned long last);
 struct laccel_pin *laccel_chunk_get_pin(struct laccel_mem *mem, unsigned long addr);
@@ -489,12 +491,33 @@ struct laccel_table {
 	struct laccel_table *child[];	/* empty on level 0 */
 };
 
+static inline unsigned int laccel_table_shift(unsigned int level)
+{
+	return PAGE_SHIFT + 9 * level;
+}
+
+static inline unsigned int laccel_table_index(u64 addr, unsigned int level)
+{
+	return (addr >> laccel_table_shift(level)) % LACCEL_TABLE_ENTRIES;
+}
+
+/**
+ * laccel_pgtable_leaf - Find the entry of an address
+ * @table: the table laccel_pgtable_get() returned for it
+ * @addr: the address
+ *
+ * Return: the entry, followed by those of the next addresses.
+ */
+static inline __le64 *laccel_pgtable_leaf(const struct laccel_table *table, u64 addr)
+{
+	return &table->pte[laccel_table_index(addr, table->level)];
+}
+
 int laccel_pgtable_init(struct laccel_file *file);
 void laccel_pgtable_fini(struct laccel_file *file);
 void laccel_pgtable_down(struct laccel_file *file);
 struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsigned int level);
 void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table);
-__le64 *laccel_pgtable_leaf(struct laccel_table *table, u64 addr);
 void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 first,
 			  u64 last);
 

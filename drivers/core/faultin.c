@@ -26,7 +26,7 @@ void laccel_around_adapt(struct laccel_around *around, unsigned long addr)
 		around->order--;
 }
 
-/* Memory of a device, and memory that the processor does not write by plain stores */
+/* Mappings without ordinary pages, and memory that the processor does not write by plain stores */
 #define LACCEL_VM_FOREIGN (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_SHADOW_STACK)
 
 /*

@@ -9,7 +9,6 @@
 #include <linux/slab.h>
 
 #include "core.h"
-#include "trace.h"
 
 static void laccel_file_free_work(struct work_struct *work)
 {
@@ -168,15 +167,6 @@ int laccel_file_refuse(struct laccel_file *file, enum laccel_limit limit, u64 va
 	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
 }
 
-static long laccel_file_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
-{
-	struct laccel_file *file = filp->private_data;
-	int ret = laccel_ioctl_dispatch(file, cmd, (void __user *)arg);
-
-	trace_laccel_ioctl(file->ldev, cmd, ret);
-	return ret;
-}
-
 static __poll_t laccel_file_poll(struct file *filp, poll_table *wait)
 {
 	struct laccel_file *file = filp->private_data;
@@ -204,7 +194,7 @@ const struct file_operations laccel_fops = {
 	.owner = THIS_MODULE,
 	.open = laccel_file_open,
 	.release = laccel_file_release,
-	.unlocked_ioctl = laccel_file_ioctl,
+	.unlocked_ioctl = laccel_ioctl_unlocked,
 	.mmap = laccel_mmap,
 	.poll = laccel_file_poll,
 	.show_fdinfo = laccel_file_show_fdinfo,

@@ -3,9 +3,11 @@
  * Ioctls: the table, how an argument is copied in, and the handlers that belong to no object
  */
 #include <linux/nospec.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "core.h"
+#include "trace.h"
 
 /* Report the modes available, and the mode the file has or would get if it were bound now. */
 static int laccel_info_modes(struct laccel_file *file, struct laccel_info *info)
@@ -188,24 +190,14 @@ static const struct laccel_ioctl_entry laccel_ioctls[] = {
  *
  * Return: 0 or -EFAULT.
  */
-int laccel_ioctl_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
+noinline int laccel_ioctl_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
 {
 	if (copy_to_user(user->ptr, arg, min(user->size, user->known)))
 		return -EFAULT;
 	return 0;
 }
 
-/**
- * laccel_ioctl_dispatch - Check and copy in the argument of an ioctl, and call its handler
- * @file: an open file
- * @cmd: any value
- * @ptr: the argument
- *
- * Return: that of the handler; -ENOTTY; -EPERM if the file is bound to another process;
- * -ENODEV; -EFAULT; -EINVAL for a struct that is too short; -E2BIG for one with a tail that
- * is not zero.
- */
-int laccel_ioctl_dispatch(struct laccel_file *file, unsigned int cmd, void __user *ptr)
+static int laccel_ioctl_dispatch(struct laccel_file *file, unsigned int cmd, void __user *ptr)
 {
 	const struct laccel_ioctl_entry *entry;
 	struct laccel_user user = { .ptr = ptr };
@@ -237,4 +229,23 @@ int laccel_ioctl_dispatch(struct laccel_file *file, unsigned int cmd, void __use
 		return ret;
 
 	return entry->handler(file, &arg, &user);
+}
+
+/**
+ * laccel_ioctl_unlocked - Check and copy in the argument of an ioctl, and call its handler
+ * @filp: the file
+ * @cmd: any value
+ * @arg: address of the argument
+ *
+ * Return: that of the handler; -ENOTTY; -EPERM if the file is bound to another process;
+ * -ENODEV; -EFAULT; -EINVAL for a struct that is too short; -E2BIG for one that is longer
+ * than a page, or with a tail that is not zero.
+ */
+long laccel_ioctl_unlocked(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct laccel_file *file = filp->private_data;
+	int ret = laccel_ioctl_dispatch(file, cmd, (void __user *)arg);
+
+	trace_laccel_ioctl(file->ldev, cmd, ret);
+	return ret;
 }

@@ -60,14 +60,14 @@ static const struct class laccel_class = {
 	.dev_groups = laccel_dev_groups,
 };
 
-/* Return the opcodes that a driver executes, a bit for each. */
+/* Return the opcodes that a driver executes, a bit for each.  A vendor's have no pieces to step. */
 static u64 laccel_executes(const struct laccel_ops *ops)
 {
 	u64 commands = 0;
 	unsigned int i;
 
 	for (i = 0; i < LACCEL_OPCODES; i++)
-		if (ops->execute[i].step || ops->execute[i].slice)
+		if (ops->execute[i].slice || (ops->execute[i].step && i < LACCEL_OP_VENDOR))
 			commands |= BIT_ULL(i);
 	return commands;
 }
@@ -224,7 +224,9 @@ static int laccel_check(struct laccel_device *ldev)
 /* Set the limits of a device without hardware queues: the core implements its queues. */
 static void laccel_set_limits(struct laccel_device *ldev)
 {
-	ldev->commands = laccel_executes(ldev->driver_ops) | BIT_ULL(LACCEL_OP_NOP);
+	if (!ldev->commands)
+		ldev->commands = laccel_executes(ldev->driver_ops);
+	ldev->commands |= BIT_ULL(LACCEL_OP_NOP);
 	ldev->max_length = SZ_1G;
 	ldev->max_queues = 64;
 	ldev->max_entries = LACCEL_MAX_ENTRIES;
@@ -236,7 +238,8 @@ static void laccel_set_limits(struct laccel_device *ldev)
  * @ldev: the device, its public members filled in and its hardware ready
  *
  * Context: may sleep.  Operations may be called before it returns.
- * Return: 0; -EINVAL if a member is out of range; -EOPNOTSUPP if its DMA or doorbells
+ * Return: 0; -EINVAL if a member is out of range, or a command has no step or a step no
+ * known command; -EOPNOTSUPP if its DMA or doorbells
  * cannot be used in this system; -ENOMEM.
  */
 int laccel_register(struct laccel_device *ldev)

@@ -341,7 +341,8 @@ static enum laccel_status laccel_slice_execute(struct laccel_command *c)
 	if (execute->slice)
 		return execute->slice(ldev, &c->slice);
 
-	laccel_slice_walk(&c->slice, execute->step, NULL);
+	if (laccel_slice_walk(&c->slice, execute->step, NULL) < 0)
+		return LACCEL_DEVICE_ERROR;
 	return LACCEL_OK;
 }
 
@@ -531,8 +532,8 @@ static void laccel_mediated_cancel(struct laccel_mediated *m, bool tell)
 		c->ended = true;
 
 		/*
-		 * A waiting command has no pins.  The worker returns the pins of a command in
-		 * any other state by itself, except those of a READY one.
+		 * A waiting command has no pins.  The worker, or a caller that lends its time,
+		 * returns the pins in any other state by itself, except those of a READY one.
 		 */
 		if (c->state == LACCEL_COMMAND_WAITING)
 			c->state = LACCEL_COMMAND_FREE;

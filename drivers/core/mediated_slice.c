@@ -479,12 +479,12 @@ static u32 laccel_piece_length(const struct laccel_slice *slice, u32 at)
 
 /**
  * laccel_slice_walk - Call a function for each piece of a slice
- * @slice: the slice that execute() was given
+ * @slice: the slice that the driver executes
  * @step: called for each piece in turn; a return value other than 0 ends the walk
  * @context: passed to @step
  *
- * Context: that of execute(); @step must not sleep for long, because the pages are
- * mapped for this processor.
+ * Context: as for @execute of struct laccel_ops; @step must not sleep for long, because
+ * the pages are mapped for this processor.
  * Return: the last return value of @step, 0 for a slice without bytes.
  */
 int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context)

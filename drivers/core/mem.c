@@ -80,7 +80,7 @@ static bool laccel_mem_invalidate_section(struct laccel_mem *mem,
 	return true;
 }
 
-/* As with segments of the mirror, the first call of an event drops for all registrations. */
+/* As with segments of the mirror, the first call of an event drops for the next ones as well. */
 static bool laccel_mem_invalidate(struct mmu_interval_notifier *notifier,
 				  const struct mmu_notifier_range *range, unsigned long seq)
 {
@@ -178,7 +178,7 @@ void laccel_mem_drop_all(struct laccel_file *file)
 
 	for (mem = laccel_mem_first(file, 0, ULONG_MAX); mem;
 	     mem = laccel_mem_next(mem, ULONG_MAX)) {
-		laccel_mem_drop(file, NULL, mem->range.start, mem->range.last);
+		laccel_chunks_drop(mem, NULL, mem->range.start, mem->range.last);
 		cond_resched();
 	}
 }
@@ -423,7 +423,7 @@ static void laccel_mem_unclaim(struct laccel_mem *mem)
 	for (first = mem->range.start; first <= mem->range.last; first = last + 1) {
 		last = laccel_mem_section_last(first, mem->range.last);
 		laccel_gate_lock(file, &section);
-		laccel_mem_drop(file, section.ops, first, last);
+		laccel_chunks_drop(mem, section.ops, first, last);
 		if (last == mem->range.last)
 			interval_tree_remove(&mem->range, &file->ranges);
 		laccel_gate_unlock(file, &section);

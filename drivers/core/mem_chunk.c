@@ -4,7 +4,8 @@
  * pinned, mapped for the device, dropped and unpinned as units
  *
  *	laccel_chunk_fill()	pin the pages of the addresses and map them, or ask for a retry
- *	laccel_mem_drop()	unmap the chunks of addresses that are about to change
+ *	laccel_chunks_drop()	unmap the chunks of addresses that are about to change;
+ *				laccel_mem_drop() does so for all registrations
  *	laccel_chunk_get_pin()	get the pages for a slice that the core executes
  *
  * The next device fault inside a dropped chunk fills it again.
@@ -226,7 +227,7 @@ static bool laccel_chunk_filled(struct laccel_mem *mem, struct laccel_chunk *chu
 
 	laccel_gate_lock(file, &section);
 	if (chunk->pin && !laccel_pin_reaches(chunk->pin, addr)) {
-		laccel_mem_drop(file, section.ops, chunk->addr, chunk->addr);
+		laccel_chunks_drop(mem, section.ops, chunk->addr, chunk->addr);
 		queue_work(laccel_wq, &file->drop_work);
 	}
 	filled = chunk->pin;
@@ -307,12 +308,21 @@ bool laccel_chunks_pinned(struct laccel_mem *mem, unsigned long first, unsigned 
 	return chunk < end;
 }
 
-/* Clear the leaves of a registration's chunks in a range, and add them to @flush. */
-static void laccel_chunks_clear(struct laccel_mem *mem, unsigned long first, unsigned long last,
-				struct laccel_flush_range *flush)
+static struct laccel_chunk *laccel_chunk_first(struct laccel_mem *mem, unsigned long first)
 {
-	struct laccel_chunk *chunk = laccel_chunk_of(mem, max(first, mem->range.start));
-	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
+	return laccel_chunk_of(mem, max(first, mem->range.start));
+}
+
+static struct laccel_chunk *laccel_chunk_end(struct laccel_mem *mem, unsigned long last)
+{
+	return laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
+}
+
+/* Clear the leaves of chunks, and add their addresses to @flush. */
+static __always_inline void laccel_chunks_clear(struct laccel_chunk *chunk,
+						struct laccel_chunk *end,
+						struct laccel_flush_range *flush)
+{
 	unsigned int i, n;
 	__le64 *pte;
 
@@ -332,13 +342,11 @@ static void laccel_chunks_clear(struct laccel_mem *mem, unsigned long first, uns
 	}
 }
 
-/* Unmap what laccel_chunks_clear() cleared.  Pages stay pinned until laccel_pin_free_dropped(). */
-static void laccel_chunks_unmap(struct laccel_mem *mem, unsigned long first, unsigned long last)
+/* Unmap chunks that are cleared.  Pages stay pinned until laccel_pin_free_dropped(). */
+static __always_inline void laccel_chunks_unmap(struct laccel_mem *mem,
+						struct laccel_chunk *chunk,
+						struct laccel_chunk *end)
 {
-	struct laccel_chunk *chunk = laccel_chunk_of(mem, max(first, mem->range.start));
-	struct laccel_chunk *end = laccel_chunk_of(mem, min(last, mem->range.last)) + 1;
-	enum dma_data_direction dir = laccel_mem_dma_dir(mem);
-	struct device *dma_dev = laccel_mem_dma_dev(mem);
 	struct laccel_pin *pin;
 
 	for (; chunk < end; chunk++) {
@@ -347,13 +355,46 @@ static void laccel_chunks_unmap(struct laccel_mem *mem, unsigned long first, uns
 			continue;
 
 		if (pin->leaf)
-			dma_unmap_page_attrs(dma_dev, pin->dma, laccel_pin_bytes(pin), dir,
+			dma_unmap_page_attrs(laccel_mem_dma_dev(mem), pin->dma,
+					     laccel_pin_bytes(pin), laccel_mem_dma_dir(mem),
 					     DMA_ATTR_REQUIRE_COHERENT);
 		else if (!pin->pages)
-			dma_unmap_sgtable(dma_dev, &pin->sgt, dir, DMA_ATTR_REQUIRE_COHERENT);
+			dma_unmap_sgtable(laccel_mem_dma_dev(mem), &pin->sgt,
+					  laccel_mem_dma_dir(mem), DMA_ATTR_REQUIRE_COHERENT);
 		laccel_pin_drop(pin);
 		chunk->pin = NULL;
 	}
+}
+
+/**
+ * laccel_chunks_drop - Take a range of one registration from the device
+ * @mem: the registration
+ * @ops: operations of the device, or NULL if it does no more DMA
+ * @first: first address
+ * @last: last address
+ *
+ * Drop whole chunks, those at both ends included, as laccel_mem_drop() does, but without
+ * its lookups: unregistering is counted against VFIO's.
+ *
+ * Context: notifier lock held.
+ */
+void laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
+			unsigned long first, unsigned long last)
+{
+	struct laccel_chunk *begin = laccel_chunk_first(mem, first);
+	struct laccel_chunk *end = laccel_chunk_end(mem, last);
+	struct laccel_flush_range flush = { .first = ULONG_MAX };
+	struct laccel_file *file = mem->obj.file;
+
+	lockdep_assert_held(&file->notifier_lock);
+	laccel_chunks_clear(begin, end, &flush);
+	if (flush.first > flush.last)
+		return;
+
+	if (ops && file->root)
+		laccel_pgtable_flush(file, ops, flush.first, flush.last);
+	laccel_chunks_unmap(mem, begin, end);
+	trace_laccel_drop(file->ldev, flush.first, flush.last);
 }
 
 /**
@@ -375,14 +416,16 @@ void laccel_mem_drop(struct laccel_file *file, const struct laccel_ops *ops,
 
 	lockdep_assert_held(&file->notifier_lock);
 	for (mem = laccel_mem_first(file, first, last); mem; mem = laccel_mem_next(mem, last))
-		laccel_chunks_clear(mem, first, last, &flush);
+		laccel_chunks_clear(laccel_chunk_first(mem, first), laccel_chunk_end(mem, last),
+				    &flush);
 	if (flush.first > flush.last)
 		return;
 
 	if (ops && file->root)
 		laccel_pgtable_flush(file, ops, flush.first, flush.last);
 	for (mem = laccel_mem_first(file, first, last); mem; mem = laccel_mem_next(mem, last))
-		laccel_chunks_unmap(mem, first, last);
+		laccel_chunks_unmap(mem, laccel_chunk_first(mem, first),
+				    laccel_chunk_end(mem, last));
 	trace_laccel_drop(file->ldev, flush.first, flush.last);
 }
 

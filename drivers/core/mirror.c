@@ -236,8 +236,9 @@ static unsigned long laccel_segments_drop(struct laccel_file *file, const struct
 
 /*
  * An event calls this for each segment in its range, one after the other.  The first segment
- * with leaves drops the leaves of all the others, too, to flush the device once and not once a
- * segment.  A segment that is filled again until its own call comes drops those leaves then.
+ * with leaves drops those of the next ones, too, up to the limit of a section, so that the
+ * device is not flushed once a segment.  A segment that is filled again until its own call
+ * comes drops those leaves then.
  */
 static bool laccel_segment_invalidate(struct mmu_interval_notifier *notifier,
 				      const struct mmu_notifier_range *range, unsigned long seq)

@@ -47,16 +47,6 @@ static void laccel_table_free(struct laccel_table *table)
 	kfree(table);
 }
 
-static unsigned int laccel_table_shift(unsigned int level)
-{
-	return PAGE_SHIFT + 9 * level;
-}
-
-static unsigned int laccel_table_index(u64 addr, unsigned int level)
-{
-	return (addr >> laccel_table_shift(level)) % LACCEL_TABLE_ENTRIES;
-}
-
 static void laccel_table_use(struct laccel_file *file, struct laccel_table *table)
 {
 	if (table->users++)
@@ -231,18 +221,6 @@ struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsi
 			laccel_table_remove(file, child);
 	}
 	return table;
-}
-
-/**
- * laccel_pgtable_leaf - Find the entry of an address
- * @table: the table laccel_pgtable_get() returned for it
- * @addr: the address
- *
- * Return: the entry, followed by those of the next addresses.
- */
-__le64 *laccel_pgtable_leaf(struct laccel_table *table, u64 addr)
-{
-	return &table->pte[laccel_table_index(addr, table->level)];
 }
 
 /**

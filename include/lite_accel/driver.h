@@ -136,7 +136,8 @@ int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *co
 
 /**
  * struct laccel_execute - How a driver executes a slice of one command
- * @step: called for each piece by laccel_slice_walk(), without a context
+ * @step: called for each piece by laccel_slice_walk(), without a context.  A value above 0
+ *	ends the walk, an error ends the command with DEVICE_ERROR
  * @slice: called for the whole slice, instead of @step; a vendor's commands need it, as
  *	they have no operands
  */
@@ -227,7 +228,8 @@ struct laccel_pte_format {
 
 /**
  * struct laccel_device - One accelerator
- * @commands: without execute: bit N: the device supports opcode N
+ * @commands: bit N: the device supports opcode N; with execute: 0, or a part of the
+ *	commands that have an entry there
  * @max_slice: with execute: the longest slice in bytes, a multiple of 64 up to
  *	1 MiB; other programs wait while a slice executes, so it should be short
  * @reentrant: with execute: the core may make several calls of it at once, with

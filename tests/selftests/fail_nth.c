@@ -362,7 +362,7 @@ static const char *fail_to_answer(struct file_state *s, const FIXTURE_VARIANT(ca
 	const char *wrong;
 	bool fired;
 
-	if (!begin(s, variant) || inject_within("laccel_respond"))
+	if (!begin(s, variant) || inject_within("laccel_ioctl_respond"))
 		return "the setup";
 
 	wrong = run(s, variant, 1, &fired);
