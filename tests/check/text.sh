@@ -199,7 +199,7 @@ check_facts()
 		while read -r name value; do
 			low=${name,,}
 			want=${pattern//NAME/$name}
-			want=${want//name/${low#mem_}}
+			want=${want//name/${low/#mem_register/register}}
 			want=${want//VALUE/${value:-nothing is said}}
 			want=${want//MASK/$(printf '0x%x' $(((1 << count) - 1)))}
 			[[ ! $value =~ ^[0-9]+$ || $value -lt $count ]] || echo "$*: $kind $name leaves a gap"
