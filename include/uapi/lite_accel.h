@@ -53,7 +53,7 @@
  *
  * A call that fails changes nothing but the refusal that LIMITS records, and
  * possibly the owner of the file: the first process that calls bind, create,
- * register or prefetch owns the file, even if the call fails.
+ * register or prefetch may own the file even if the call fails.
  */
 
 #define LACCEL_IOC_TYPE		0xE2
@@ -458,8 +458,8 @@ struct laccel_prefetch {
  *	the offset of @ring
  * @value: [in] value to store there
  *
- * Like a store, the call does not wait; with LACCEL_KICK_INLINE it does not wait for
- * pages.  A @value that makes no sense fails the queue and not the call.  On a queue that
+ * Without LACCEL_KICK_INLINE the call does not wait, like a store; with it, it does not
+ * wait for pages.  A @value that makes no sense fails the queue and not the call.  On a queue that
  * no longer runs the call does nothing.
  *
  * Errors: the general ones; -EOPNOTSUPP if the queue has a doorbell page.
