@@ -221,7 +221,7 @@ static void finish_piece(struct job *job, struct piece piece, uint64_t result)
 
 /*
  * Return how much of a piece that ended with a page fault need not be done again.  If the
- * ranges overlap, it must not be done again.
+ * ranges overlap, the part that is done must not be repeated.
  */
 static size_t partly_done(const struct job *job, struct piece piece, uint64_t result)
 {

@@ -193,7 +193,10 @@ static void post(LiteAccelQueue *q, struct laccel_cqe *cqe, uint32_t position)
     }
 }
 
-/* Complete a command and free it.  If that fails the queue, all are freed. */
+/*
+ * Complete a command and free it.  If the CQE cannot be written, the queue
+ * fails, and all its commands are freed.
+ */
 void lite_accel_queue_retire(LiteAccelCommand *c)
 {
     LiteAccelQueue *q = c->queue;

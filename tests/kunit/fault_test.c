@@ -41,7 +41,7 @@ static int waiter_wake(struct wait_queue_entry *entry, unsigned int mode, int fl
 	return 0;
 }
 
-/* F9: not by the interrupt, which takes the time of others, while waiters may hold locks. */
+/* F9: not by the interrupt, which takes others' time and may hold locks. */
 static void waiters_are_woken_by_a_worker(struct kunit *test)
 {
 	struct waiter waiter = {};

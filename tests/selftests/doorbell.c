@@ -200,7 +200,7 @@ TEST_F(doorbell, reads_are_zero)
 	EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_nop(0)));
 }
 
-/* The same value again is no error: an idle program may store it. */
+/* Storing a value again is no error: an idle program may do it. */
 TEST_F(doorbell, nothing_new)
 {
 	for (int i = 0; i < 100; i++)

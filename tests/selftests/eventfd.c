@@ -11,7 +11,7 @@
 #include "kselftest_harness.h"
 #include "vm.h"
 
-#define MODERATION_NS	20000	/* of the driver of our device */
+#define MODERATION_NS	20000	/* LACCEL_PCI_MODERATION_NS of pci.c */
 #define ARMS	500
 #define EPOLLS	300	/* also the number of copies of the descriptor that each watches */
 #define COMMANDS	300u

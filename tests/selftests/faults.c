@@ -63,7 +63,7 @@ TEST_F(faults, faults_around_in_sequence)
 	EXPECT_TRUE(accel_is_all(p, 4 * HUGE, 1));
 }
 
-/* The same from the end to the start, the direction of an overlapping COPY. */
+/* faults_around_in_sequence from the end to the start, as an overlapping COPY proceeds. */
 TEST_F(faults, faults_around_backwards)
 {
 	uint8_t *p = accel_backed_by(SMALL, -1, 2 * HUGE);
@@ -347,7 +347,7 @@ TEST_F(faults, beside_registrations)
 	EXPECT_TRUE(accel_is_all(p, HUGE, 0xff));
 }
 
-/* The same inside a leaf of 2 MiB, or where one is possible. */
+/* beside_registrations inside a leaf of 2 MiB, or in a range that could have such a leaf. */
 TEST_F(faults, inside_a_huge_page)
 {
 	uint8_t *p = accel_huge_pages(HUGE), *r = p + 100 * PAGE;

@@ -222,7 +222,7 @@ TEST_F_TIMEOUT(event, never_surfaces, 120)
 		EXPECT_EQ(variant->drop == DROPS, accel_attribute("refills") != refills);
 }
 
-/* The same in the middle of commands. */
+/* never_surfaces in the middle of commands. */
 TEST_F_TIMEOUT(event, with_commands_under_way, 120)
 {
 	int count = accel_lacks(ACCEL_SPEED) ? 2 : 60;

@@ -119,7 +119,7 @@ TEST_F(replaced, new_data_seen)
 		EXPECT_TRUE(device_finds(r, r->memory + i * PAGE, byte_of(i)));
 }
 
-/* The same when the device writes to the page first. */
+/* new_data_seen, but the device writes to the page first. */
 TEST_F(replaced, written_first)
 {
 	struct region *r = &self->r;

@@ -21,7 +21,7 @@
 
 #define FILLS	60
 
-/* Reduced on a device that takes 0.2 s for a page. */
+/* Numbers of turns and bytes; reduced if the device takes 0.2 s for a page. */
 static int turns = 16;
 static size_t length = 64 * PAGE;
 static size_t busy_length = 8192 * PAGE;

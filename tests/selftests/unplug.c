@@ -396,7 +396,7 @@ TEST_F_TIMEOUT(driver, unbound_in_a_loop, 240)
 	lose_in_a_loop(_metadata, UNBIND, self->bdf);
 }
 
-/* The same with resets, after which the device works like new. */
+/* unbound_in_a_loop with resets, after which the device works like new. */
 TEST_F_TIMEOUT(driver, reset_in_a_loop, 240)
 {
 	NEEDS(ACCEL_MODEL);

@@ -149,8 +149,8 @@ static int fault_again(struct waiter *w)
 		usleep(1000);
 
 	/*
-	 * All have been tried by the time that a command of another queue has run.  It has no
-	 * operands, since their pages might have moved, and fault again.
+	 * When a command of another queue has run, the device has tried all six.  Use NOP: pages
+	 * of operands might have moved, and would fault.
 	 */
 	return accel_queue_init(&last, w->fd, 4) || accel_command(&last, accel_nop(0)) ||
 	       !faults_become(faults + 1) || accel_queue_exit(&last) || accel_queue_exit(&q);

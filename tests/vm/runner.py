@@ -186,7 +186,7 @@ class Runner:
                 verdict.reasons.append(f"must not be skipped here: {reason}")
                 verdict.late = False
 
-        # A closing suite cannot be repeated, because its boot is over.
+        # A suite that ends the machine cannot be repeated.
         late = verdict.late and not machine.last_try and entry not in machine.closing
         self.report.take(machine, entry, verdict, late)
         if late:

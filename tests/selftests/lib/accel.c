@@ -118,6 +118,7 @@ static const char *lacks_command(uint64_t commands, unsigned int needs)
 	};
 
 	static_assert(sizeof(lacks) / sizeof(lacks[0]) == LACCEL_OP_COUNT, "no need of an opcode");
+	static_assert(LACCEL_OP_COUNT <= 16, "no bit for ACCEL_COMMAND() of an opcode");
 
 	for (unsigned int i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++)
 		if (needs & ACCEL_COMMAND(i) && !(commands >> i & 1))

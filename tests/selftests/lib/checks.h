@@ -11,9 +11,9 @@
 
 /* The device no longer writes to registered memory once DESTROY has returned. */
 bool check_unregister(void);
-/* The same for memory after munmap(), or after mprotect() forbids to write. */
+/* The device no longer writes to memory after munmap(), or after mprotect() forbids it. */
 bool check_unmap(void);
-/* The same for memory that mremap() moves elsewhere. */
+/* The device no longer writes to memory that mremap() has moved elsewhere. */
 bool check_move(void);
 /* A command on memory that was forbidden or unregistered ends with PAGE_FAULT. */
 bool check_lost_memory(void);
@@ -26,8 +26,8 @@ bool check_stop(void);
 /* Every command gets its CQE. */
 bool check_completions(void);
 /*
- * The same for a device that is broken on purpose, where a missing CQE is an error and never
- * late.
+ * check_completions() for a device that is broken on purpose, where a missing CQE is an error
+ * and never late.
  */
 bool check_completions_5s(void);
 /* A destroyed queue has the CQEs of all fetched commands, and gets no more. */
