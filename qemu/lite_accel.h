@@ -107,8 +107,8 @@ typedef struct LiteAccelCommand {
 
     /* Current slice */
     uint32_t len;
-    LiteAccelOperand ops[LITE_ACCEL_FIELDS];
-    unsigned nops;
+    LiteAccelOperand operands[LITE_ACCEL_FIELDS];
+    unsigned num_operands;
 
     QTAILQ_ENTRY(LiteAccelCommand) active;
     QTAILQ_ENTRY(LiteAccelCommand) flight;

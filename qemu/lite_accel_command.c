@@ -42,7 +42,7 @@ static bool run_copy(LiteAccelCommand *c)
         return false;
     }
 
-    for (unsigned op = 1; op < c->nops; op++) {
+    for (unsigned op = 1; op < c->num_operands; op++) {
         if (!lite_accel_operand_write(c, op, buf)) {
             return false;
         }

@@ -213,8 +213,8 @@ void lite_accel_tlb_forget(LiteAccel *s, uint64_t root, uint64_t first,
 /* A command without a slice in flight has no operands */
 static bool flush_hits_slice(LiteAccel *s, LiteAccelCommand *c)
 {
-    for (unsigned i = 0; i < c->nops; i++) {
-        uint64_t first = c->ops[i].va, last = first + (c->len - 1);
+    for (unsigned i = 0; i < c->num_operands; i++) {
+        uint64_t first = c->operands[i].va, last = first + (c->len - 1);
 
         if (c->queue->regs[QUEUE_ROOT] == s->flush_root &&
             first <= s->flush_last && last >= s->flush_start) {

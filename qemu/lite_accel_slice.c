@@ -9,7 +9,7 @@
 static void add_operand(LiteAccelCommand *c, uint64_t va, bool write)
 {
     /* All segments but the first and the last are at least a page long */
-    c->ops[c->nops++] = (LiteAccelOperand) {
+    c->operands[c->num_operands++] = (LiteAccelOperand) {
         .va = va,
         .write = write,
         .segs = g_new(LiteAccelSegment, c->len / LITE_ACCEL_PAGE_SIZE + 2),
@@ -81,9 +81,9 @@ static uint32_t slice_reach(LiteAccelCommand *c)
 {
     uint32_t least = c->len;
 
-    for (unsigned i = 0; i < c->nops; i++) {
+    for (unsigned i = 0; i < c->num_operands; i++) {
         LiteAccelFault fault;
-        uint32_t reach = operand_reach(c, &c->ops[i], &fault);
+        uint32_t reach = operand_reach(c, &c->operands[i], &fault);
 
         if (reach < least) {
             least = reach;
@@ -135,8 +135,8 @@ bool lite_accel_slice_confirm(LiteAccelCommand *c)
         return true;
     }
 
-    for (unsigned i = 0; i < c->nops; i++) {
-        c->ops[i].nsegs = 0;
+    for (unsigned i = 0; i < c->num_operands; i++) {
+        c->operands[i].nsegs = 0;
     }
 
     return slice_reach(c) == c->len;
@@ -144,10 +144,10 @@ bool lite_accel_slice_confirm(LiteAccelCommand *c)
 
 void lite_accel_slice_release(LiteAccelCommand *c)
 {
-    for (unsigned i = 0; i < c->nops; i++) {
-        g_free(c->ops[i].segs);
+    for (unsigned i = 0; i < c->num_operands; i++) {
+        g_free(c->operands[i].segs);
     }
-    c->nops = 0;
+    c->num_operands = 0;
     c->len = 0;
 
     lite_accel_flush_landed(c);
@@ -157,7 +157,7 @@ void lite_accel_slice_release(LiteAccelCommand *c)
 static bool operand_move(LiteAccelCommand *c, unsigned op, uint8_t *buf,
                          DMADirection dir)
 {
-    LiteAccelOperand *o = &c->ops[op];
+    LiteAccelOperand *o = &c->operands[op];
     uint64_t *counter = &c->queue->dev->counters[
         dir == DMA_DIRECTION_TO_DEVICE ? LACCEL_COUNTER_DMA_READS :
                                          LACCEL_COUNTER_DMA_WRITES];
