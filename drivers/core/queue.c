@@ -80,7 +80,7 @@ static void laccel_ring_unmap(struct laccel_kqueue *queue, struct laccel_ring *r
 				     DMA_BIDIRECTIONAL, DMA_ATTR_REQUIRE_COHERENT);
 }
 
-static void laccel_queue_free(struct kref *ref)
+static void laccel_queue_release(struct kref *ref)
 {
 	struct laccel_kqueue *queue = container_of(ref, struct laccel_kqueue, ref);
 
@@ -102,7 +102,7 @@ static void laccel_queue_free(struct kref *ref)
  */
 void laccel_queue_put(struct laccel_kqueue *queue)
 {
-	kref_put(&queue->ref, laccel_queue_free);
+	kref_put(&queue->ref, laccel_queue_release);
 }
 
 static void laccel_slot_free(struct kref *ref)
