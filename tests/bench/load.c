@@ -18,7 +18,7 @@
 
 #define PAGE 4096ul
 #define BATCHES 200		/* batches of each program */
-#define VICTIM_BATCHES 40000	/* enough for some turns of the scheduler */
+#define VICTIM_BATCHES 160000	/* enough for many turns of the scheduler */
 #define PROGRAMS_MAX 64
 #define COPY (256ul << 10)
 #define VICTIM_COPIES 400
