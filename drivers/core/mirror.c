@@ -338,7 +338,7 @@ static void laccel_segment_put_table(struct laccel_segment *segment)
 	segment->table = NULL;
 }
 
-static struct laccel_segment *laccel_fill_segment(const struct laccel_fill *fill)
+static struct laccel_segment *laccel_segment_of(const struct laccel_fill *fill)
 {
 	return container_of(fill->notifier, struct laccel_segment, notifier);
 }
@@ -346,7 +346,7 @@ static struct laccel_segment *laccel_fill_segment(const struct laccel_fill *fill
 /* Does the process map the whole segment as 2 MiB, with nothing of it registered? */
 static bool laccel_fill_is_huge(const struct laccel_fill *fill)
 {
-	const struct laccel_segment *segment = laccel_fill_segment(fill);
+	const struct laccel_segment *segment = laccel_segment_of(fill);
 
 	return hmm_pfn_to_map_order(*laccel_fill_pfn(fill, fill->start)) >= LACCEL_CHUNK_ORDER &&
 	       !laccel_mem_overlaps(segment->file, segment->addr,
@@ -388,7 +388,7 @@ static void laccel_page_dirtied(struct page *page)
 static int laccel_leaf_map(struct laccel_fill *fill, unsigned int i, __le64 *pte,
 			   unsigned long pfn)
 {
-	struct laccel_segment *segment = laccel_fill_segment(fill);
+	struct laccel_segment *segment = laccel_segment_of(fill);
 	struct laccel_file *file = segment->file;
 	const struct laccel_pte_format *format = &file->ldev->pte;
 	u64 bits = pfn & HMM_PFN_WRITE ? format->write : 0;
@@ -451,7 +451,7 @@ static bool laccel_leaf_is_weak(const struct laccel_segment *segment, unsigned i
 
 static int laccel_segment_map_huge(struct laccel_fill *fill, const struct laccel_ops *ops)
 {
-	struct laccel_segment *segment = laccel_fill_segment(fill);
+	struct laccel_segment *segment = laccel_segment_of(fill);
 	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
 	unsigned long pfn = *laccel_fill_pfn(fill, fill->start);
 
@@ -484,7 +484,7 @@ static bool laccel_fill_is_dense(const struct laccel_fill *fill)
 
 static int laccel_segment_map_small(struct laccel_fill *fill, const struct laccel_ops *ops)
 {
-	struct laccel_segment *segment = laccel_fill_segment(fill);
+	struct laccel_segment *segment = laccel_segment_of(fill);
 	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
 	bool dense = laccel_fill_is_dense(fill);
 	const unsigned long *pfn = fill->pfns;
@@ -518,7 +518,7 @@ static int laccel_segment_map_small(struct laccel_fill *fill, const struct lacce
 /* Write the leaves of the pages that have been faulted in. */
 static int laccel_segment_map(struct laccel_fill *fill, const struct laccel_ops *ops)
 {
-	struct laccel_segment *segment = laccel_fill_segment(fill);
+	struct laccel_segment *segment = laccel_segment_of(fill);
 	unsigned int begin = laccel_leaf_index(segment, fill->around_start);
 	unsigned int end = laccel_leaf_index(segment, fill->around_end - 1) + 1;
 	int ret, unsynced;
