@@ -503,7 +503,7 @@ static inline unsigned int laccel_table_index(u64 addr, unsigned int level)
 
 /**
  * laccel_pgtable_leaf - Find the entry of an address
- * @table: the table laccel_pgtable_get() returned for it
+ * @table: the table laccel_pgtable_get_locked() returned for it
  * @addr: the address
  *
  * Return: the entry, followed by those of the next addresses.
@@ -516,7 +516,8 @@ static inline __le64 *laccel_pgtable_leaf(const struct laccel_table *table, u64 
 int laccel_pgtable_init(struct laccel_file *file);
 void laccel_pgtable_fini(struct laccel_file *file);
 void laccel_pgtable_down(struct laccel_file *file);
-struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsigned int level);
+struct laccel_table *laccel_pgtable_get_locked(struct laccel_file *file, u64 addr,
+					       unsigned int level);
 void laccel_pgtable_put(struct laccel_file *file, struct laccel_table *table);
 void laccel_pgtable_flush(struct laccel_file *file, const struct laccel_ops *ops, u64 first,
 			  u64 last);

@@ -193,8 +193,8 @@ static int laccel_chunk_map(struct laccel_mem *mem, struct laccel_chunk *chunk,
 }
 
 /* Get the table for leaves of the size that @pin takes. */
-static int laccel_chunk_get_table(struct laccel_mem *mem, struct laccel_chunk *chunk,
-				  struct laccel_pin *pin)
+static int laccel_chunk_ensure_table(struct laccel_mem *mem, struct laccel_chunk *chunk,
+				     struct laccel_pin *pin)
 {
 	unsigned int level = pin->leaf && pin->span > 1;
 	struct laccel_table *table;
@@ -203,7 +203,7 @@ static int laccel_chunk_get_table(struct laccel_mem *mem, struct laccel_chunk *c
 		return 0;
 
 	laccel_chunk_put_table(mem, chunk);
-	table = laccel_pgtable_get(mem->obj.file, chunk->addr, level);
+	table = laccel_pgtable_get_locked(mem->obj.file, chunk->addr, level);
 	if (IS_ERR(table))
 		return PTR_ERR(table);
 	chunk->table = table;
@@ -265,7 +265,7 @@ int laccel_chunk_fill(struct laccel_mem *mem, unsigned long addr)
 	ret = -ENOENT;
 	if (mem->dead)
 		goto out_put;
-	ret = laccel_chunk_get_table(mem, chunk, pin);
+	ret = laccel_chunk_ensure_table(mem, chunk, pin);
 	if (ret)
 		goto out_put;
 

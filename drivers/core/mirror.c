@@ -317,7 +317,8 @@ err_free:
 }
 
 /* Get a reference to the segment of an address; create it if there is none. */
-static struct laccel_segment *laccel_segment_get(struct laccel_file *file, unsigned long addr)
+static struct laccel_segment *laccel_segment_get_locked(struct laccel_file *file,
+							unsigned long addr)
 {
 	struct laccel_segment *segment;
 
@@ -354,7 +355,7 @@ static bool laccel_fill_is_huge(const struct laccel_fill *fill)
 }
 
 /* Get the table for leaves of a size; drop the leaves of the other size. */
-static int laccel_segment_get_table(struct laccel_segment *segment, unsigned int level)
+static int laccel_segment_ensure_table(struct laccel_segment *segment, unsigned int level)
 {
 	struct laccel_file *file = segment->file;
 	struct laccel_section section;
@@ -368,7 +369,7 @@ static int laccel_segment_get_table(struct laccel_segment *segment, unsigned int
 	laccel_gate_unlock(file, &section);
 
 	laccel_segment_put_table(segment);
-	table = laccel_pgtable_get(file, segment->addr, level);
+	table = laccel_pgtable_get_locked(file, segment->addr, level);
 	if (IS_ERR(table))
 		return PTR_ERR(table);
 	segment->table = table;
@@ -566,7 +567,7 @@ static int laccel_segment_fill(struct laccel_segment *segment, struct laccel_fil
 	if (segment->dead ||
 	    (fill->crowded && laccel_mem_overlaps(file, fill->start, fill->end - 1)))
 		goto out_unlock;
-	ret = laccel_segment_get_table(segment, laccel_fill_is_huge(fill));
+	ret = laccel_segment_ensure_table(segment, laccel_fill_is_huge(fill));
 	if (ret)
 		goto out_unlock;
 	segment->around.start = fill->around_start;
@@ -605,7 +606,7 @@ int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write
 	int ret;
 
 	mutex_lock(&file->lock);
-	segment = laccel_segment_get(file, addr);
+	segment = laccel_segment_get_locked(file, addr);
 	if (!IS_ERR(segment)) {
 		laccel_around_adapt(&segment->around, fill.start);
 		around = PAGE_SIZE << segment->around.order;
@@ -633,7 +634,7 @@ static int laccel_prefetch_some(struct laccel_file *file, unsigned long *addr, u
 
 	mutex_lock(&file->lock);
 	next = laccel_mem_next_free(file, *addr, &end);
-	segment = next == *addr ? laccel_segment_get(file, *addr) : NULL;
+	segment = next == *addr ? laccel_segment_get_locked(file, *addr) : NULL;
 	mutex_unlock(&file->lock);
 	if (IS_ERR_OR_NULL(segment)) {
 		*addr = next;

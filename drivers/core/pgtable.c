@@ -190,7 +190,7 @@ int laccel_pgtable_init(struct laccel_file *file)
 }
 
 /**
- * laccel_pgtable_get - Get the table that holds the leaf of an address
+ * laccel_pgtable_get_locked - Get the table that holds the leaf of an address
  * @file: a bound file
  * @addr: the address
  * @level: 0 for a 4 KiB leaf, 1 for a 2 MiB leaf
@@ -200,7 +200,8 @@ int laccel_pgtable_init(struct laccel_file *file)
  * Context: file->lock held.  No 4 KiB leaf is in use in the place of a 2 MiB leaf.
  * Return: the table; -ENODEV, -EPERM or -ENOMEM as an error pointer.
  */
-struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsigned int level)
+struct laccel_table *laccel_pgtable_get_locked(struct laccel_file *file, u64 addr,
+					       unsigned int level)
 {
 	struct laccel_table *table = file->root, *child;
 
@@ -226,7 +227,7 @@ struct laccel_table *laccel_pgtable_get(struct laccel_file *file, u64 addr, unsi
 /**
  * laccel_pgtable_put - Stop using a table
  * @file: a bound file
- * @table: from laccel_pgtable_get()
+ * @table: from laccel_pgtable_get_locked()
  *
  * Context: file->lock held; the leaves that the caller used are no longer valid.
  */

@@ -7,7 +7,7 @@
 static struct laccel_table *get(struct fixture *fx, u64 addr, unsigned int level)
 {
 	guard(mutex)(&fx->file.lock);
-	return laccel_pgtable_get(&fx->file, addr, level);
+	return laccel_pgtable_get_locked(&fx->file, addr, level);
 }
 
 static void put(struct fixture *fx, struct laccel_table *table)
