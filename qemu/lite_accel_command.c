@@ -21,6 +21,7 @@ typedef struct Format {
     uint8_t reads;  /* operands of the command's length that are read */
     uint8_t writes; /* ... and that are written */
     uint8_t others; /* fields with another meaning */
+    bool moves;     /* runs backward if that saves the source, as memmove() */
     bool (*run)(LiteAccelCommand *c);
 } Format;
 
@@ -150,7 +151,8 @@ static bool sha256_store(LiteAccelCommand *c)
 
 static const Format formats[] = {
     [LACCEL_OP_NOP] = { },
-    [LACCEL_OP_COPY] = { .reads = SRC, .writes = DST, .run = run_copy },
+    [LACCEL_OP_COPY] = { .reads = SRC, .writes = DST, .moves = true,
+                         .run = run_copy },
     [LACCEL_OP_FILL] = { .writes = DST, .others = ARG0, .run = run_fill },
     [LACCEL_OP_COMPARE] = { .reads = SRC | DST, .run = run_compare },
     [LACCEL_OP_CRC32C] = { .reads = SRC, .others = ARG0, .run = run_crc32c },
@@ -341,6 +343,6 @@ uint64_t lite_accel_command_result(LiteAccelCommand *c)
  */
 bool lite_accel_command_backward(LiteAccelCommand *c)
 {
-    return c->sqe.opcode == LACCEL_OP_COPY && c->sqe.dst > c->sqe.src &&
+    return command_format(c)->moves && c->sqe.dst > c->sqe.src &&
            overlap(&c->sqe, c->sqe.src, c->sqe.dst);
 }

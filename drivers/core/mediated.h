@@ -70,6 +70,7 @@ struct laccel_format {
 	u8 reads;	/* operands of the command's length that it reads */
 	u8 writes;	/* operands of the command's length that it writes */
 	u8 others;	/* fields with another meaning */
+	bool moves;	/* runs backward if that saves the source, as memmove() */
 };
 
 /* Pages of a slice that the caller of KICK pins itself */

@@ -8,7 +8,9 @@
 
 static const struct laccel_format laccel_formats[] = {
 	[LACCEL_OP_NOP] = {},
-	[LACCEL_OP_COPY] = { .reads = BIT(LACCEL_SRC), .writes = BIT(LACCEL_DST) },
+	[LACCEL_OP_COPY] = {
+		.reads = BIT(LACCEL_SRC), .writes = BIT(LACCEL_DST), .moves = true,
+	},
 	[LACCEL_OP_FILL] = { .writes = BIT(LACCEL_DST), .others = BIT(LACCEL_ARG0) },
 	[LACCEL_OP_COMPARE] = { .reads = BIT(LACCEL_SRC) | BIT(LACCEL_DST) },
 	[LACCEL_OP_CRC32C] = { .reads = BIT(LACCEL_SRC), .others = BIT(LACCEL_ARG0) },
@@ -153,6 +155,6 @@ u16 laccel_command_check(const struct laccel_command *c)
  */
 bool laccel_command_backward(const struct laccel_command *c)
 {
-	return c->sqe.opcode == LACCEL_OP_COPY && c->sqe.dst > c->sqe.src &&
+	return laccel_command_format(c)->moves && c->sqe.dst > c->sqe.src &&
 	       laccel_command_overlaps(&c->sqe, c->sqe.src, c->sqe.dst);
 }

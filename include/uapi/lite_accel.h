@@ -562,8 +562,8 @@ struct laccel_sqe {
  *	it is registered for reading only, or in LACCEL_MODE_PINNED it is not
  *	registered;
  *	result: bytes done, from the start, or from the end if COPY ran
- *	backwards; COMPARE, CRC32C and SHA256 report 0 and change nothing, also
- *	with DEVICE_ERROR
+ *	backwards; commands that write none of @length bytes, such as SHA256, report
+ *	0 and change nothing, also with DEVICE_ERROR
  * @LACCEL_CANCELED: the command did not run, or not to its end: the predecessor of a
  *	LINK did not end OK, or the queue was stopped; result: 0
  * @LACCEL_DEVICE_ERROR: the device could not access memory that is present, or the

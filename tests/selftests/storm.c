@@ -184,7 +184,7 @@ static struct laccel_sqe any_command(struct worker *w)
 	sqe.src = accel_va(any_address(w));
 	sqe.dst = accel_va(any_address(w));
 	/* DUALCAST and later opcodes may have an address there. */
-	if (sqe.opcode >= LACCEL_OP_DUALCAST && !one_in(w, 4))
+	if (sqe.opcode >= LACCEL_OP_DUALCAST && one_in(w, 2))
 		sqe.arg0 = accel_va(any_address(w));
 
 	if (one_in(w, 4))
