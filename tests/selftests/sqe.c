@@ -3,6 +3,7 @@
  * SQEs field by field: fields that a command does not use must be zero, disallowed
  * values are refused, and a refused command has no effect.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -23,6 +24,7 @@ FIXTURE(sqe) {
 FIXTURE_VARIANT(sqe) {
 	uint8_t opcode;
 	unsigned int fields;
+	bool disjoint;		/* its operands must not overlap */
 };
 
 FIXTURE_VARIANT_ADD(sqe, nop) {
@@ -51,7 +53,7 @@ FIXTURE_VARIANT_ADD(sqe, sha256) {
 
 FIXTURE_VARIANT_ADD(sqe, dualcast) {
 	.opcode = LACCEL_OP_DUALCAST,
-	.fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST | FIELD_ARG0,
+	.fields = FIELD_LENGTH | FIELD_SRC | FIELD_DST | FIELD_ARG0, .disjoint = true,
 };
 
 FIXTURE_SETUP(sqe)
@@ -235,6 +237,23 @@ TEST_F(sqe, wild_addresses)
 			sqe.dst = wild[i];
 			EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, sqe));
 		}
+	}
+}
+
+/* Operands may overlap, unless the command forbids it; they may touch in any case. */
+TEST_F(sqe, overlapping_operands)
+{
+	const int shifts[] = { -64, -63, -1, 0, 1, 63, 64 };
+
+	if (!(variant->fields & FIELD_SRC) || !(variant->fields & FIELD_DST))
+		return;
+
+	for (size_t i = 0; i < ARRAY_SIZE(shifts); i++) {
+		struct laccel_sqe sqe = good(self, variant);
+		bool forbidden = variant->disjoint && abs(shifts[i]) < (int)sqe.length;
+
+		sqe.src = sqe.dst + shifts[i];
+		EXPECT_EQ(forbidden ? LACCEL_BAD_FIELD : LACCEL_OK, accel_command(&self->q, sqe));
 	}
 }
 
