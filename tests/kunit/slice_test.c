@@ -127,6 +127,61 @@ static void walk_can_be_ended(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, laccel_slice_walk(&slice, stop_at_second, NULL), 7);
 }
 
+/* Steps that go on, end the walk, and fail. */
+static int go_on(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	return 0;
+}
+
+static int end(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	return 1;
+}
+
+static int fail(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	return -EIO;
+}
+
+static enum laccel_status whole(struct laccel_device *ldev, struct laccel_slice *slice)
+{
+	return LACCEL_BAD_FIELD;
+}
+
+static const struct laccel_ops step_ops = {
+	.execute = {
+		[LACCEL_OP_COPY] = { .step = go_on },
+		[LACCEL_OP_COMPARE] = { .step = end },
+		[LACCEL_OP_FILL] = { .step = fail },
+		[LACCEL_OP_VENDOR] = { .step = fail, .slice = whole },
+	},
+};
+
+/* A step that fails ends its command; one that ends the walk does not. */
+static void a_failing_step_is_a_device_error(struct kunit *test)
+{
+	struct laccel_command *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct laccel_kqueue *queue = kunit_kzalloc(test, sizeof(*queue), GFP_KERNEL);
+	struct laccel_device *ldev = kunit_kzalloc(test, sizeof(*ldev), GFP_KERNEL);
+	struct laccel_file *file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
+
+	KUNIT_ASSERT_TRUE(test, c && queue && ldev && file);
+	ldev->driver_ops = &step_ops;
+	file->ldev = ldev;
+	queue->obj.file = file;
+	c->queue = queue;
+	c->slice.length = 10;
+
+	c->slice.opcode = LACCEL_OP_COPY;
+	KUNIT_EXPECT_EQ(test, laccel_slice_execute(c), LACCEL_OK);
+	c->slice.opcode = LACCEL_OP_COMPARE;
+	KUNIT_EXPECT_EQ(test, laccel_slice_execute(c), LACCEL_OK);
+	c->slice.opcode = LACCEL_OP_FILL;
+	KUNIT_EXPECT_EQ(test, laccel_slice_execute(c), LACCEL_DEVICE_ERROR);
+	c->slice.opcode = LACCEL_OP_VENDOR;
+	KUNIT_EXPECT_EQ(test, laccel_slice_execute(c), LACCEL_BAD_FIELD);
+}
+
 /* First addresses of eight pages; the last ones end at 2^64. */
 static const unsigned long reach_addrs[] = { 16 * PAGE_SIZE, -8 * PAGE_SIZE };
 KUNIT_ARRAY_PARAM(reach, reach_addrs, NULL);
@@ -169,6 +224,7 @@ static void reach_ends_at_holes(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(walked_by_pages, shape_gen_params),
 	KUNIT_CASE(walk_can_be_ended),
+	KUNIT_CASE(a_failing_step_is_a_device_error),
 	KUNIT_CASE_PARAM(reach_ends_at_holes, reach_gen_params),
 	{}
 };
