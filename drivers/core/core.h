@@ -200,6 +200,7 @@ static inline int laccel_gate_error(const struct laccel_file *file,
 	return section->ops ? file->error : -ENODEV;
 }
 
+/* The owner of a file */
 static inline bool laccel_file_foreign(struct laccel_file *file)
 {
 	/* Pairs with the release in laccel_bind_as(). */

@@ -9,8 +9,6 @@
  *	laccel_up()		open the gate
  *	laccel_down()		close it, and undo
  */
-#include <linux/sched/mm.h>
-
 #include "core.h"
 
 /**

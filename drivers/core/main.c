@@ -60,7 +60,7 @@ static const struct class laccel_class = {
 	.dev_groups = laccel_dev_groups,
 };
 
-/* Return the opcodes that a driver executes, a bit for each.  A vendor's have no pieces to step. */
+/* Return a bit for each opcode that a driver executes.  Vendor commands have no pieces to step. */
 static u64 laccel_executes(const struct laccel_ops *ops)
 {
 	u64 commands = 0;
@@ -238,9 +238,9 @@ static void laccel_set_limits(struct laccel_device *ldev)
  * @ldev: the device, its public members filled in and its hardware ready
  *
  * Context: may sleep.  Operations may be called before it returns.
- * Return: 0; -EINVAL if a member is out of range, or a command has no step or a step no
- * known command; -EOPNOTSUPP if its DMA or doorbells
- * cannot be used in this system; -ENOMEM.
+ * Return: 0; -EINVAL if a member is out of range, or if a command has no step or a step has
+ * no known command; -EOPNOTSUPP if its DMA or doorbells cannot be used in this system;
+ * -ENOMEM.
  */
 int laccel_register(struct laccel_device *ldev)
 {
