@@ -75,6 +75,7 @@ static bool laccel_bind_exit(struct mmu_interval_notifier *notifier,
 	laccel_queues_end(file, section.ops, LACCEL_STATE_STOPPED);
 	laccel_gate_unlock(file, &section);
 
+	laccel_client_end(file);
 	laccel_sva_unbind(file);
 	queue_work(laccel_wq, &file->drop_work);
 	return true;
@@ -147,17 +148,30 @@ err_pgtable:
 	return ret;
 }
 
+/* Bind to the caller in the best mode that the device has and this process can have. */
+static int laccel_bind_best(struct laccel_file *file)
+{
+	enum laccel_mode mode;
+	int ret = -EOPNOTSUPP;
+
+	for (mode = LACCEL_MODE_SVA; mode < LACCEL_MODES && ret == -EOPNOTSUPP; mode++)
+		if (laccel_mode_lacks(file->ldev, mode) == LACCEL_REASON_NONE)
+			ret = laccel_bind_as(file, mode);
+	return ret;
+}
+
 /**
  * laccel_bind_caller - Bind a file to the calling process
  * @file: an open file, locked
  * @mode: the mode; LACCEL_MODE_AUTO keeps that of a bound file, or takes the best available
  *
  * Return: 0; -EPERM if the file is bound to another process; -EBUSY if it has another mode;
- * -EOPNOTSUPP if the mode is not available; -ENODEV; -ENOMEM.
+ * -EOPNOTSUPP if the mode is not available; -ENODEV; -ENOMEM; the error of
+ * laccel_client_begin(), after which the file stays bound, and a further call tries again.
  */
 int laccel_bind_caller(struct laccel_file *file, enum laccel_mode mode)
 {
-	int ret = -EOPNOTSUPP;
+	int ret = 0;
 
 	lockdep_assert_held(&file->lock);
 	if (mode != LACCEL_MODE_AUTO &&
@@ -168,15 +182,14 @@ int laccel_bind_caller(struct laccel_file *file, enum laccel_mode mode)
 		return -EPERM;
 	if (file->mm && mode != LACCEL_MODE_AUTO && mode != file->mode)
 		return -EBUSY;
-	if (file->mm)
-		return 0;
 
-	if (mode != LACCEL_MODE_AUTO)
-		return laccel_bind_as(file, mode);
-	for (mode = LACCEL_MODE_SVA; mode < LACCEL_MODES && ret == -EOPNOTSUPP; mode++)
-		if (laccel_mode_lacks(file->ldev, mode) == LACCEL_REASON_NONE)
-			ret = laccel_bind_as(file, mode);
-	return ret;
+	if (!file->mm && mode != LACCEL_MODE_AUTO)
+		ret = laccel_bind_as(file, mode);
+	else if (!file->mm)
+		ret = laccel_bind_best(file);
+	if (ret)
+		return ret;
+	return laccel_client_begin(file);
 }
 
 /**

@@ -21,13 +21,17 @@
  * Outermost first:
  *
  *	file->lock		objects of one file and the shape of its page tables
- *	ldev->bonds		(read) keeps the device while a bond is made
+ *	ldev->bonds		(read) keeps the device while a bond is made or a client begins
  *	mmap_lock		of the process; .mmap, .fault and .close run under it
  *	ldev->gate (SRCU)	keeps the device for the section inside
  *	ldev->files_lock	list of open files
  *	file->doorbells		doorbell faults; zapping doorbells waits for the faults
  *	file->notifier_lock	state the device can reach: leaves, rings, running queues
  *	ldev->slice_lock	(raw spinlock) commands that the core executes, see mediated.c
+ *	ldev->flight_lock	(raw spinlock) slices in progress, see mediated_flight.c
+ *
+ * The driver's client_begin runs under file->lock and ldev->bonds, its client_end without
+ * locks, and its cut under ldev->cut_lock, which is taken with none of these held.
  *
  * The bond of SVA is made under file->lock and ldev->bonds, and ended under
  * file->sva_lock, which is taken with none of these held: the kernel may wait for
@@ -74,6 +78,10 @@ struct laccel_file {
 
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
 	enum laccel_mode mode;		/* set together with mm */
+	struct laccel_client client;
+	bool client_begun;		/* set under lock, taken back by xchg() */
+	struct work_struct client_work;
+	u32 nr_flights;			/* flight_lock */
 	struct mmu_interval_notifier exit_hook;
 	struct work_struct drop_work;	/* unpins dropped pages, wakes pollers */
 	struct mutex sva_lock;		/* protects sva once it is set */
@@ -133,6 +141,7 @@ union laccel_ioctl {
 	struct laccel_kick kick;
 	struct laccel_bind bind;
 	struct laccel_prefetch prefetch;
+	struct laccel_describe describe;
 };
 
 /* Destination of the argument struct in user space */
@@ -154,6 +163,17 @@ static inline void laccel_gate_leave(struct laccel_device *ldev, int idx)
 {
 	__acquire(&ldev->gate);
 	srcu_read_unlock(&ldev->gate, idx);
+}
+
+/* Find the queue of a slot that the device reports, which may be any; inside the gate. */
+static inline struct laccel_kqueue *laccel_slot_queue(struct laccel_device *ldev, u32 slot)
+{
+	/* Pairs with laccel_register(): the device may interrupt before. */
+	struct laccel_kqueue __rcu **queues = smp_load_acquire(&ldev->queues);
+
+	if (!queues || slot >= ldev->max_queues)
+		return NULL;
+	return srcu_dereference(queues[slot], &ldev->gate);
 }
 
 /* main.c */
@@ -179,6 +199,12 @@ void laccel_debugfs_exit(void);
 void laccel_debugfs_add(struct laccel_device *ldev);
 void laccel_debugfs_remove(struct laccel_device *ldev);
 
+/* client.c */
+int laccel_client_begin(struct laccel_file *file);
+void laccel_client_end(struct laccel_file *file);
+void laccel_client_work(struct work_struct *work);
+void laccel_clients_down(struct laccel_device *ldev);
+
 /* bind.c */
 enum laccel_reason laccel_mode_lacks(struct laccel_device *ldev, enum laccel_mode mode);
 const char *laccel_mode_name(enum laccel_mode mode);
@@ -192,6 +218,8 @@ bool laccel_gate_lock_notifier(struct laccel_file *file, struct laccel_section *
 			       const struct mmu_notifier_range *range);
 void laccel_gate_unlock(struct laccel_file *file, struct laccel_section *section);
 void laccel_gate_lost_work(struct work_struct *work);
+unsigned long laccel_gate_timeout(void);
+bool laccel_gate_cut(struct laccel_device *ldev);
 
 /* Return 0 if the device may be given access in this section, or why not. */
 static inline int laccel_gate_error(const struct laccel_file *file,
@@ -385,6 +413,7 @@ struct laccel_pin {
 	unsigned int span;		/* pages, holes included */
 	unsigned int npages;		/* pinned pages */
 	bool write;
+	bool kept;			/* counted as pinned for good */
 	struct page **pages;		/* without device page tables; has no gaps */
 	struct page *leaf;		/* one page, or the first page of a 2 MiB folio */
 	dma_addr_t dma;			/* DMA address of @leaf */
@@ -473,6 +502,12 @@ int laccel_mediated_init(struct laccel_kqueue *queue, const struct laccel_queue_
 int laccel_ioctl_kick(struct laccel_file *file, union laccel_ioctl *arg,
 		      const struct laccel_user *user);
 void laccel_mediated_feed_work(struct work_struct *work);
+
+/* mediated_flight.c: slices that drivers complete later */
+int laccel_flights_init(struct laccel_device *ldev);
+void laccel_flights_wait(struct laccel_file *file, const struct laccel_kqueue *queue);
+void laccel_flights_down(struct laccel_device *ldev);
+void laccel_flight_watch_work(struct work_struct *work);
 
 /* pgtable.c */
 #define LACCEL_TABLE_ENTRIES 512

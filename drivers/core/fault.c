@@ -87,11 +87,16 @@ void laccel_fault_work(struct work_struct *work)
 
 /**
  * laccel_queue_fault - Report that the device cannot translate an address
- * @ldev: a registered device
+ * @ldev: a device with queues
  * @slot: slot of the queue, any value
- * @fault: the access
+ * @fault: the access; copied
  *
- * Context: any, interrupts included.
+ * A worker has the page present, or finds why not, and calls fault_reply, unless the queue or
+ * the device ends first.  Report no other fault of the queue before.  A call for a slot that
+ * no queue has does nothing.
+ *
+ * Context: any, interrupts included; does nothing before laccel_register(), not after
+ * laccel_put().
  */
 void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct laccel_fault *fault)
 {
@@ -99,11 +104,8 @@ void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct lacce
 	int idx;
 
 	trace_laccel_fault(ldev, slot, fault->addr, fault->write);
-	if (slot >= ldev->max_queues)
-		return;
-
 	laccel_gate_enter(ldev, &idx);
-	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
+	queue = laccel_slot_queue(ldev, slot);
 	if (queue) {
 		queue->fault = *fault;
 		laccel_queue_work(queue, &queue->fault_work);

@@ -79,6 +79,7 @@ static int laccel_file_open(struct inode *inode, struct file *filp)
 	kref_init(&file->ref);
 	INIT_WORK(&file->free_work, laccel_file_free_work);
 	INIT_WORK(&file->drop_work, laccel_bind_drop_work);
+	INIT_WORK(&file->client_work, laccel_client_work);
 
 	if (laccel_gate_enter(ldev, &idx)) {
 		guard(mutex)(&ldev->files_lock);
@@ -109,6 +110,7 @@ static int laccel_file_release(struct inode *inode, struct file *filp)
 	struct laccel_device *ldev = file->ldev;
 
 	laccel_objects_teardown(file);
+	laccel_client_end(file);
 	laccel_sva_unbind(file);
 	laccel_bind_fini(file);
 	laccel_mirror_fini(file);

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The gate: code inside it may call the operations of a device.  Open files outlive the
- * hardware, which goes in four steps: close the gate, wait for the sections inside, undo
- * everything the device could reach, file by file, and end the bonds of SVA.
+ * hardware, which goes in six steps: close the gate, wait for the sections inside, wait for the
+ * slices in progress, undo everything the device could reach, file by file, end the bonds of
+ * SVA, and wait until the driver has ended all clients.
  *
  *	laccel_gate_enter()	enter the gate; may be done in interrupts
  *	laccel_gate_lock()	enter it, and take the notifier lock of a file
  *	laccel_up()		open the gate
  *	laccel_down()		close it, and undo
  */
+#include <linux/moduleparam.h>
+
 #include "core.h"
+
+static unsigned int timeout_ms = 5000;
+module_param(timeout_ms, uint, 0644);
+MODULE_PARM_DESC(timeout_ms,
+		 "time for a device to complete a slice, and for a driver to end a client (5000)");
 
 /**
  * laccel_gate_lock - Enter the gate and lock the state that the device can reach
@@ -58,17 +66,53 @@ void laccel_gate_unlock(struct laccel_file *file, struct laccel_section *section
 
 /**
  * laccel_up - Open the gate to a device
- * @ldev: the device, its hardware ready
+ * @ldev: the device, its hardware reset and ready
  *
- * Context: may sleep.
+ * Programs can open the device again, and operations may be called before the call returns.  A
+ * pending laccel_down() of a device that was lost is cancelled.  Registering does this the
+ * first time.
+ *
+ * Context: may sleep; after laccel_down() has returned and before laccel_unregister().
  */
 void laccel_up(struct laccel_device *ldev)
 {
 	/* The device is back, so cancel a pending laccel_down(). */
+	cancel_delayed_work_sync(&ldev->flight_watch);
 	cancel_work_sync(&ldev->lost_work);
+	WRITE_ONCE(ldev->lost, false);
+	WRITE_ONCE(ldev->cut_called, false);
 	rcu_assign_pointer(ldev->ops, ldev->mediated ? &laccel_mediated_ops : ldev->driver_ops);
 }
 EXPORT_SYMBOL_GPL(laccel_up);
+
+/**
+ * laccel_gate_timeout - Return how long to wait for a device that may have failed
+ *
+ * Return: jiffies, from 1 to a day, which callers may multiply.
+ */
+unsigned long laccel_gate_timeout(void)
+{
+	return clamp(msecs_to_jiffies(READ_ONCE(timeout_ms)), 1ul, 86400ul * HZ);
+}
+
+/**
+ * laccel_gate_cut - Have the driver keep its device from memory, once until laccel_up()
+ * @ldev: a device whose gate is closed
+ *
+ * Context: may sleep.
+ * Return: whether the driver guarantees it.
+ */
+bool laccel_gate_cut(struct laccel_device *ldev)
+{
+	const struct laccel_ops *ops = ldev->driver_ops;
+
+	guard(mutex)(&ldev->cut_lock);
+	if (!ldev->cut_called) {
+		ldev->cut_called = true;
+		ldev->cut_holds = ops->cut && ops->cut(ldev);
+	}
+	return ldev->cut_holds;
+}
 
 /* Find a file that still has a bond, and take a reference to it. */
 static struct laccel_file *laccel_gate_get_bonded(struct laccel_device *ldev)
@@ -86,15 +130,18 @@ static struct laccel_file *laccel_gate_get_bonded(struct laccel_device *ldev)
 }
 
 /**
- * laccel_down - Fail all queues and open files, before a reset or removal
- * @ldev: a registered device
+ * laccel_down - Fail all queues and open files, before a reset, a suspend or removal
+ * @ldev: a registered device; one that is down already stays down
  *
- * Files opened before stay dead after laccel_up(); new ones work.
+ * The executing slice, and those in progress, end first.  Commands that are fetched but not
+ * executed then end with CANCELED, queues are in LACCEL_STATE_LOST, and all clients end.  Files
+ * opened before stay dead after laccel_up(); new ones work.
  *
- * Context: may sleep; waits for sections inside the gate, and for doorbell faults,
- * which wait for their programs' memory.  The driver of a device that does its own
- * DMA has to switch bus mastering off first, because memory is given back without a
- * flush of the device.
+ * Context: may sleep; outside the device's operations, and without a lock that one of them
+ * takes.  Waits for sections inside the gate, for doorbell faults, which wait for their
+ * programs' memory, and for slices in progress and client_end, see @cut of struct laccel_ops.
+ * The driver of a device with queues has to switch bus mastering off first, because memory is
+ * given back without a flush of the device.
  * Guarantees: as laccel_unregister(), until laccel_up().
  */
 void laccel_down(struct laccel_device *ldev)
@@ -103,6 +150,7 @@ void laccel_down(struct laccel_device *ldev)
 
 	rcu_assign_pointer(ldev->ops, NULL);
 	synchronize_srcu(&ldev->gate);
+	laccel_flights_down(ldev);
 
 	mutex_lock(&ldev->files_lock);
 	list_for_each_entry(file, &ldev->files, node)
@@ -121,6 +169,8 @@ void laccel_down(struct laccel_device *ldev)
 		laccel_sva_unbind(file);
 		laccel_file_put(file);
 	}
+
+	laccel_clients_down(ldev);
 }
 EXPORT_SYMBOL_GPL(laccel_down);
 
@@ -137,13 +187,18 @@ void laccel_gate_lost_work(struct work_struct *work)
  * laccel_device_lost - Report that the hardware does not answer
  * @ldev: a registered device
  *
- * The driver has to switch bus mastering off first, so that memory can be given back
- * although the device did not confirm.
+ * A worker does as laccel_down() does.  The driver has to switch bus mastering off first, so
+ * that memory can be given back although the device did not confirm.  A driver with a @depth
+ * is asked to do so by its cut operation, at once.  Further calls change nothing; the device
+ * stays lost until laccel_up().
  *
- * Context: any.
+ * Context: any, interrupts and operations included; after laccel_register(), and before
+ * laccel_unregister() returns.
  */
 void laccel_device_lost(struct laccel_device *ldev)
 {
+	WRITE_ONCE(ldev->lost, true);
+	wake_up_all(&ldev->landing);
 	queue_work(ldev->wq, &ldev->lost_work);
 }
 EXPORT_SYMBOL_GPL(laccel_device_lost);

@@ -50,7 +50,7 @@ static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
 
 	if (info->flags)
 		return -EOPNOTSUPP;
-	if (info->reserved)
+	if (info->reserved || info->reserved2)
 		return -EINVAL;
 
 	ret = laccel_info_modes(file, info);
@@ -62,6 +62,8 @@ static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
 	info->max_entries = ldev->max_entries;
 	info->max_length = ldev->max_length;
 	info->va_bits = ldev->va_bits;
+	memcpy(info->vendor, ldev->vendor, sizeof(info->vendor));
+	info->vendor_version = ldev->vendor_version;
 	return laccel_ioctl_respond(user, arg);
 }
 
@@ -144,6 +146,42 @@ static int laccel_ioctl_prefetch(struct laccel_file *file, union laccel_ioctl *a
 	}
 }
 
+static int laccel_ioctl_describe(struct laccel_file *file, union laccel_ioctl *arg,
+				 const struct laccel_user *user)
+{
+	struct laccel_device *ldev = file->ldev;
+	struct laccel_describe *describe = &arg->describe;
+	const struct laccel_format *format;
+	u32 opcode = describe->opcode;
+	int ret;
+
+	if (describe->flags)
+		return -EOPNOTSUPP;
+	if (describe->reserved)
+		return -EINVAL;
+
+	/* The file may have got an owner while the argument was copied in. */
+	ret = laccel_file_lock(file);
+	if (ret)
+		return ret;
+	mutex_unlock(&file->lock);
+
+	if (opcode < LACCEL_OP_VENDOR || opcode >= LACCEL_OPCODES ||
+	    !(ldev->commands & BIT_ULL(opcode)))
+		return -EINVAL;
+
+	format = &ldev->formats[array_index_nospec(opcode - LACCEL_OP_VENDOR,
+						   LACCEL_VENDOR_OPCODES)];
+	describe->reads = format->reads;
+	describe->writes = format->writes;
+	describe->numbers = format->numbers;
+	describe->traits = format->traits;
+	describe->params = format->params;
+	describe->granularity = format->granularity;
+	describe->max_length = format->max_length;
+	return laccel_ioctl_respond(user, arg);
+}
+
 struct laccel_ioctl_entry {
 	u16 size;	/* of the struct */
 	u16 min_size;	/* size of its first published version */
@@ -178,6 +216,8 @@ static const struct laccel_ioctl_entry laccel_ioctls[] = {
 	LACCEL_ENTRY(LACCEL_IOC_BIND, laccel_bind, reserved, false, laccel_ioctl_bind),
 	LACCEL_ENTRY(LACCEL_IOC_PREFETCH, laccel_prefetch, length, false,
 		     laccel_ioctl_prefetch),
+	LACCEL_ENTRY(LACCEL_IOC_DESCRIBE, laccel_describe, max_length, false,
+		     laccel_ioctl_describe),
 };
 
 /**
@@ -201,7 +241,7 @@ static int laccel_ioctl_dispatch(struct laccel_file *file, unsigned int cmd, voi
 {
 	const struct laccel_ioctl_entry *entry;
 	struct laccel_user user = { .ptr = ptr };
-	union laccel_ioctl arg;
+	union laccel_ioctl arg __uninitialized;	/* copied in as far as a handler reads it */
 	unsigned int nr = _IOC_NR(cmd);
 	int ret;
 

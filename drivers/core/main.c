@@ -2,6 +2,7 @@
 /*
  * Devices: allocation, checks, the class and its nodes
  */
+#include <linux/ctype.h>
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -38,6 +39,8 @@ static void laccel_free_workers(struct laccel_device *ldev)
 	kfree(ldev->workers);
 	if (ldev->wq)
 		destroy_workqueue(ldev->wq);
+	if (ldev->clients_wq)
+		destroy_workqueue(ldev->clients_wq);
 }
 
 static void laccel_release_device(struct device *dev)
@@ -49,6 +52,7 @@ static void laccel_release_device(struct device *dev)
 	ida_free(&laccel_minors, MINOR(dev->devt));
 	ida_destroy(&ldev->slots);
 	cleanup_srcu_struct(&ldev->gate);
+	kfree(ldev->flights);
 	kfree(ldev->queues);
 	kfree(ldev);
 }
@@ -60,14 +64,14 @@ static const struct class laccel_class = {
 	.dev_groups = laccel_dev_groups,
 };
 
-/* Return a bit for each opcode that a driver executes.  Vendor commands have no pieces to step. */
+/* Return a bit for each opcode that a driver executes. */
 static u64 laccel_executes(const struct laccel_ops *ops)
 {
 	u64 commands = 0;
 	unsigned int i;
 
 	for (i = 0; i < LACCEL_OPCODES; i++)
-		if (ops->execute[i].slice || (ops->execute[i].step && i < LACCEL_OP_VENDOR))
+		if (ops->execute[i].slice || ops->execute[i].step)
 			commands |= BIT_ULL(i);
 	return commands;
 }
@@ -105,6 +109,11 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	raw_spin_lock_init(&ldev->slice_lock);
 	INIT_LIST_HEAD(&ldev->ready);
 	INIT_WORK(&ldev->feed_work, laccel_mediated_feed_work);
+	raw_spin_lock_init(&ldev->flight_lock);
+	INIT_DELAYED_WORK(&ldev->flight_watch, laccel_flight_watch_work);
+	init_waitqueue_head(&ldev->landing);
+	mutex_init(&ldev->cut_lock);
+	ldev->has_clients = ops->client_begin || ops->client_end;
 	ida_init(&ldev->slots);
 
 	device_initialize(&ldev->dev);
@@ -130,7 +139,10 @@ EXPORT_SYMBOL_GPL(laccel_alloc_size);
  * laccel_put - Drop the driver's reference
  * @ldev: the device, unregistered or never registered
  *
- * The driver's struct is freed when the last open file is closed.
+ * The driver's struct is freed when the last open file is closed.  Call nothing of the core for
+ * the device afterwards, in interrupts neither.
+ *
+ * Context: may sleep; outside the device's operations.
  */
 void laccel_put(struct laccel_device *ldev)
 {
@@ -204,18 +216,31 @@ static int laccel_check_commands(struct laccel_device *ldev)
 	return 0;
 }
 
+/* Check the facts of a device without hardware queues. */
+static int laccel_check_execute(struct laccel_device *ldev)
+{
+	if (WARN_ON(!ldev->max_slice || ldev->max_slice % 64 || ldev->max_slice > SZ_1M))
+		return -EINVAL;
+
+	if (ldev->depth > LACCEL_MAX_DEPTH ||
+	    (ldev->depth && (ldev->reentrant || !ldev->driver_ops->cut)))
+		return dev_err_probe(ldev->dev.parent, -EINVAL,
+				     "a device with a depth needs cut, and cannot be reentrant\n");
+	if (ldev->map_slices && !ldev->dev.parent->dma_mask)
+		return dev_err_probe(ldev->dev.parent, -EINVAL,
+				     "slices are mapped for a device without a DMA mask\n");
+	return laccel_check_commands(ldev);
+}
+
 static int laccel_check(struct laccel_device *ldev)
 {
-	if (ldev->mediated) {
-		if (WARN_ON(!ldev->max_slice || ldev->max_slice % 64 || ldev->max_slice > SZ_1M))
-			return -EINVAL;
-		return laccel_check_commands(ldev);
-	}
+	if (ldev->mediated)
+		return laccel_check_execute(ldev);
 
 	/* The driver may have read these from the device, so do not trust them. */
 	if (!ldev->max_queues || !is_power_of_2(ldev->max_entries) ||
 	    ldev->max_entries > LACCEL_MAX_ENTRIES || ldev->va_bits <= PAGE_SHIFT ||
-	    ldev->va_bits > 48 || ldev->pasid_bits > 20)
+	    ldev->va_bits > 48 || ldev->pasid_bits > 20 || ldev->depth)
 		return dev_err_probe(ldev->dev.parent, -EINVAL,
 				     "queues, entries, address or PASID bits are out of range\n");
 	return laccel_check_dma(ldev);
@@ -233,28 +258,138 @@ static void laccel_set_limits(struct laccel_device *ldev)
 	ldev->va_bits = fls64(TASK_SIZE_MAX - 1);
 }
 
+static bool laccel_format_valid(const struct laccel_device *ldev, const struct laccel_execute *row)
+{
+	const struct laccel_format *format = &row->format;
+	u8 fields = LACCEL_FIELD_SRC | LACCEL_FIELD_DST | LACCEL_FIELD_ARG0;
+	u8 operands = format->reads | format->writes;
+	u8 traits = format->traits;
+	bool whole = traits & LACCEL_COMMAND_WHOLE;
+
+	if ((operands | format->numbers) & ~fields || operands & format->numbers)
+		return false;
+	if (traits & ~(LACCEL_COMMAND_WHOLE | LACCEL_COMMAND_DST_LENGTH |
+		       LACCEL_COMMAND_PARAMS_WRITTEN | LACCEL_COMMAND_MOVES |
+		       LACCEL_COMMAND_SPLITS))
+		return false;
+
+	if (format->params > LACCEL_MAX_PARAMS ||
+	    (traits & LACCEL_COMMAND_PARAMS_WRITTEN && !format->params))
+		return false;
+	if (traits & LACCEL_COMMAND_DST_LENGTH &&
+	    (!whole || !(format->writes & LACCEL_FIELD_DST) || row->step))
+		return false;
+	/* Pieces end where a page ends, in the middle of a granule. */
+	if (row->step && (!operands || format->granularity > 1))
+		return false;
+	if (traits & LACCEL_COMMAND_MOVES &&
+	    (whole || format->reads != LACCEL_FIELD_SRC || format->writes != LACCEL_FIELD_DST))
+		return false;
+
+	if (format->max_length > ldev->max_length || format->granularity > ldev->max_length)
+		return false;
+	if (!ldev->mediated)
+		return true;
+	/* A slice has one number. */
+	if (format->numbers & ~LACCEL_FIELD_ARG0)
+		return false;
+	if (whole)
+		return format->max_length && format->max_length <= SZ_1M;
+	return format->granularity <= ldev->max_slice;
+}
+
+/* Letters that a terminal, and a shell, take as they are */
+static bool laccel_vendor_valid(const char *name)
+{
+	size_t length = name ? strnlen(name, LACCEL_VENDOR_NAME) : 0;
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		if (!isascii(name[i]) || (!isalnum(name[i]) && !strchr("-_.", name[i])))
+			return false;
+	return length && length < LACCEL_VENDOR_NAME;
+}
+
+/* Check and copy the facts of the vendor's commands: the driver's may go before the device. */
+static int laccel_set_vendor(struct laccel_device *ldev)
+{
+	const struct laccel_ops *ops = ldev->driver_ops;
+	struct laccel_format *format;
+	unsigned int i;
+
+	if (ldev->commands >> LACCEL_OP_VENDOR == 0)
+		return 0;
+	if (!laccel_vendor_valid(ops->vendor))
+		return dev_err_probe(ldev->dev.parent, -EINVAL,
+				     "the set of the vendor's commands needs a name\n");
+
+	strscpy(ldev->vendor, ops->vendor);
+	ldev->vendor_version = ops->vendor_version;
+
+	for (i = LACCEL_OP_VENDOR; i < LACCEL_OPCODES; i++) {
+		if (!(ldev->commands & BIT_ULL(i)))
+			continue;
+		if (!laccel_format_valid(ldev, &ops->execute[i]))
+			return dev_err_probe(ldev->dev.parent, -EINVAL,
+					     "the format of command %u is not valid\n", i);
+
+		format = &ldev->formats[i - LACCEL_OP_VENDOR];
+		*format = ops->execute[i].format;
+		if (!format->granularity)
+			format->granularity = 1;
+		if (!format->max_length)
+			format->max_length = min(ldev->max_length, (u64)U32_MAX);
+	}
+	return 0;
+}
+
+/* Take the device down for good: no work of it runs on return. */
+static void laccel_stop(struct laccel_device *ldev)
+{
+	laccel_down(ldev);
+	cancel_delayed_work_sync(&ldev->flight_watch);
+	cancel_work_sync(&ldev->lost_work);
+	cancel_work_sync(&ldev->feed_work);
+}
+
 /**
  * laccel_register - Make a device available to programs
  * @ldev: the device, its public members filled in and its hardware ready
  *
- * Context: may sleep.  Operations may be called before it returns.
- * Return: 0; -EINVAL if a member is out of range, or if a command has no step or a step has
- * no known command; -EOPNOTSUPP if its DMA or doorbells cannot be used in this system;
- * -ENOMEM.
+ * Create the node.  Operations may be called before the call returns, and the members do not
+ * change any more.  Call it once: after an error only laccel_put() may follow.
+ *
+ * Context: may sleep; holds no lock that an operation takes.
+ * Return: 0; -EINVAL if a member is out of range, if a command has no step or a step has no
+ * known command, or if the name or a format of the vendor's commands is not valid; -EOPNOTSUPP
+ * if its DMA or doorbells cannot be used in this system; -ENOMEM; errors of adding a device.
+ * After an error no operation runs or will be called.
  */
 int laccel_register(struct laccel_device *ldev)
 {
+	struct laccel_kqueue __rcu **queues;
 	int ret = laccel_check(ldev);
 
 	if (ret)
 		return ret;
 	if (ldev->mediated)
 		laccel_set_limits(ldev);
+	ret = laccel_set_vendor(ldev);
+	if (!ret)
+		ret = laccel_flights_init(ldev);
+	if (ret)
+		return ret;
 
-	ldev->queues = kcalloc(ldev->max_queues, sizeof(*ldev->queues), GFP_KERNEL);
+	queues = kcalloc(ldev->max_queues, sizeof(*queues), GFP_KERNEL);
+	/* Pairs with laccel_slot_queue(). */
+	smp_store_release(&ldev->queues, queues);
 	ldev->workers = kcalloc(ldev->max_queues, sizeof(*ldev->workers), GFP_KERNEL);
 	ldev->wq = alloc_workqueue("%s", WQ_UNBOUND, 0, dev_name(&ldev->dev));
-	if (!ldev->queues || !ldev->workers || !ldev->wq)
+	if (ldev->has_clients)
+		ldev->clients_wq = alloc_workqueue("%s-clients", WQ_UNBOUND, 0,
+						   dev_name(&ldev->dev));
+	if (!ldev->queues || !ldev->workers || !ldev->wq ||
+	    (ldev->has_clients && !ldev->clients_wq))
 		return -ENOMEM;
 
 	laccel_up(ldev);
@@ -262,7 +397,7 @@ int laccel_register(struct laccel_device *ldev)
 	ldev->cdev.owner = THIS_MODULE;
 	ret = cdev_device_add(&ldev->cdev, &ldev->dev);
 	if (ret)
-		laccel_down(ldev);
+		laccel_stop(ldev);
 	else
 		laccel_debugfs_add(ldev);
 	return ret;
@@ -271,22 +406,22 @@ EXPORT_SYMBOL_GPL(laccel_register);
 
 /**
  * laccel_unregister - Take a device away from programs
- * @ldev: a registered device
+ * @ldev: a registered device, up or down
  *
- * Open files stay: their calls return -ENODEV, their queues are in
- * LACCEL_STATE_LOST, and their doorbells map a dummy page.
+ * Remove the node, and do as laccel_down() does.  Open files stay: their calls return -ENODEV,
+ * their queues are in LACCEL_STATE_LOST, and their doorbells map a dummy page.
  *
- * Context: as laccel_down(); interrupts of the device may still call the core.
- * Guarantees: on return no operation runs or will be called, and no DMA mapping
- * made by the core is left.
+ * Context: as laccel_down(); interrupts of the device may still call the core, until
+ * laccel_put().
+ * Guarantees: on return no operation runs or will be called, all clients have ended, no slice
+ * is in progress, and no DMA mapping made by the core is left but those of slices whose pages
+ * are kept because the driver's cut does not hold.
  */
 void laccel_unregister(struct laccel_device *ldev)
 {
 	laccel_debugfs_remove(ldev);
 	cdev_device_del(&ldev->cdev, &ldev->dev);
-	laccel_down(ldev);
-	cancel_work_sync(&ldev->lost_work);
-	cancel_work_sync(&ldev->feed_work);
+	laccel_stop(ldev);
 }
 EXPORT_SYMBOL_GPL(laccel_unregister);
 

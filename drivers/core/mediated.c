@@ -15,8 +15,9 @@
  *
  * A fetched command is WAITING for its turn; its slice is PINNING, READY, EXECUTING, and then
  * SPENT until the queue's worker has returned the pins.  A caller that lends its time goes
- * from PINNING to EXECUTING, and returns the pins itself.  The code that ends a command
- * writes its CQE at once.
+ * from PINNING to EXECUTING, and returns the pins itself.  A slice that the driver completes
+ * later is EXECUTING, and in a flight, until the device's worker lands it.  The code that ends
+ * a command writes its CQE at once.
  *
  * ldev->slice_lock protects commands, positions, and the lists of ready slices.
  */
@@ -61,9 +62,9 @@ static u64 laccel_command_result(const struct laccel_command *c)
 		return c->result;
 	case LACCEL_PAGE_FAULT:
 	case LACCEL_DEVICE_ERROR:
-		return laccel_command_format(c)->writes ? c->done : 0;
+		return c->format->writes ? c->done : 0;
 	default:
-		return 0;
+		return c->status >= LACCEL_STATUS_VENDOR ? c->result : 0;
 	}
 }
 
@@ -99,6 +100,10 @@ static void laccel_command_end(struct laccel_command *c, u16 status)
 	c->status = status;
 	c->ended = true;
 
+	/* It may be a key, or lead to one. */
+	if (c->loaded)
+		memzero_explicit(c->slice.params, c->format->params);
+
 	laccel_command_settle(m, c);
 	laccel_command_post(m, c);
 }
@@ -116,7 +121,7 @@ static void laccel_mediated_fetch(struct laccel_mediated *m, struct laccel_comma
 	u64 *words = (u64 *)&c->sqe;
 	unsigned int i;
 
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, offsetof(struct laccel_command, slice.params));
 
 	/* The program may write to the entry at any time, so use only the copy from here on. */
 	for (i = 0; i < sizeof(c->sqe) / sizeof(*words); i++)
@@ -222,6 +227,9 @@ static bool laccel_command_begin(struct laccel_command *c, u16 *status)
 	c->slice.opcode = c->sqe.opcode;
 	c->slice.backward = laccel_command_backward(c);
 	c->slice.value = c->sqe.arg0;
+	c->slice.dst_length = c->sqe.dst_length;
+	c->slice.total = c->sqe.length;
+	c->slice.client = &c->queue->obj.file->client;
 	c->result = c->sqe.opcode == LACCEL_OP_CRC32C ? c->sqe.arg0 : 0;
 	return c->sqe.length || c->sqe.opcode >= LACCEL_OP_VENDOR ||
 	       c->sqe.opcode == LACCEL_OP_SHA256;
@@ -285,6 +293,17 @@ static void laccel_command_unready(struct laccel_command *c)
 		list_del_init(&file->ready_node);
 }
 
+/* Find the file whose turn it is. */
+static struct laccel_file *laccel_mediated_next_file(struct laccel_device *ldev)
+{
+	struct laccel_file *file;
+
+	list_for_each_entry(file, &ldev->ready, ready_node)
+		if (laccel_flight_has_room(file))
+			return file;
+	return NULL;
+}
+
 /* Take the next ready slice: files take turns, and so do the slices of a file. */
 static struct laccel_command *laccel_mediated_next_ready(struct laccel_device *ldev)
 {
@@ -292,7 +311,7 @@ static struct laccel_command *laccel_mediated_next_ready(struct laccel_device *l
 	struct laccel_file *file;
 
 	raw_spin_lock(&ldev->slice_lock);
-	file = list_first_entry_or_null(&ldev->ready, struct laccel_file, ready_node);
+	file = laccel_mediated_next_file(ldev);
 	if (file) {
 		c = list_first_entry(&file->ready, struct laccel_command, node);
 		list_move_tail(&file->ready_node, &ldev->ready);
@@ -303,26 +322,46 @@ static struct laccel_command *laccel_mediated_next_ready(struct laccel_device *l
 	return c;
 }
 
+/* Return the status that a driver may report for a slice; any other is a DEVICE_ERROR. */
+static enum laccel_status laccel_slice_status(const struct laccel_command *c,
+					      enum laccel_status status)
+{
+	bool vendor = c->sqe.opcode >= LACCEL_OP_VENDOR;
+
+	switch (status) {
+	case LACCEL_OK:
+		return status;
+	case LACCEL_BAD_FIELD:
+	case LACCEL_NO_RESOURCES:
+		/* These say that nothing was done. */
+		return vendor && !c->done ? status : LACCEL_DEVICE_ERROR;
+	default:
+		if (vendor && status >= LACCEL_STATUS_VENDOR && status <= U16_MAX)
+			return status;
+		return LACCEL_DEVICE_ERROR;
+	}
+}
+
 /* Take over the result of a slice, and end the command if it failed or this was the last. */
 static void laccel_command_advance(struct laccel_command *c, enum laccel_status status)
 {
 	struct laccel_slice *slice = &c->slice;
 	bool ended = status != LACCEL_OK;
 
+	if (c->sqe.opcode == LACCEL_OP_CRC32C || c->sqe.opcode >= LACCEL_OP_VENDOR)
+		c->result = slice->value;
+
 	if (!ended) {
 		if (c->sqe.opcode == LACCEL_OP_COMPARE) {
 			ended = slice->value < slice->length;
 			c->result = c->done + slice->value;
-		} else if (c->sqe.opcode == LACCEL_OP_CRC32C || c->sqe.opcode >= LACCEL_OP_VENDOR) {
-			c->result = slice->value;
 		}
 		c->done += slice->length;
 	}
 
 	if (!ended && c->done == c->sqe.length) {
 		ended = true;
-		if (c->sqe.opcode == LACCEL_OP_SHA256)
-			laccel_slice_store_sha256(c);
+		laccel_slice_store_params(c);
 	}
 
 	if (ended)
@@ -346,36 +385,80 @@ static enum laccel_status laccel_slice_execute(struct laccel_command *c)
 	return LACCEL_OK;
 }
 
+/* Take over the result of a slice that a worker executed.  @keep: its pages stay for good. */
+static void laccel_slice_end(struct laccel_command *c, enum laccel_status status, bool keep)
+{
+	raw_spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
+
+	if (keep)
+		laccel_slice_keep(c);
+	else
+		laccel_slice_free_lists(c);
+
+	raw_spin_lock(lock);
+	if (!c->ended)
+		laccel_command_advance(c, status);
+	c->state = keep ? LACCEL_COMMAND_ABANDONED : LACCEL_COMMAND_SPENT;
+	laccel_mediated_wake(c->queue->mediated);
+	raw_spin_unlock(lock);
+}
+
+/* Execute a ready slice, which may go on after this returns if the device has a depth. */
+static void laccel_mediated_execute(struct laccel_command *c)
+{
+	struct laccel_device *ldev = c->queue->obj.file->ldev;
+	enum laccel_status status;
+
+	if (laccel_mm_is_orphan(c->queue->obj.file->mm)) {
+		laccel_slice_end(c, LACCEL_CANCELED, false);
+		return;
+	}
+
+	if (ldev->depth)
+		laccel_flight_start(c);
+	status = laccel_slice_execute(c);
+
+	if (!ldev->depth)
+		laccel_slice_end(c, laccel_slice_status(c, status), false);
+	else if (status == LACCEL_IN_PROGRESS)
+		laccel_flight_watch(c);
+	else
+		laccel_slice_done(ldev, c->slice.tag, status);
+}
+
+/* Take over the slices that are done, or that the device has been cut off from. */
+static void laccel_mediated_land(struct laccel_device *ldev)
+{
+	struct laccel_flight *flight;
+	enum laccel_status status;
+
+	while ((flight = laccel_flight_next_done(ldev))) {
+		status = laccel_slice_status(flight->command, flight->status);
+		laccel_slice_end(flight->command, status, flight->keep);
+		laccel_flight_end(ldev, flight);
+	}
+}
+
 /**
- * laccel_mediated_feed_work - Execute ready slices
+ * laccel_mediated_feed_work - Execute ready slices, and take over those that are done
  * @work: the device's feed_work
  *
  * Execute each slice in a gate section of its own: after synchronizing with the gate,
- * no slice executes that was stopped before.
+ * no slice is begun that was stopped before.
  */
 void laccel_mediated_feed_work(struct work_struct *work)
 {
 	struct laccel_device *ldev = container_of(work, struct laccel_device, feed_work);
-	enum laccel_status status;
 	struct laccel_command *c;
 	int idx;
 
 	do {
 		c = NULL;
+		laccel_mediated_land(ldev);
 		if (laccel_gate_enter(ldev, &idx))
 			c = laccel_mediated_next_ready(ldev);
-		if (c) {
-			status = LACCEL_CANCELED;
-			if (!laccel_mm_is_orphan(c->queue->obj.file->mm))
-				status = laccel_slice_execute(c);
-
-			raw_spin_lock(&ldev->slice_lock);
-			if (!c->ended)
-				laccel_command_advance(c, status);
-			c->state = LACCEL_COMMAND_SPENT;
-			laccel_mediated_wake(c->queue->mediated);
-			raw_spin_unlock(&ldev->slice_lock);
-		}
+		if (c)
+			laccel_mediated_execute(c);
 		laccel_gate_leave(ldev, idx);
 		cond_resched();
 	} while (c);
@@ -395,9 +478,11 @@ struct laccel_loan {
  */
 static u32 laccel_loan_cost(const struct laccel_command *c)
 {
-	if (!c->sqe.length)
+	u32 left = max(c->sqe.length - c->done, c->sqe.dst_length);
+
+	if (!left)
 		return sizeof(c->sqe);
-	return max_t(u32, c->sqe.length - c->done, PAGE_SIZE);
+	return max_t(u32, left, PAGE_SIZE);
 }
 
 /* Choose the next command, if the time left is enough for it. */
@@ -443,7 +528,7 @@ static void laccel_command_execute_inline(struct laccel_command *c)
 	raw_spin_unlock(&ldev->slice_lock);
 
 	if (execute) {
-		status = laccel_slice_execute(c);
+		status = laccel_slice_status(c, laccel_slice_execute(c));
 		raw_spin_lock(&ldev->slice_lock);
 		if (!c->ended)
 			laccel_command_advance(c, status);
@@ -461,7 +546,7 @@ static void laccel_command_execute_inline(struct laccel_command *c)
 static void laccel_command_inline(struct laccel_command *c)
 {
 	raw_spinlock_t *lock = &c->queue->obj.file->ldev->slice_lock;
-	struct laccel_inline_pins pins;
+	struct laccel_inline_pins pins __uninitialized;	/* as far as npages says */
 	u16 status;
 	bool ends;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Declarations shared by mediated.c, mediated_command.c and mediated_slice.c
+ * Declarations shared by mediated.c and the files mediated_*.c
  */
 #ifndef LACCEL_MEDIATED_H
 #define LACCEL_MEDIATED_H
@@ -14,6 +14,10 @@
 #define LACCEL_INLINE_BYTES SZ_64K
 #define LACCEL_INLINE_PAGES (LACCEL_INLINE_BYTES / PAGE_SIZE + 1)
 
+/* Index of the parameter block among the pins of a command, behind the operands */
+#define LACCEL_PARAMS LACCEL_OPERANDS
+#define LACCEL_PINS (LACCEL_PARAMS + 1)
+
 enum laccel_command_state {
 	LACCEL_COMMAND_FREE,
 	LACCEL_COMMAND_WAITING,
@@ -21,14 +25,16 @@ enum laccel_command_state {
 	LACCEL_COMMAND_READY,
 	LACCEL_COMMAND_EXECUTING,
 	LACCEL_COMMAND_SPENT,
+	LACCEL_COMMAND_ABANDONED,	/* the device may still use its pages: they stay pinned */
 };
 
 struct laccel_command {
 	struct list_head node;		/* in file->ready */
 	struct laccel_kqueue *queue;
+	const struct laccel_format *format;	/* valid once the opcode is checked */
 	enum laccel_command_state state;
 	bool begun;			/* checked */
-	bool loaded;			/* SHA256: the state has been read */
+	bool loaded;			/* the parameter block has been read */
 	bool ended;			/* has its CQE, or the queue failed */
 	bool for_worker;		/* could not be executed in the caller's time */
 	bool short_of_memory;		/* the slice ends where memory was short */
@@ -40,9 +46,10 @@ struct laccel_command {
 	u64 result;
 	u64 fault_addr;
 	struct laccel_sqe sqe;
-	struct laccel_slice slice;
-	struct laccel_operand sha256;	/* SHA256: operand that holds the state */
-	struct laccel_pin *pins[LACCEL_OPERANDS];
+	struct laccel_operand params;	/* pinned parameter block */
+	struct laccel_pin *pins[LACCEL_PINS];
+	struct sg_table lists[LACCEL_OPERANDS];	/* see laccel_slice_sg() */
+	struct laccel_slice slice;	/* last, for its params need not be cleared */
 };
 
 struct laccel_mediated {
@@ -65,25 +72,29 @@ struct laccel_mediated {
 	struct laccel_command commands[LACCEL_WINDOW];
 };
 
-/* Use of the fields that may hold addresses, by an opcode; bits are BIT(operand index) */
-struct laccel_format {
-	u8 reads;	/* operands of the command's length that it reads */
-	u8 writes;	/* operands of the command's length that it writes */
-	u8 others;	/* fields with another meaning */
-	bool moves;	/* runs backward if that saves the source, as memmove() */
+/* A slice in progress */
+struct laccel_flight {
+	struct laccel_kqueue *queue;	/* NULL: the flight is free */
+	struct laccel_command *command;
+	u32 tag;
+	bool done;
+	bool keep;			/* the device may still use its pages */
+	bool watched;			/* since @since, in jiffies: the device has the slice */
+	unsigned long since;
+	enum laccel_status status;	/* if @done */
 };
 
 /* Pages of a slice that the caller of KICK pins itself */
 struct laccel_inline_pins {
-	struct page *pages[LACCEL_OPERANDS][LACCEL_INLINE_PAGES];
-	int npages[LACCEL_OPERANDS];	/* number of pinned pages, or an error */
-	bool write[LACCEL_OPERANDS];
+	struct page *pages[LACCEL_PINS][LACCEL_INLINE_PAGES];
+	int npages[LACCEL_PINS];	/* number of pinned pages, or an error */
+	bool write[LACCEL_PINS];
 };
 
 /* mediated_command.c */
-const struct laccel_format *laccel_command_format(const struct laccel_command *c);
 u64 laccel_command_field(const struct laccel_command *c, unsigned int i);
-u16 laccel_command_check(const struct laccel_command *c);
+u32 laccel_command_length(const struct laccel_command *c, unsigned int i);
+u16 laccel_command_check(struct laccel_command *c);
 bool laccel_command_backward(const struct laccel_command *c);
 
 /* mediated_slice.c */
@@ -91,6 +102,15 @@ u16 laccel_slice_prepare(struct laccel_command *c);
 void laccel_slice_release(struct laccel_command *c);
 u16 laccel_slice_pin_inline(struct laccel_command *c, struct laccel_inline_pins *pins);
 void laccel_slice_unpin_inline(struct laccel_inline_pins *pins);
-void laccel_slice_store_sha256(struct laccel_command *c);
+void laccel_slice_store_params(struct laccel_command *c);
+void laccel_slice_free_lists(struct laccel_command *c);
+void laccel_slice_keep(struct laccel_command *c);
+
+/* mediated_flight.c, see also core.h */
+bool laccel_flight_has_room(const struct laccel_file *file);
+void laccel_flight_start(struct laccel_command *c);
+void laccel_flight_watch(const struct laccel_command *c);
+struct laccel_flight *laccel_flight_next_done(struct laccel_device *ldev);
+void laccel_flight_end(struct laccel_device *ldev, struct laccel_flight *flight);
 
 #endif /* LACCEL_MEDIATED_H */

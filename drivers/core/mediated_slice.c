@@ -4,7 +4,9 @@
  * executes them
  */
 #include <linux/delay.h>
+#include <linux/dma-mapping.h>
 #include <linux/highmem.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -115,11 +117,12 @@ static struct laccel_pin *laccel_slice_get_registered(struct laccel_file *file, 
 	return pin;
 }
 
-/* Pin an operand.  Return how many bytes of it can be reached. */
+/* Pin an operand or the parameter block.  Return how many bytes of it can be reached. */
 static u32 laccel_operand_pin(struct laccel_command *c, unsigned int i, unsigned long addr,
 			      u32 length, bool write)
 {
 	struct laccel_file *file = c->queue->obj.file;
+	bool backward = c->slice.backward && i != LACCEL_PARAMS;
 
 	c->pins[i] = laccel_slice_get_registered(file, addr, length, write);
 	if (!c->pins[i])
@@ -127,7 +130,7 @@ static u32 laccel_operand_pin(struct laccel_command *c, unsigned int i, unsigned
 
 	if (!c->pins[i])
 		return 0;
-	return laccel_slice_reach(c->pins[i], addr, length, c->slice.backward);
+	return laccel_slice_reach(c->pins[i], addr, length, backward);
 }
 
 static struct laccel_operand laccel_operand_at(const struct laccel_pin *pin, unsigned long addr)
@@ -140,82 +143,115 @@ static struct laccel_operand laccel_operand_at(const struct laccel_pin *pin, uns
 	};
 }
 
-/* Pin the operands of a slice, and shorten it to the bytes that all of them can reach. */
-static void laccel_slice_pin(struct laccel_command *c)
+/* Is the slice executed with all of its bytes or not at all?  SHA256 hashes all or nothing. */
+static bool laccel_slice_is_whole(const struct laccel_command *c)
 {
-	const struct laccel_format *format = laccel_command_format(c);
+	return c->sqe.opcode == LACCEL_OP_SHA256 ||
+	       c->format->traits & LACCEL_COMMAND_WHOLE;
+}
+
+/* Return how many bytes of @length to execute at once: a multiple of the granularity. */
+static u32 laccel_slice_round(const struct laccel_command *c, u32 length)
+{
+	u32 granularity = c->format->granularity;
+
+	return granularity > 1 ? length - length % granularity : length;
+}
+
+/* Return the length of an operand in the slice, which is that of the slice, as a rule. */
+static u32 laccel_slice_operand_length(const struct laccel_command *c, unsigned int i)
+{
+	if (i == LACCEL_DST && c->format->traits & LACCEL_COMMAND_DST_LENGTH)
+		return c->slice.dst_length;
+	return c->slice.length;
+}
+
+/*
+ * Pin the operands of a slice, and shorten it to the bytes that all of them can reach.
+ * Return whether anything is left to execute.
+ */
+static bool laccel_slice_pin(struct laccel_command *c)
+{
+	const struct laccel_format *format = c->format;
+	bool whole = laccel_slice_is_whole(c);
 	struct laccel_slice *slice = &c->slice;
 	u32 wanted = slice->length;
-	u32 at = slice->backward ? c->sqe.length - c->done - wanted : c->done;
+	u32 at = slice->offset;
 	bool cut_short = false;
+	bool missing = false;
 	unsigned int i;
 	u32 reach;
 
 	for (i = 0; i < LACCEL_OPERANDS; i++) {
+		u32 length = whole ? laccel_slice_operand_length(c, i) : wanted;
 		u64 addr = laccel_command_field(c, i) + at;
 
-		if (!((format->reads | format->writes) & BIT(i)))
+		if (!((format->reads | format->writes) & BIT(i)) || !length)
 			continue;
 
 		c->short_of_memory = false;
-		reach = laccel_operand_pin(c, i, addr, wanted, format->writes & BIT(i));
-		if (reach >= slice->length)
+		reach = laccel_operand_pin(c, i, addr, length, format->writes & BIT(i));
+		if (reach == length || (missing && reach >= slice->length))
 			continue;
 
+		missing = true;
 		cut_short = c->short_of_memory;
-		slice->length = reach;
+		slice->length = whole ? 0 : reach;
 		if (slice->backward)
-			c->fault_addr = addr + wanted - reach - 1;
+			c->fault_addr = addr + length - reach - 1;
 		else
 			c->fault_addr = addr + reach;
+		if (whole)
+			break;
 	}
 
 	c->short_of_memory = cut_short;
-	/* Hash the whole part of a message or nothing. */
-	if (c->sqe.opcode == LACCEL_OP_SHA256 && slice->length < wanted)
-		slice->length = 0;
-	if (!slice->length)
-		return;
+	if (missing)
+		slice->length = laccel_slice_round(c, slice->length);
+	if (missing && !slice->length)
+		return false;
 
+	c->fault_addr = 0;
 	if (slice->backward)
-		at += wanted - slice->length;
-	for (i = 0; i < LACCEL_OPERANDS; i++)
-		if ((format->reads | format->writes) & BIT(i))
-			slice->operands[i] = laccel_operand_at(c->pins[i],
-							       laccel_command_field(c, i) + at);
+		slice->offset += wanted - slice->length;
+	for (i = 0; i < LACCEL_OPERANDS; i++) {
+		u64 addr = laccel_command_field(c, i) + slice->offset;
+
+		if (c->pins[i])
+			slice->operands[i] = laccel_operand_at(c->pins[i], addr);
+	}
+	return true;
 }
 
 static void *laccel_operand_map(const struct laccel_operand *operand, u32 at)
 {
 	u32 offset = operand->offset + at;
 
-	if (!operand->pages)
-		return NULL;
 	return kmap_local_page(operand->pages[offset / PAGE_SIZE]) + offset_in_page(offset);
 }
 
-/* Copy the state of SHA256, which lies in two pages at most. */
-static void laccel_sha256_copy(const struct laccel_operand *operand, struct laccel_sha256 *state,
-			       bool store)
+/* Copy the parameter block, which lies in two pages at most. */
+static void laccel_params_copy(struct laccel_command *c, bool store)
 {
+	u32 length = laccel_command_length(c, LACCEL_PARAMS);
+	u8 *params = c->slice.params;
 	u32 done, n;
 	void *page;
 
-	for (done = 0; done < sizeof(*state); done += n) {
-		n = min_t(u32, sizeof(*state) - done,
-			  PAGE_SIZE - offset_in_page(operand->offset + done));
+	for (done = 0; done < length; done += n) {
+		n = min_t(u32, length - done, PAGE_SIZE - offset_in_page(c->params.offset + done));
 
-		page = laccel_operand_map(operand, done);
+		page = laccel_operand_map(&c->params, done);
 		if (store)
-			memcpy(page, (void *)state + done, n);
+			memcpy(page, params + done, n);
 		else
-			memcpy((void *)state + done, page, n);
+			memcpy(params + done, page, n);
 		kunmap_local(page);
 	}
 }
 
-/* Read the state of SHA256 from its pinned pages, only once for a command. */
-static u16 laccel_sha256_load(struct laccel_command *c)
+/* Read the parameter block from its pinned pages, only once for a command. */
+static u16 laccel_params_load(struct laccel_command *c)
 {
 	struct laccel_sha256 *state = &c->slice.sha256;
 
@@ -223,7 +259,9 @@ static u16 laccel_sha256_load(struct laccel_command *c)
 		return LACCEL_OK;
 
 	c->loaded = true;
-	laccel_sha256_copy(&c->sha256, state, false);
+	laccel_params_copy(c, false);
+	if (c->sqe.opcode != LACCEL_OP_SHA256)
+		return LACCEL_OK;
 
 	if (state->bytes % 64 || state->bytes >= LACCEL_SHA256_LIMIT ||
 	    state->bytes + c->sqe.length >= LACCEL_SHA256_LIMIT)
@@ -231,53 +269,56 @@ static u16 laccel_sha256_load(struct laccel_command *c)
 	return LACCEL_OK;
 }
 
-/* Pin the state of SHA256 with every slice, because the last slice writes it. */
-static u16 laccel_sha256_pin(struct laccel_command *c)
+/* Pin the parameter block with every slice if the last slice writes it. */
+static u16 laccel_params_pin(struct laccel_command *c)
 {
-	u32 reach = laccel_operand_pin(c, LACCEL_DST, c->sqe.dst, sizeof(struct laccel_sha256),
-				       true);
+	const struct laccel_format *format = c->format;
+	bool write = format->traits & LACCEL_COMMAND_PARAMS_WRITTEN;
+	u64 addr = laccel_command_field(c, LACCEL_PARAMS);
+	u32 reach;
 
-	if (reach < sizeof(struct laccel_sha256)) {
-		c->fault_addr = c->sqe.dst + reach;
+	if (!format->params || (c->loaded && !write))
+		return LACCEL_OK;
+
+	reach = laccel_operand_pin(c, LACCEL_PARAMS, addr, format->params, write);
+	if (reach < format->params) {
+		c->fault_addr = addr + reach;
 		return LACCEL_PAGE_FAULT;
 	}
 
-	c->sha256 = laccel_operand_at(c->pins[LACCEL_DST], c->sqe.dst);
-	return laccel_sha256_load(c);
+	c->params = laccel_operand_at(c->pins[LACCEL_PARAMS], addr);
+	return laccel_params_load(c);
 }
 
 static void laccel_slice_begin(struct laccel_command *c)
 {
+	u32 longest = c->queue->obj.file->ldev->max_slice;
 	struct laccel_slice *slice = &c->slice;
+	u32 left = c->sqe.length - c->done;
 
 	/* The slice before may have been cut at a hole, at any byte. */
 	if (c->sqe.opcode == LACCEL_OP_FILL)
 		slice->value = ror64(c->sqe.arg0, c->done % 8 * 8);
 
-	slice->length = min(c->sqe.length - c->done, c->queue->obj.file->ldev->max_slice);
-	slice->last = c->sqe.flags & LACCEL_SQE_LAST && c->done + slice->length == c->sqe.length;
+	slice->length = left;
+	if (!(c->format->traits & LACCEL_COMMAND_WHOLE))
+		slice->length = min(left, laccel_slice_round(c, longest));
+
+	slice->offset = slice->backward ? left - slice->length : c->done;
+	slice->last = c->sqe.flags & LACCEL_SQE_LAST && slice->length == left;
 }
 
 static u16 laccel_command_pin(struct laccel_command *c)
 {
-	struct laccel_slice *slice = &c->slice;
 	u16 status;
 
 	c->short_of_memory = false;
-	if (c->sqe.opcode == LACCEL_OP_SHA256) {
-		status = laccel_sha256_pin(c);
-		if (status != LACCEL_OK)
-			return status;
-	}
+	status = laccel_params_pin(c);
+	if (status != LACCEL_OK)
+		return status;
 
 	laccel_slice_begin(c);
-	if (!slice->length)
-		return LACCEL_OK;
-
-	laccel_slice_pin(c);
-	if (!slice->length)
-		return LACCEL_PAGE_FAULT;
-	return LACCEL_OK;
+	return laccel_slice_pin(c) ? LACCEL_OK : LACCEL_PAGE_FAULT;
 }
 
 /**
@@ -326,27 +367,60 @@ void laccel_slice_release(struct laccel_command *c)
 {
 	unsigned int i;
 
-	for (i = 0; i < LACCEL_OPERANDS; i++) {
+	for (i = 0; i < LACCEL_PINS; i++) {
 		if (c->pins[i])
 			laccel_pin_put(c->pins[i]);
 		c->pins[i] = NULL;
 	}
 }
 
-/* Find the remaining part of an operand, or the state of SHA256.  Return its length. */
+/* Slices whose pages a device may still use; here so that their memory is not taken for lost */
+static LIST_HEAD(laccel_kept);
+static DEFINE_SPINLOCK(laccel_kept_lock);
+
+static unsigned long kept_pages;
+module_param(kept_pages, ulong, 0444);
+MODULE_PARM_DESC(kept_pages, "pages that stay pinned for good: a device may still use them");
+
+/**
+ * laccel_slice_keep - Keep a slice's pins for good
+ * @c: the command, which nobody uses any more
+ *
+ * Context: may sleep.
+ */
+void laccel_slice_keep(struct laccel_command *c)
+{
+	struct device *dev = &c->queue->obj.file->ldev->dev;
+	unsigned long pages = 0;
+	unsigned int i;
+
+	spin_lock(&laccel_kept_lock);
+	for (i = 0; i < LACCEL_PINS; i++) {
+		/* Slices share the pins of registered memory. */
+		if (!c->pins[i] || c->pins[i]->kept)
+			continue;
+		c->pins[i]->kept = true;
+		pages += c->pins[i]->npages;
+	}
+	list_add(&c->node, &laccel_kept);
+	kept_pages += pages;
+	spin_unlock(&laccel_kept_lock);
+
+	dev_err(dev, "%lu pages stay pinned: the driver cannot keep the device from memory\n",
+		pages);
+}
+
+/* Find the remaining part of an operand, or the parameter block.  Return its length. */
 static u32 laccel_slice_inline_operand(const struct laccel_command *c, unsigned int i, u64 *addr)
 {
-	const struct laccel_format *format = laccel_command_format(c);
+	u32 length = laccel_command_length(c, i);
 
 	*addr = laccel_command_field(c, i);
-	if (c->sqe.opcode == LACCEL_OP_SHA256 && i == LACCEL_DST)
-		return sizeof(struct laccel_sha256);
-	if (!((format->reads | format->writes) & BIT(i)))
-		return 0;
+	if (!length || i == LACCEL_PARAMS)
+		return length;
 
-	if (!c->slice.backward)
-		*addr += c->done;
-	return c->slice.length;
+	*addr += c->slice.offset;
+	return laccel_slice_operand_length(c, i);
 }
 
 /*
@@ -373,12 +447,21 @@ static bool laccel_slice_inline_allowed(u64 addr, u32 length)
 	return allowed;
 }
 
+/* Is an operand, or the parameter block, written? */
+static bool laccel_operand_is_written(const struct laccel_command *c, unsigned int i)
+{
+	const struct laccel_format *format = c->format;
+
+	if (i == LACCEL_PARAMS)
+		return format->traits & LACCEL_COMMAND_PARAMS_WRITTEN;
+	return format->writes & BIT(i);
+}
+
 /* Pin an operand.  Return false unless all of it is present, and writable if it is written. */
 static bool laccel_slice_inline_pin(struct laccel_command *c, struct laccel_inline_pins *pins,
 				    unsigned int i)
 {
-	bool state = c->sqe.opcode == LACCEL_OP_SHA256 && i == LACCEL_DST;
-	struct laccel_operand *operand = state ? &c->sha256 : &c->slice.operands[i];
+	struct laccel_operand *operand = &c->params;
 	unsigned int flags = FOLL_NOFAULT;
 	u32 length;
 	int wanted;
@@ -390,13 +473,15 @@ static bool laccel_slice_inline_pin(struct laccel_command *c, struct laccel_inli
 	if (!laccel_slice_inline_allowed(addr, length))
 		return false;
 
-	pins->write[i] = state || laccel_command_format(c)->writes & BIT(i);
+	pins->write[i] = laccel_operand_is_written(c, i);
 	if (pins->write[i])
 		flags |= FOLL_WRITE;
 
 	wanted = DIV_ROUND_UP(offset_in_page(addr) + length, PAGE_SIZE);
 	pins->npages[i] = pin_user_pages_fast(addr & PAGE_MASK, wanted, flags, pins->pages[i]);
 
+	if (i != LACCEL_PARAMS)
+		operand = &c->slice.operands[i];
 	operand->pages = pins->pages[i];
 	operand->offset = offset_in_page(addr);
 	return pins->npages[i] == wanted;
@@ -421,13 +506,11 @@ u16 laccel_slice_pin_inline(struct laccel_command *c, struct laccel_inline_pins 
 	if (c->done + c->slice.length < c->sqe.length)
 		return LACCEL_PAGE_FAULT;
 
-	for (i = 0; i < LACCEL_OPERANDS; i++)
+	for (i = 0; i < LACCEL_PINS; i++)
 		if (!laccel_slice_inline_pin(c, pins, i))
 			return LACCEL_PAGE_FAULT;
 
-	if (c->sqe.opcode == LACCEL_OP_SHA256)
-		return laccel_sha256_load(c);
-	return LACCEL_OK;
+	return laccel_params_load(c);
 }
 
 /**
@@ -440,21 +523,107 @@ void laccel_slice_unpin_inline(struct laccel_inline_pins *pins)
 {
 	unsigned int i;
 
-	for (i = 0; i < LACCEL_OPERANDS; i++)
+	for (i = 0; i < LACCEL_PINS; i++)
 		if (pins->npages[i] > 0)
 			unpin_user_pages_dirty_lock(pins->pages[i], pins->npages[i],
 						    pins->write[i]);
 }
 
 /**
- * laccel_slice_store_sha256 - Write the state of SHA256 back
+ * laccel_slice_store_params - Write the parameter block back, if the command does so
  * @c: the command, after its last slice
  *
  * Context: does not sleep.
  */
-void laccel_slice_store_sha256(struct laccel_command *c)
+void laccel_slice_store_params(struct laccel_command *c)
 {
-	laccel_sha256_copy(&c->sha256, &c->slice.sha256, true);
+	if (c->format->traits & LACCEL_COMMAND_PARAMS_WRITTEN)
+		laccel_params_copy(c, true);
+}
+
+static enum dma_data_direction laccel_slice_direction(const struct laccel_command *c,
+						      unsigned int i)
+{
+	if (!(c->format->writes & BIT(i)))
+		return DMA_TO_DEVICE;
+	return c->format->reads & BIT(i) ? DMA_BIDIRECTIONAL : DMA_FROM_DEVICE;
+}
+
+/**
+ * laccel_slice_sg - Return the scatterlist of an operand
+ * @slice: a slice that the driver executes
+ * @i: the operand
+ *
+ * Its entries have the slice's bytes of the operand, and no others.  With @map_slices of struct
+ * laccel_device it is mapped for DMA by the device's parent, in the direction of the format, and
+ * no entry is longer than dma_get_max_seg_size() of the parent.  There is at most one entry for
+ * each page that the operand touches.  The core unmaps and frees the list when the slice is
+ * done; until then any context may read it, and further calls return the same list.
+ *
+ * Context: may sleep; in execute, or until laccel_slice_done(), one call at a time for a slice.
+ * Not for a reentrant device.
+ * Return: the list; NULL if the slice has no bytes there, or if memory or DMA addresses are
+ * short.
+ */
+struct sg_table *laccel_slice_sg(struct laccel_slice *slice, enum laccel_operand_index i)
+{
+	struct laccel_command *c = container_of(slice, struct laccel_command, slice);
+	const struct laccel_operand *operand = &slice->operands[i];
+	struct laccel_device *ldev = c->queue->obj.file->ldev;
+	u32 length = laccel_slice_operand_length(c, i);
+	struct device *parent = ldev->dev.parent;
+	struct sg_table *list = &c->lists[i];
+	size_t longest = UINT_MAX;
+	int ret;
+
+	if (list->sgl)
+		return list;
+	if (!operand->pages || WARN_ON_ONCE(ldev->reentrant))
+		return NULL;
+
+	if (ldev->map_slices)
+		longest = min_t(size_t, dma_get_max_seg_size(parent), dma_max_mapping_size(parent));
+	ret = sg_alloc_table_from_pages_segment(list, (struct page **)operand->pages,
+						DIV_ROUND_UP(operand->offset + length, PAGE_SIZE),
+						operand->offset, length, longest, GFP_KERNEL);
+	if (ret)
+		return NULL;
+
+	if (ldev->map_slices)
+		ret = dma_map_sgtable(parent, list, laccel_slice_direction(c, i), 0);
+	if (ret) {
+		sg_free_table(list);
+		return NULL;
+	}
+	return list;
+}
+EXPORT_SYMBOL_GPL(laccel_slice_sg);
+
+/**
+ * laccel_slice_free_lists - Unmap and free the scatterlists of a slice that is done
+ * @c: its command
+ *
+ * Context: does not sleep.
+ */
+void laccel_slice_free_lists(struct laccel_command *c)
+{
+	struct laccel_device *ldev = c->queue->obj.file->ldev;
+	unsigned int i;
+
+	for (i = 0; i < LACCEL_OPERANDS; i++) {
+		if (!c->lists[i].sgl)
+			continue;
+		if (ldev->map_slices)
+			dma_unmap_sgtable(ldev->dev.parent, &c->lists[i],
+					  laccel_slice_direction(c, i), 0);
+		sg_free_table(&c->lists[i]);
+	}
+}
+
+/* Does a walk pass through the operand?  Not through one with a length of its own. */
+static bool laccel_slice_walks(const struct laccel_slice *slice, unsigned int i)
+{
+	return slice->operands[i].pages && (i != LACCEL_DST || !slice->dst_length);
 }
 
 /* Return the length of the piece that starts at @at, or that ends there if @backward. */
@@ -466,7 +635,7 @@ static u32 laccel_piece_length(const struct laccel_slice *slice, u32 at)
 	for (i = 0; i < LACCEL_OPERANDS; i++) {
 		u32 offset = slice->operands[i].offset + at;
 
-		if (!slice->operands[i].pages)
+		if (!laccel_slice_walks(slice, i))
 			continue;
 
 		if (slice->backward)
@@ -479,12 +648,15 @@ static u32 laccel_piece_length(const struct laccel_slice *slice, u32 at)
 
 /**
  * laccel_slice_walk - Call a function for each piece of a slice
- * @slice: the slice that the driver executes
+ * @slice: a slice that the driver executes
  * @step: called for each piece in turn; a return value other than 0 ends the walk
  * @context: passed to @step
  *
- * Context: as for @execute of struct laccel_ops; @step must not sleep for long, because
- * the pages are mapped for this processor.
+ * The walk takes @length bytes of each operand, the last piece first if the slice is backward.
+ * It leaves out a dst with a length of its own.
+ *
+ * Context: in execute, or until laccel_slice_done(); sleeps if @step does, which must not take
+ * long, because the pages are mapped for this processor.
  * Return: the last return value of @step, 0 for a slice without bytes.
  */
 int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context)
@@ -500,7 +672,8 @@ int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *co
 			at -= piece.length;
 
 		for (i = 0; i < LACCEL_OPERANDS; i++)
-			piece.at[i] = laccel_operand_map(&slice->operands[i], at);
+			if (laccel_slice_walks(slice, i))
+				piece.at[i] = laccel_operand_map(&slice->operands[i], at);
 
 		ret = step(slice, &piece, context);
 		for (i = LACCEL_OPERANDS - 1; i >= 0; i--)

@@ -87,7 +87,8 @@ static void laccel_queue_release(struct kref *ref)
 	laccel_ring_free(&queue->sq);
 	laccel_ring_free(&queue->cq);
 	free_page((unsigned long)queue->state_page);
-	kfree(queue->mediated);
+	/* It has parameter blocks, which may have keys. */
+	kfree_sensitive(queue->mediated);
 
 	if (queue->eventfd)
 		eventfd_ctx_put(queue->eventfd);
@@ -574,6 +575,7 @@ void laccel_queue_teardown(struct laccel_kqueue *queue)
 	laccel_gate_unlock(file, &section);
 
 	synchronize_srcu_expedited(&file->ldev->gate);
+	laccel_flights_wait(file, queue);
 	laccel_mmap_zap_doorbells(file, queue->slot, 1);
 
 	/* Signal from here if the worker has not begun, so that the slot does not wait for it. */
@@ -613,21 +615,21 @@ static void laccel_queue_signal_at_once(struct laccel_kqueue *queue)
 
 /**
  * laccel_queue_event - Report an armed completion
- * @ldev: a registered device
+ * @ldev: a device with queues
  * @slot: any value
  *
- * Context: any, interrupts included.
+ * Signal the queue's eventfd.  A call for a slot that no queue has does nothing.
+ *
+ * Context: any, interrupts included; does nothing before laccel_register(), not after
+ * laccel_put().
  */
 void laccel_queue_event(struct laccel_device *ldev, u32 slot)
 {
 	struct laccel_kqueue *queue;
 	int idx;
 
-	if (slot >= ldev->max_queues)
-		return;
-
 	laccel_gate_enter(ldev, &idx);
-	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
+	queue = laccel_slot_queue(ldev, slot);
 	if (queue && queue->eventfd)
 		laccel_queue_signal_at_once(queue);
 	laccel_gate_leave(ldev, idx);
@@ -636,12 +638,14 @@ EXPORT_SYMBOL_GPL(laccel_queue_event);
 
 /**
  * laccel_queue_failed - Report that the device stopped a queue after a program's mistake
- * @ldev: a registered device
+ * @ldev: a device with queues
  * @slot: any value
  *
- * A late call, for an earlier queue of the slot, does nothing.
+ * Ask queue_status; if that reports an error, the queue fails and its waiters wake.  A late
+ * call, for an earlier queue of the slot, does nothing.
  *
- * Context: any, interrupts included.
+ * Context: any, interrupts included; does nothing before laccel_register(), not after
+ * laccel_put().
  */
 void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 {
@@ -650,11 +654,8 @@ void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 	struct laccel_kqueue *queue;
 	int idx;
 
-	if (slot >= ldev->max_queues)
-		return;
-
 	ops = laccel_gate_enter(ldev, &idx);
-	queue = srcu_dereference(ldev->queues[slot], &ldev->gate);
+	queue = laccel_slot_queue(ldev, slot);
 
 	/* Pairs with laccel_queue_hand_over(). */
 	if (ops && queue && !smp_load_acquire(&queue->dead))

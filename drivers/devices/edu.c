@@ -15,6 +15,7 @@
 #include <linux/pci.h>
 
 #include <lite_accel/driver.h>
+#include <uapi/lite_accel_edu.h>
 
 #define EDU_ID			0x00
 #define EDU_ID_MASK		0xff
@@ -38,9 +39,7 @@
 /* QEMU 7.2 aborts on a transfer that reaches the end of the buffer. */
 #define EDU_MAX_TRANSFER	(EDU_BUFFER_SIZE - 64)
 
-/* The first opcode of the vendor: the factorial of arg0, which must fit 32 bits */
-#define EDU_OP_FACTORIAL	LACCEL_OP_VENDOR
-#define EDU_FACTORIAL_MAX	12
+#define EDU_FACTORIAL_MAX	12	/* the largest whose factorial fits the register */
 
 /* A transfer takes 100 ms of guest time, a factorial takes time of the host, which may be busy. */
 #define EDU_TRANSFER_TIMEOUT	(2 * HZ)
@@ -146,9 +145,14 @@ static enum laccel_status edu_factorial(struct laccel_device *ldev, struct lacce
 }
 
 static const struct laccel_ops edu_ops = {
+	.vendor = LACCEL_EDU_VENDOR,
+	.vendor_version = LACCEL_EDU_VENDOR_VERSION,
 	.execute = {
 		[LACCEL_OP_COPY] = { .slice = edu_copy },
-		[EDU_OP_FACTORIAL] = { .slice = edu_factorial },
+		[LACCEL_EDU_OP_FACTORIAL] = {
+			.slice = edu_factorial,
+			.format.numbers = LACCEL_FIELD_ARG0,
+		},
 	},
 };
 

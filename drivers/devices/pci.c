@@ -13,6 +13,7 @@
 
 #include <lite_accel/driver.h>
 #include <lite_accel/pci_regs.h>
+#include <uapi/lite_accel_pci.h>
 
 /* Time after which a device counts as hung that has not finished a stop or a flush */
 #define LACCEL_PCI_TIMEOUT_US USEC_PER_SEC
@@ -22,6 +23,9 @@
  * its doorbell, on a CPU that other programs use, so leave most of that CPU to them.
  */
 #define LACCEL_PCI_MODERATION_NS (20 * NSEC_PER_USEC)
+
+/* The standard opcodes, and the vendor's whose format the driver has; the device may have more */
+#define LACCEL_PCI_KNOWN (GENMASK_ULL(LACCEL_OP_VENDOR - 1, 0) | BIT_ULL(LACCEL_PCI_OP_XOR))
 
 /* Value that registers of a removed device read as */
 #define LACCEL_PCI_GONE (~0ULL)
@@ -241,6 +245,17 @@ static void laccel_pci_fault_reply(struct laccel_device *ldev, u32 slot, u32 tag
 }
 
 static const struct laccel_ops laccel_pci_ops = {
+	.vendor = LACCEL_PCI_VENDOR,
+	.vendor_version = LACCEL_PCI_VENDOR_VERSION,
+	.execute = {
+		[LACCEL_PCI_OP_XOR].format = {
+			.reads = LACCEL_FIELD_SRC,
+			.writes = LACCEL_FIELD_DST,
+			.numbers = LACCEL_FIELD_ARG0,
+			.traits = LACCEL_COMMAND_SPLITS,
+			.granularity = 8,
+		},
+	},
 	.queue_start = laccel_pci_queue_start,
 	.queue_stop = laccel_pci_queue_stop,
 	.queue_status = laccel_pci_queue_status,
@@ -408,7 +423,7 @@ static int laccel_pci_facts(struct laccel_pci *pci)
 		return dev_err_probe(&pci->pdev->dev, -ENODEV,
 				     "the registers are not those of a lite-accel device\n");
 
-	ldev->commands = laccel_pci_read(pci, LACCEL_REG_COMMANDS);
+	ldev->commands = laccel_pci_read(pci, LACCEL_REG_COMMANDS) & LACCEL_PCI_KNOWN;
 	ldev->max_length = SZ_1G;
 	ldev->max_queues = LACCEL_CAPS_QUEUES(caps);
 	ldev->max_entries = 1u << LACCEL_CAPS_ENTRIES_LOG2(caps);

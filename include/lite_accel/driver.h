@@ -6,7 +6,9 @@
 #include <linux/device.h>
 #include <linux/idr.h>
 #include <linux/rwsem.h>
+#include <linux/scatterlist.h>
 #include <linux/srcu.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <uapi/lite_accel.h>
 
@@ -18,13 +20,19 @@
  * its hardware.  The core allocates, maps, checks and frees everything else.
  *
  *	probe:	laccel_alloc(), fill in the members, laccel_register()
- *	remove:	stop the device's DMA, laccel_unregister(), laccel_put()
- *	reset:	stop the device's DMA, laccel_down(), the reset, laccel_up()
+ *	remove:	laccel_unregister(), laccel_put()
+ *	reset:	laccel_down(), the reset, laccel_up()
+ *
+ * The driver of a device with queues cuts it off from memory before laccel_unregister() and
+ * laccel_down(), which give memory back without asking the device.  A device with execute
+ * works until they return, because they wait for its slices and for client_end; its driver
+ * stops it afterwards.
  *
  * The core calls operations between laccel_register() and laccel_unregister() only.
  */
 
 struct laccel_device;
+struct laccel_flight;
 struct laccel_kqueue;
 struct laccel_queue_status;
 
@@ -91,28 +99,84 @@ struct laccel_operand {
 };
 
 /**
+ * struct laccel_client - A program that uses the device, by one open file
+ * @priv: belongs to the driver, from @client_begin to @client_end of struct laccel_ops
+ */
+struct laccel_client {
+	void *priv;
+};
+
+/* Most slices that a device can have in progress */
+#define LACCEL_MAX_DEPTH 256
+
+/* Greatest length of a parameter block in bytes */
+#define LACCEL_MAX_PARAMS 256
+
+/**
  * struct laccel_slice - Part of a command
  * @opcode: enum laccel_opcode, one that the device announces
- * @backward: COPY: move the last byte first, as memmove() does
+ * @backward: the command runs from its end, as memmove() does: move the last byte first
  * @last: SHA256: the slice is the end of the message
- * @length: bytes of each operand; at most max_slice, and a multiple of 64 except at
- *	the end of the command and before a hole in the program's memory
- * @operands: memory to read, or to write if the command writes the operand
+ * @tag: with @depth of struct laccel_device: identifies the slice for laccel_slice_done().
+ *	laccel_tag_index() is below @depth, and no other slice in progress has it.  No tag
+ *	is below LACCEL_MAX_DEPTH
+ * @length: bytes of each operand, but see @dst_length: at most max_slice, or all of a whole
+ *	command.  A multiple of the format's granularity; if that is 1, and for standard
+ *	commands, a multiple of 64 except at the end of the command and, with any but
+ *	SHA256, before a hole in the program's memory.  0 for a vendor's command of
+ *	length 0, which has a slice, too
+ * @dst_length: LACCEL_COMMAND_DST_LENGTH: bytes of @operands[LACCEL_DST]
+ * @offset: offset of the slice in the command, in bytes.  In the last slice of a command
+ *	that comes to its end, @offset + @length is @total; 0 if it runs @backward
+ * @total: length of the command in bytes
+ * @client: whose command it is
+ * @operands: memory to read, or to write if the command writes the operand; the program
+ *	may change it at any time
  * @value: on entry, FILL: the pattern, rotated to begin with this slice; vendor's
- *	commands: arg0; CRC32C: the CRC so far.
- *	On return, the result for the program: the CRC, the result of a vendor's
- *	command, or for COMPARE the number of equal bytes at the start of the slice
+ *	commands: arg0 for the first slice, for the next what the slice before left;
+ *	CRC32C: the CRC so far.
+ *	On return, the result for the program: the CRC, for COMPARE the number of equal
+ *	bytes at the start of the slice, or the result of a vendor's command, which gets
+ *	arg0 back if the driver stores nothing here
  * @sha256: SHA256: the state so far; the driver updates it
+ * @params: vendor's commands: the parameter block, read once, before the first slice.
+ *	The driver may change it; if the format says so, the core writes it back when the
+ *	command ends with LACCEL_OK.  Not for DMA
  */
 struct laccel_slice {
 	u8 opcode;
 	bool backward;
 	bool last;
+	u32 tag;
 	u32 length;
+	u32 dst_length;
+	u32 offset;
+	u32 total;
+	struct laccel_client *client;
 	struct laccel_operand operands[LACCEL_OPERANDS];
 	u64 value;
-	struct laccel_sha256 sha256;
+	union {
+		struct laccel_sha256 sha256;
+		u8 params[LACCEL_MAX_PARAMS] __aligned(8);
+	};
 };
+
+/**
+ * laccel_tag_index - Return the place of a slice among the slices in progress
+ * @tag: its tag
+ *
+ * The place may be another slice's as soon as laccel_slice_done() is called.
+ *
+ * Context: any.
+ * Return: a number below @depth that no other slice in progress has.
+ */
+static inline u32 laccel_tag_index(u32 tag)
+{
+	return tag % LACCEL_MAX_DEPTH;
+}
+
+struct sg_table *laccel_slice_sg(struct laccel_slice *slice, enum laccel_operand_index i);
+void laccel_slice_done(struct laccel_device *ldev, u32 tag, enum laccel_status status);
 
 /**
  * struct laccel_piece - Part of a slice that lies in one page of each operand
@@ -131,19 +195,56 @@ typedef int laccel_step_fn(struct laccel_slice *slice, const struct laccel_piece
 
 int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context);
 
-/* Number of opcodes that a device can announce, the vendor's included */
-#define LACCEL_OPCODES 64
+/* Number of opcodes of the vendor's */
+#define LACCEL_VENDOR_OPCODES (LACCEL_OPCODES - LACCEL_OP_VENDOR)
+
+/**
+ * struct laccel_format - Use of a command's fields
+ * @reads: LACCEL_FIELD_*: operands that it reads, of the command's length
+ * @writes: operands that it writes; an operand may be in both
+ * @numbers: fields whose meaning only the driver knows; with execute, arg0 at most
+ * @traits: LACCEL_COMMAND_*
+ * @params: length of its parameter block in bytes, at most LACCEL_MAX_PARAMS; 0: none
+ * @granularity: its length is a multiple of it, in bytes; 0 counts as 1
+ * @max_length: its greatest length, and that of dst with LACCEL_COMMAND_DST_LENGTH, in
+ *	bytes.  0: that of the device.  With execute, a whole command needs one, of at
+ *	most 1 MiB
+ *
+ * Fields that it names nowhere are zero, or the command is a BAD_FIELD.  The core checks
+ * all of this for a device with execute, any other device by itself.  Programs read it
+ * by LACCEL_IOC_DESCRIBE.
+ */
+struct laccel_format {
+	u8 reads;
+	u8 writes;
+	u8 numbers;
+	u8 traits;
+	u16 params;
+	u32 granularity;
+	u32 max_length;
+};
+
+/*
+ * Returned by @slice of struct laccel_execute: the device is at work, and the driver is
+ * going to call laccel_slice_done().  No status of a CQE has this value.
+ */
+#define LACCEL_IN_PROGRESS ((enum laccel_status)0x10000)
 
 /**
  * struct laccel_execute - How a driver executes a slice of one command
  * @step: called for each piece by laccel_slice_walk(), without a context.  A value above 0
  *	ends the walk, an error ends the command with DEVICE_ERROR
- * @slice: called for the whole slice, instead of @step; a vendor's commands need it, as
- *	they have no operands
+ * @slice: called for the whole slice, instead of @step.  Returns LACCEL_OK,
+ *	LACCEL_DEVICE_ERROR, or LACCEL_IN_PROGRESS if the device has a @depth.  For a
+ *	vendor's command also a status from LACCEL_STATUS_VENDOR on, or, for its first
+ *	slice and if nothing has been done, LACCEL_BAD_FIELD or LACCEL_NO_RESOURCES.
+ *	Any other status is a DEVICE_ERROR
+ * @format: a vendor's command: its fields.  A device without execute sets this alone
  */
 struct laccel_execute {
 	laccel_step_fn *step;
 	enum laccel_status (*slice)(struct laccel_device *ldev, struct laccel_slice *slice);
+	struct laccel_format format;
 };
 
 /**
@@ -154,9 +255,19 @@ struct laccel_execute {
  *
  * The core may call all operations but execute with interrupts enabled, under a
  * mutex and from an MMU notifier.  They must not allocate with reclaim, and may
- * wait for the hardware only, for a bounded time.
+ * wait for the hardware only, for a bounded time.  This does not apply to client_begin,
+ * client_end and cut, which any device may supply.
  */
 struct laccel_ops {
+	/**
+	 * @vendor: Name of the set of vendor's commands, NULL if there are none.
+	 *
+	 * Letters, digits, '-', '_' and '.', below LACCEL_VENDOR_NAME bytes.  Whoever
+	 * defines the commands chooses it; programs compare it before they use an opcode.
+	 */
+	const char *vendor;
+	/** @vendor_version: Version of that set; later versions include earlier ones */
+	u32 vendor_version;
 	/**
 	 * @execute: Execute a slice of a command.
 	 *
@@ -164,9 +275,8 @@ struct laccel_ops {
 	 * The core makes one call at a time, in a worker of the device; it may sleep
 	 * for a bounded time.  For a reentrant device the core also makes several
 	 * calls at once, with preemption disabled, so it must not sleep.  The pages stay
-	 * pinned until it returns, even if the program exits, so the device must not
-	 * access them after that.  Returns LACCEL_OK, LACCEL_DEVICE_ERROR, or for a
-	 * vendor's command LACCEL_BAD_FIELD.
+	 * pinned until it returns, or until laccel_slice_done(), even if the program
+	 * exits, so the device must not access them after that.
 	 */
 	struct laccel_execute execute[LACCEL_OPCODES];
 	/**
@@ -206,6 +316,43 @@ struct laccel_ops {
 	 */
 	void (*fault_reply)(struct laccel_device *ldev, u32 slot, u32 tag,
 			    enum laccel_answer answer);
+	/**
+	 * @client_begin: A program begins to use the device.
+	 *
+	 * Optional.  Called in the call of the program that binds the file, before its first
+	 * command.  May allocate, and sleep for a bounded time; takes no lock that is held
+	 * over laccel_down().  Runs beside other operations, also for other clients.  Returns
+	 * 0, -ENOMEM, -EINTR or -ENODEV, or -ENOSPC if the device takes no more clients, which
+	 * fails the call; the next call that needs a bound file comes here again.
+	 */
+	int (*client_begin)(struct laccel_device *ldev, struct laccel_client *client);
+	/**
+	 * @client_end: A program has stopped using the device.
+	 *
+	 * Optional.  Called exactly once for each client that began, in a worker and
+	 * without locks, after its last slice: when its process exits, the file is closed
+	 * or the device goes, whichever is first.  May sleep for a bounded time.  Runs
+	 * beside other operations, also for other clients.  laccel_down() waits for it; if no
+	 * client ends for 5 s it calls cut, and waits on.  After a cut that does not hold,
+	 * the device may still use what the driver frees here: keep that.
+	 */
+	void (*client_end)(struct laccel_device *ldev, struct laccel_client *client);
+	/**
+	 * @cut: Keep the device from memory.
+	 *
+	 * Required for a device with a @depth, else optional.  Called by laccel_down(), at
+	 * most once until laccel_up(), if the device is lost, if it has slices and completes
+	 * none of them for 5 s, or one of them not for 60 s, or if client_end is late, which
+	 * may still run.  The 5 s are the default of the module parameter timeout_ms, the 60 s
+	 * are 12 times that.  No execute runs.  May sleep for a bounded time.  Neither it nor
+	 * execute nor the two above may call laccel_down() or laccel_up(): a driver that
+	 * resets its device does so in a work of its own.
+	 *
+	 * Guarantees, if it returns true: from then on the device accesses no memory of a
+	 * slice, and the driver uses no slice that was in progress.  Without that, the core
+	 * never returns their pages.
+	 */
+	bool (*cut)(struct laccel_device *ldev);
 };
 
 #define LACCEL_MAX_ENTRIES 4096
@@ -230,9 +377,14 @@ struct laccel_pte_format {
  * struct laccel_device - One accelerator
  * @commands: bit N: the device supports opcode N; with execute: 0, or a part of the
  *	commands that have an entry there
- * @max_slice: with execute: the longest slice in bytes, a multiple of 64 up to
- *	1 MiB; other programs wait while a slice executes, so it should be short
- * @reentrant: with execute: the core may make several calls of it at once, with
+ * @max_slice: with execute: the longest slice in bytes of commands that are not whole, a
+ *	multiple of 64 up to 1 MiB; other programs wait while a slice executes, or up to
+ *	@depth of them, so it should be short
+ * @depth: with execute: number of slices that may be in progress at once, after execute has
+ *	returned, at most LACCEL_MAX_DEPTH; 0: none.  An open file has at most @depth -
+ *	@depth / 4 of them, all of a @depth below 4
+ * @map_slices: with execute: laccel_slice_sg() maps for DMA by the parent
+ * @reentrant: with execute, without @depth: the core may make several calls of it at once, with
  *	preemption disabled, for slices of up to 64 KiB: programs that wait for their
  *	commands execute them in their own time
  * @max_length: without execute: the longest command in bytes
@@ -252,6 +404,8 @@ struct laccel_pte_format {
 struct laccel_device {
 	u64 commands;
 	u32 max_slice;
+	u32 depth;
+	bool map_slices;
 	bool reentrant;
 	u64 max_length;
 	u32 max_queues;
@@ -267,7 +421,7 @@ struct laccel_device {
 	bool mediated;				/* driver_ops has execute */
 	const struct laccel_ops __rcu *ops;	/* NULL: the device is gone, see core.h */
 	struct srcu_struct gate;
-	struct rw_semaphore bonds;		/* read-locked while an SVA bond is made */
+	struct rw_semaphore bonds;		/* read-locked while a bond or client is made */
 	struct cdev cdev;
 	struct workqueue_struct *wq;		/* runs lost_work, feed_work and signals */
 	struct work_struct lost_work;
@@ -283,6 +437,22 @@ struct laccel_device {
 	atomic64_t signal_next;			/* ns; workers send signals until then */
 	raw_spinlock_t slice_lock;		/* protects ready, see also mediated.c */
 	struct list_head ready;			/* files with slices to execute */
+	struct laccel_format formats[LACCEL_VENDOR_OPCODES];	/* of the vendor's commands */
+	char vendor[LACCEL_VENDOR_NAME];
+	u32 vendor_version;
+	raw_spinlock_t flight_lock;		/* protects flights, and files' nr_flights */
+	struct laccel_flight *flights;		/* slices in progress, depth of them */
+	u32 nr_flights;
+	unsigned long landed;			/* jiffies of the last end of a flight */
+	struct delayed_work flight_watch;
+	wait_queue_head_t landing;		/* waits for flights and clients to end */
+	bool lost;				/* reported by laccel_device_lost() */
+	struct mutex cut_lock;			/* protects the next two */
+	bool cut_called;			/* since laccel_up() */
+	bool cut_holds;
+	bool has_clients;			/* driver_ops has client_begin or client_end */
+	atomic_t nr_clients;
+	struct workqueue_struct *clients_wq;	/* runs client_end */
 };
 
 struct laccel_device *laccel_alloc_size(struct device *parent, const struct laccel_ops *ops,
@@ -295,8 +465,12 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
  * @type: the driver's struct
  * @member: the struct laccel_device in it, which is the first member
  *
- * Context: may sleep.
- * Return: the driver's struct, zeroed, or NULL.  Release it with laccel_put().
+ * The struct lives until laccel_put() and the last close of the device.  @ops stays valid
+ * until laccel_unregister() has returned, and @parent is held as long as the struct.
+ *
+ * Context: may sleep; before laccel_register().
+ * Return: the driver's struct, zeroed, or NULL if memory or device numbers are short.
+ * Release it with laccel_put().
  */
 #define laccel_alloc(parent, ops, type, member) ({				\
 	static_assert(offsetof(type, member) == 0);				\

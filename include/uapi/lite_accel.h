@@ -27,7 +27,7 @@
  *
  * An open file is one address space on one device.  The first bind, create,
  * register or prefetch binds it to the memory of the calling process (its mm);
- * INFO and LIMITS do not bind.  When the last thread of that process has exited,
+ * INFO, LIMITS and DESCRIBE do not bind.  When the last thread of that process has exited,
  * the file's queues stop and all its memory is released, even if another process
  * holds the descriptor.
  *
@@ -47,6 +47,7 @@
  * -EBUSY          the file is bound in another mode
  * -EDQUOT         a limit of this driver or device is reached (LIMITS reports which)
  * -ENOMEM         RLIMIT_MEMLOCK is reached (LIMITS reports it), or out of memory
+ * -ENOSPC         the device takes no more programs
  * -ENODEV         the device is gone or lost
  * -EINTR          a fatal signal arrived first
  * ==============  ==========================================================
@@ -67,6 +68,7 @@
 #define LACCEL_IOC_KICK		_IO(LACCEL_IOC_TYPE, 6)
 #define LACCEL_IOC_BIND		_IO(LACCEL_IOC_TYPE, 7)
 #define LACCEL_IOC_PREFETCH	_IO(LACCEL_IOC_TYPE, 8)
+#define LACCEL_IOC_DESCRIBE	_IO(LACCEL_IOC_TYPE, 9)
 
 /**
  * enum laccel_mode - How the device reaches the program's memory
@@ -138,6 +140,9 @@ enum laccel_reason {
 	LACCEL_REASON_COUNT,
 };
 
+/** define LACCEL_VENDOR_NAME - size of the name of a vendor's command set, with its final 0 */
+#define LACCEL_VENDOR_NAME	24
+
 /**
  * struct laccel_info - LACCEL_IOC_INFO: Describe the device
  * @size: sizeof(struct laccel_info)
@@ -152,6 +157,12 @@ enum laccel_reason {
  * @va_bits: [out] operands lie below 2^va_bits
  * @reserved: 0
  * @reasons: [out] enum laccel_reason for each enum laccel_mode
+ * @vendor: [out] name of the set to which opcodes from LACCEL_OP_VENDOR on belong; all
+ *	zero if the device has none
+ * @vendor_version: [out] version of that set; later versions include earlier ones
+ * @reserved2: 0
+ *
+ * Compare @vendor and @vendor_version before using an opcode of the vendor's.
  *
  * Errors: the general ones.
  */
@@ -167,6 +178,64 @@ struct laccel_info {
 	__u32 va_bits;
 	__u32 reserved;
 	__u32 reasons[LACCEL_MODES];
+	char vendor[LACCEL_VENDOR_NAME];
+	__u32 vendor_version;
+	__u32 reserved2;
+};
+
+/** define LACCEL_FIELD_SRC - the field @src of struct laccel_sqe */
+#define LACCEL_FIELD_SRC	(1u << 0)
+/** define LACCEL_FIELD_DST - the field @dst */
+#define LACCEL_FIELD_DST	(1u << 1)
+/** define LACCEL_FIELD_ARG0 - the field @arg0 */
+#define LACCEL_FIELD_ARG0	(1u << 2)
+
+/** define LACCEL_COMMAND_WHOLE - the command is done as a whole or not at all */
+#define LACCEL_COMMAND_WHOLE	(1u << 0)
+/** define LACCEL_COMMAND_DST_LENGTH - @dst has @dst_length bytes instead of @length */
+#define LACCEL_COMMAND_DST_LENGTH (1u << 1)
+/** define LACCEL_COMMAND_PARAMS_WRITTEN - the parameter block is written back on OK */
+#define LACCEL_COMMAND_PARAMS_WRITTEN (1u << 2)
+/** define LACCEL_COMMAND_MOVES - the operands may overlap, as with memmove() */
+#define LACCEL_COMMAND_MOVES	(1u << 3)
+/**
+ * define LACCEL_COMMAND_SPLITS - several commands do the same as one
+ *
+ * Commands one after the other, that divide the operands of one command at multiples of its
+ * granularity and have the same @arg0 and @params, have the same effect.
+ */
+#define LACCEL_COMMAND_SPLITS	(1u << 4)
+
+/**
+ * struct laccel_describe - LACCEL_IOC_DESCRIBE: Describe a command of the vendor's
+ * @size: sizeof(struct laccel_describe)
+ * @flags: [in] 0
+ * @opcode: [in] opcode of a vendor's command
+ * @reads: [out] LACCEL_FIELD_*: fields with the address of memory that is read
+ * @writes: [out] fields with the address of memory that is written
+ * @numbers: [out] fields with another meaning, which the vendor's header defines
+ * @traits: [out] LACCEL_COMMAND_*
+ * @params: [out] length of the parameter block at @params of struct laccel_sqe, in
+ *	bytes; 0: none
+ * @granularity: [out] the length is a multiple of it, in bytes
+ * @reserved: 0
+ * @max_length: [out] greatest length, and greatest dst_length, in bytes
+ *
+ * Errors: the general ones; -EINVAL if the device has no such command, or if it is not
+ * the vendor's.
+ */
+struct laccel_describe {
+	__u32 size;
+	__u32 flags;
+	__u32 opcode;
+	__u32 reads;
+	__u32 writes;
+	__u32 numbers;
+	__u32 traits;
+	__u32 params;
+	__u32 granularity;
+	__u32 reserved;
+	__u64 max_length;
 };
 
 /**
@@ -500,7 +569,8 @@ struct laccel_kick {
  *	the three may overlap
  * @LACCEL_OP_COUNT: number of standard opcodes in this header; it grows with the
  *	header.  INFO reports those of a device
- * @LACCEL_OP_VENDOR: first opcode that belongs to the device's vendor
+ * @LACCEL_OP_VENDOR: first opcode that belongs to the device's vendor, see @vendor of
+ *	struct laccel_info; the last is LACCEL_OPCODES - 1
  *
  * @length is at most max_length; a command with a @length of 0 accesses no memory but
  * the state of SHA256.  Fields that a command does not name must be zero.
@@ -516,6 +586,9 @@ enum laccel_opcode {
 	LACCEL_OP_COUNT,
 	LACCEL_OP_VENDOR = 48,
 };
+
+/** define LACCEL_OPCODES - number of opcodes, those without a command included */
+#define LACCEL_OPCODES		64
 
 /** define LACCEL_SQE_FENCE - start only after all earlier commands have completed */
 #define LACCEL_SQE_FENCE	(1u << 0)
@@ -539,6 +612,9 @@ enum laccel_opcode {
  * @src: source address
  * @dst: destination address
  * @arg0: see enum laccel_opcode
+ * @params: vendor's commands: address of the parameter block, of the length that DESCRIBE
+ *	reports.  It is read once, when the command begins
+ * @dst_length: vendor's commands with LACCEL_COMMAND_DST_LENGTH: bytes at @dst
  * @reserved1: 0
  */
 struct laccel_sqe {
@@ -550,25 +626,37 @@ struct laccel_sqe {
 	__u64 src;
 	__u64 dst;
 	__u64 arg0;
-	__u64 reserved1[3];
+	__u64 params;
+	__u32 dst_length;
+	__u32 reserved1[3];
 };
 
 /**
  * enum laccel_status - How a command ended
  * @LACCEL_OK: the command is done
  * @LACCEL_BAD_OPCODE: the device does not know the opcode; nothing was done
- * @LACCEL_BAD_FIELD: a field, flag or combination is not allowed; nothing was done
+ * @LACCEL_BAD_FIELD: a field, flag or combination is not allowed, or a vendor's command
+ *	has a value that its header excludes.  Nothing was done: no memory was written, and
+ *	none was read but a state of SHA256, a parameter block, or what a vendor's command
+ *	has to read to know
  * @LACCEL_PAGE_FAULT: the program itself could not access the address in that way, or
  *	it is registered for reading only, or in LACCEL_MODE_PINNED it is not
  *	registered;
  *	result: bytes done, from the start, or from the end if COPY ran
- *	backwards; commands that write none of @length bytes, such as SHA256, report
- *	0 and change nothing, also with DEVICE_ERROR
+ *	backwards; commands that write none of @length bytes, such as SHA256, and
+ *	commands with LACCEL_COMMAND_WHOLE report 0, also with DEVICE_ERROR
  * @LACCEL_CANCELED: the command did not run, or not to its end: the predecessor of a
  *	LINK did not end OK, or the queue was stopped; result: 0
- * @LACCEL_DEVICE_ERROR: the device could not access memory that is present, or the
- *	kernel was short of memory to fault it in; result: bytes done
+ * @LACCEL_DEVICE_ERROR: the device could not access memory that is present, the kernel was
+ *	short of memory to fault it in, or the device failed or did not answer; result:
+ *	bytes done, as with PAGE_FAULT; if the device failed, more may have been written
  * @LACCEL_TIMEOUT: reserved
+ * @LACCEL_NO_RESOURCES: a vendor's command: the device has no more sessions, contexts or
+ *	the like; nothing was done, and it may work later
+ * @LACCEL_STATUS_COUNT: number of standard statuses in this header; it grows with the
+ *	header
+ * @LACCEL_STATUS_VENDOR: first status that the vendor's header defines; result: as that
+ *	header says
  */
 enum laccel_status {
 	LACCEL_OK = 0,
@@ -578,13 +666,16 @@ enum laccel_status {
 	LACCEL_CANCELED = 4,
 	LACCEL_DEVICE_ERROR = 5,
 	LACCEL_TIMEOUT = 6,
+	LACCEL_NO_RESOURCES = 7,
+	LACCEL_STATUS_COUNT,
+	LACCEL_STATUS_VENDOR = 256,
 };
 
 /**
  * struct laccel_cqe - Completion queue entry
  * @user_data: user_data of the command
  * @result: see enum laccel_opcode and enum laccel_status
- * @fault_addr: the address for PAGE_FAULT and DEVICE_ERROR, else 0
+ * @fault_addr: the address for PAGE_FAULT, and for DEVICE_ERROR if it concerns one, else 0
  * @sq_head: SQ entries before this position may be overwritten
  * @status: enum laccel_status
  * @phase: 1 or 0, see "Rings"

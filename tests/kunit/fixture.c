@@ -8,6 +8,7 @@
 
 #include "fixture.h"
 #include "../../drivers/core/bind.c"
+#include "../../drivers/core/client.c"
 #include "../../drivers/core/gate.c"
 #include "../../drivers/core/pin.c"
 

@@ -3,6 +3,7 @@
 #include "../../drivers/core/mediated.c"
 #include "../../drivers/core/mediated_command.c"
 #include "../../drivers/core/mediated_slice.c"
+#include "../../drivers/core/mediated_flight.c"
 
 #define PIECES 64
 

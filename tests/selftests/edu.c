@@ -7,13 +7,14 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <uapi/lite_accel_edu.h>
 #include <unistd.h>
 
 #include "accel.h"
 #include "host.h"
 #include "kselftest_harness.h"
 
-#define FACTORIAL	LACCEL_OP_VENDOR
+#define FACTORIAL	LACCEL_EDU_OP_FACTORIAL
 #define LENGTH		(12 * PAGE)
 
 FIXTURE(edu) {
@@ -101,7 +102,22 @@ static struct laccel_sqe factorial(uint64_t n)
 	return (struct laccel_sqe){ .opcode = FACTORIAL, .arg0 = n };
 }
 
-/* Test the first vendor command. */
+TEST_F(edu, set)
+{
+	struct laccel_describe describe;
+	struct laccel_info info;
+
+	ASSERT_EQ(0, accel_info(self->fd, &info));
+	EXPECT_STREQ(LACCEL_EDU_VENDOR, info.vendor);
+	EXPECT_EQ(LACCEL_EDU_VENDOR_VERSION, info.vendor_version);
+
+	ASSERT_EQ(0, accel_describe(self->fd, FACTORIAL, &describe));
+	EXPECT_EQ(0, describe.reads | describe.writes);
+	EXPECT_EQ(LACCEL_FIELD_ARG0, describe.numbers);
+	EXPECT_EQ(0, describe.traits);
+	EXPECT_EQ(0, describe.params);
+}
+
 TEST_F(edu, factorial)
 {
 	struct laccel_sqe sqe;
