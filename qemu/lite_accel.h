@@ -14,6 +14,7 @@
 #include "qemu/timer.h"
 #include "qom/object.h"
 #include "include/uapi/lite_accel.h"
+#include "include/uapi/lite_accel_pci.h"
 #include "include/lite_accel/pci_regs.h"
 
 #define TYPE_LITE_ACCEL "lite-accel"
@@ -275,6 +276,8 @@ void lite_accel_engine_forget(LiteAccelCommand *c);
 /* lite_accel_command.c */
 void lite_accel_command_begin(LiteAccelCommand *c);
 void lite_accel_command_run(LiteAccelCommand *c);
+uint64_t lite_accel_commands(void);
+uint32_t lite_accel_command_units(LiteAccelCommand *c, uint32_t len);
 bool lite_accel_command_operand(LiteAccelCommand *c, unsigned i, uint64_t *va,
                                 bool *write);
 bool lite_accel_command_backward(LiteAccelCommand *c);

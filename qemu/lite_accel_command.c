@@ -21,6 +21,7 @@ typedef struct Format {
     uint8_t reads;  /* operands of the command's length that are read */
     uint8_t writes; /* ... and that are written */
     uint8_t others; /* fields with another meaning */
+    uint8_t granularity; /* its length is a multiple of it; 0 counts as 1 */
     bool moves;     /* runs backward if that saves the source, as memmove() */
     bool (*run)(LiteAccelCommand *c);
 } Format;
@@ -52,15 +53,36 @@ static bool run_copy(LiteAccelCommand *c)
     return true;
 }
 
+/* Return a byte of the pattern in arg0, which begins with the command */
+static uint8_t pattern_byte(LiteAccelCommand *c, uint32_t i)
+{
+    return c->sqe.arg0 >> (c->done + i) % 8 * 8;
+}
+
 static bool run_fill(LiteAccelCommand *c)
 {
     uint8_t *buf = c->queue->dev->buf[0];
 
     for (uint32_t i = 0; i < c->len; i++) {
-        buf[i] = c->sqe.arg0 >> (c->done + i) % 8 * 8;
+        buf[i] = pattern_byte(c, i);
     }
 
     return lite_accel_operand_write(c, 0, buf);
+}
+
+static bool run_xor(LiteAccelCommand *c)
+{
+    uint8_t *buf = c->queue->dev->buf[0];
+
+    if (!lite_accel_operand_read(c, 0, buf)) {
+        return false;
+    }
+
+    for (uint32_t i = 0; i < c->len; i++) {
+        buf[i] ^= pattern_byte(c, i);
+    }
+
+    return lite_accel_operand_write(c, 1, buf);
 }
 
 static bool run_compare(LiteAccelCommand *c)
@@ -163,10 +185,43 @@ static const Format formats[] = {
 
 QEMU_BUILD_BUG_ON(ARRAY_SIZE(formats) != LACCEL_OP_COUNT);
 
+/* Commands of the device's own, from LACCEL_OP_VENDOR on */
+static const Format vendor_formats[] = {
+    [LACCEL_PCI_OP_XOR - LACCEL_OP_VENDOR] = {
+        .reads = SRC, .writes = DST, .others = ARG0, .granularity = 8,
+        .run = run_xor
+    },
+};
+
+/* Return the value of COMMANDS */
+uint64_t lite_accel_commands(void)
+{
+    return MAKE_64BIT_MASK(0, ARRAY_SIZE(formats)) |
+           MAKE_64BIT_MASK(LACCEL_OP_VENDOR, ARRAY_SIZE(vendor_formats));
+}
+
+static bool is_known(uint8_t opcode)
+{
+    return opcode < 64 && lite_accel_commands() & BIT_ULL(opcode);
+}
+
 /* Return the format of a command whose opcode has been checked */
 static const Format *command_format(LiteAccelCommand *c)
 {
+    if (c->sqe.opcode >= LACCEL_OP_VENDOR) {
+        return &vendor_formats[c->sqe.opcode - LACCEL_OP_VENDOR];
+    }
+
     return &formats[c->sqe.opcode];
+}
+
+/*
+ * Return @len, or less to make it a multiple of the command's granularity.  No
+ * slice divides a unit of that many bytes.
+ */
+uint32_t lite_accel_command_units(LiteAccelCommand *c, uint32_t len)
+{
+    return len - len % MAX(command_format(c)->granularity, 1);
 }
 
 /*
@@ -226,8 +281,11 @@ static bool bad_fields(LiteAccelCommand *c)
         }
     }
 
-    return sqe->reserved0 || sqe->reserved1[0] || sqe->reserved1[1] ||
-           sqe->reserved1[2] || sqe->length > (operands ? MAX_LENGTH : 0);
+    /* No command of this device has a parameter block or a length of dst */
+    return sqe->reserved0 || sqe->params || sqe->dst_length ||
+           sqe->reserved1[0] || sqe->reserved1[1] || sqe->reserved1[2] ||
+           sqe->length > (operands ? MAX_LENGTH : 0) ||
+           sqe->length != lite_accel_command_units(c, sqe->length);
 }
 
 static bool bad_specials(const struct laccel_sqe *sqe)
@@ -242,6 +300,8 @@ static bool bad_specials(const struct laccel_sqe *sqe)
         return overlap(sqe, sqe->src, sqe->dst) ||
                overlap(sqe, sqe->src, sqe->arg0) ||
                overlap(sqe, sqe->dst, sqe->arg0);
+    case LACCEL_PCI_OP_XOR:
+        return sqe->src != sqe->dst && overlap(sqe, sqe->src, sqe->dst);
     default:
         return false;
     }
@@ -252,7 +312,7 @@ static int check(LiteAccelCommand *c)
     if (c->sqe.flags & LACCEL_SQE_LINK && !c->first && !c->previous_ok) {
         return LACCEL_CANCELED;
     }
-    if (c->sqe.opcode >= ARRAY_SIZE(formats)) {
+    if (!is_known(c->sqe.opcode)) {
         return LACCEL_BAD_OPCODE;
     }
     if (bad_flags(c) || bad_fields(c) || bad_specials(&c->sqe)) {

@@ -20,7 +20,7 @@ static uint64_t device_read(LiteAccel *s, hwaddr addr)
     case LACCEL_REG_CAPS:
         return read_caps(s);
     case LACCEL_REG_COMMANDS:
-        return (1ULL << LACCEL_OP_COUNT) - 1;
+        return lite_accel_commands();
     case LACCEL_REG_LOCAL_SIZE:
         return s->local_size;
     case LACCEL_REG_PENDING:

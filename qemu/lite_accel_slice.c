@@ -96,8 +96,8 @@ static uint32_t slice_reach(LiteAccelCommand *c)
 
 /*
  * Translate as much of the next slice as can be reached.  Return false, with
- * the reason in c->fault, if not a single byte can be reached, or not all of
- * SHA256's state.
+ * the reason in c->fault, if that is not a single byte, not a unit of the
+ * command's granularity, or not all of SHA256's state.
  */
 bool lite_accel_slice_translate(LiteAccelCommand *c)
 {
@@ -118,7 +118,7 @@ bool lite_accel_slice_translate(LiteAccelCommand *c)
         }
 
         lite_accel_slice_release(c);
-        len = c->step == STEP_DATA ? reach : 0;
+        len = c->step == STEP_DATA ? lite_accel_command_units(c, reach) : 0;
     }
 
     return false;
