@@ -191,13 +191,16 @@ static void begin_command(struct laccel_device *dev)
 	dev->disturbed = false;
 }
 
-bool laccel_cache_has(struct laccel_device *dev, const struct laccel_span span[2])
+bool laccel_cache_has(struct laccel_device *dev,
+		      const struct laccel_span spans[LACCEL_SPANS])
 {
-	bool ret;
+	bool ret = true;
+	size_t i;
 
 	pthread_mutex_lock(&dev->lock);
 	begin_command(dev);
-	ret = has(dev, &span[0]) && has(dev, &span[1]);
+	for (i = 0; i < LACCEL_SPANS && ret; i++)
+		ret = has(dev, &spans[i]);
 	pthread_mutex_unlock(&dev->lock);
 
 	return ret;
@@ -309,19 +312,19 @@ static int fill(struct laccel_device *dev, const struct laccel_span *span)
 	return ret;
 }
 
-static int fill_both(struct laccel_device *dev, const struct laccel_span span[2],
-		     bool crowded)
+static int fill_all(struct laccel_device *dev, const struct laccel_span spans[LACCEL_SPANS],
+		    bool crowded)
 {
-	int ret;
+	int ret = 0;
+	size_t i;
 
 	pthread_mutex_lock(&dev->lock);
 	if (crowded)
 		laccel_cache_drop(dev, 0, UINTPTR_MAX);
 
 	begin_command(dev);
-	ret = fill(dev, &span[0]);
-	if (!ret)
-		ret = fill(dev, &span[1]);
+	for (i = 0; i < LACCEL_SPANS && !ret; i++)
+		ret = fill(dev, &spans[i]);
 	pthread_mutex_unlock(&dev->lock);
 
 	return ret;
@@ -331,14 +334,15 @@ static int fill_both(struct laccel_device *dev, const struct laccel_span span[2]
  * Cached ranges that contain the operands may be longer than them.  If a limit is reached,
  * drop the whole cache and register the operands only.
  */
-int laccel_cache_fill(struct laccel_device *dev, const struct laccel_span span[2])
+int laccel_cache_fill(struct laccel_device *dev,
+		      const struct laccel_span spans[LACCEL_SPANS])
 {
-	int ret = fill_both(dev, span, false);
+	int ret = fill_all(dev, spans, false);
 
 	if (ret == -ENOMEM)
-		ret = fill_both(dev, span, true);
+		ret = fill_all(dev, spans, true);
 	while (ret == -ENOMEM && laccel_cache_drop_others(dev))
-		ret = fill_both(dev, span, true);
+		ret = fill_all(dev, spans, true);
 
 	return ret;
 }

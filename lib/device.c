@@ -280,15 +280,20 @@ const char *laccel_path(const struct laccel_device *dev)
 	return dev->path;
 }
 
-int laccel_get_info(struct laccel_device *dev, struct laccel_info *info)
+int laccel_get_info_until(struct laccel_device *dev, struct laccel_info *info, const void *end)
 {
 	int ret = laccel_check_owner(dev);
 
 	if (ret)
 		return ret;
 
-	info->size = laccel_clear_0(info, &info->reasons + 1);
+	info->size = laccel_clear(info, end);
 	return laccel_ioctl(dev, LACCEL_IOC_INFO, info, "read its capabilities");
+}
+
+int laccel_get_info(struct laccel_device *dev, struct laccel_info *info)
+{
+	return laccel_get_info_until(dev, info, &info->reserved2 + 1);
 }
 
 int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits)
@@ -298,7 +303,7 @@ int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits)
 	if (ret)
 		return ret;
 
-	limits->size = laccel_clear_0(limits, &limits->refused_needed + 1);
+	limits->size = laccel_clear(limits, &limits->refused_needed + 1);
 	return laccel_ioctl(dev, LACCEL_IOC_LIMITS, limits, "read its limits");
 }
 

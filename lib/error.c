@@ -35,8 +35,13 @@ const char *laccel_status_str(unsigned int status)
 		[LACCEL_DEVICE_ERROR] =
 			"the device could not access the memory, or the kernel is short of memory",
 		[LACCEL_TIMEOUT] = "timed out",
+		[LACCEL_NO_RESOURCES] = "the device has no session or context left for it",
 	};
 
+	static_assert(sizeof(words) / sizeof(words[0]) == LACCEL_STATUS_COUNT,
+		      "no words for a status");
+	if (status >= LACCEL_STATUS_VENDOR && status <= UINT16_MAX)
+		return "a status of the vendor's";
 	if (status >= sizeof(words) / sizeof(words[0]))
 		return "unknown status";
 

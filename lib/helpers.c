@@ -3,6 +3,9 @@
  * Helpers: run one command and return when it is done.  Operands that are too long for
  * one command, or for the memory that may be registered at once, are processed in pieces.
  */
+#include <assert.h>
+#include <stdio.h>
+
 #include "internal.h"
 
 /* Tell valgrind, where its header is installed, that the device has written memory. */
@@ -13,22 +16,34 @@
 #endif
 
 /* The length of a piece is a multiple of FILL's pattern and of SHA-256's block. */
-#define PIECE_ALIGN	((size_t)64)
+#define PIECE_ALIGN	64
+
+/* An address of a command beside LACCEL_FIELD_*: the parameter block */
+#define FIELD_PARAMS	(1u << 3)
+
+/* A field of the SQE that holds the address of memory */
+struct operand {
+	unsigned int field;		/* LACCEL_FIELD_* or FIELD_PARAMS; 0: none */
+	uint32_t flags;			/* LACCEL_MEM_WRITE or 0 */
+	bool fixed;			/* its length is not that of the command */
+	uint32_t length;		/* if @fixed */
+};
 
 struct job {
 	struct laccel_sqe sqe;		/* SQE of the piece at offset 0 */
-	const void *src;
-	const void *dst;
-	bool has_src;
-	bool has_dst;
-	uint32_t dst_flags;		/* LACCEL_MEM_WRITE or 0 */
+	struct operand operands[LACCEL_SPANS];	/* those that are written come first */
 	uint8_t last_flags;		/* flags of the last piece's SQE */
+	bool whole;			/* all of it is one piece */
+	bool counts;			/* a page fault reports how many bytes are done */
 	bool backwards;
 	bool renewed;			/* set if a range was dropped for this piece */
 	size_t length;
 	size_t done;			/* bytes done, from the end if @backwards */
+	size_t align;			/* divides the length of a piece; 0: PIECE_ALIGN */
+	uint64_t most;			/* maximum length of a command; 0: that of the device */
 	size_t window;			/* maximum to register for a piece */
 	uint64_t result;
+	struct laccel_cqe cqe;		/* completion of the latest piece, zero if there is none */
 };
 
 /* The part of a job that the next command processes */
@@ -56,6 +71,17 @@ static int create_helper_queue(struct laccel_device *dev)
 	return ret;
 }
 
+static const char *opcode_name(uint8_t opcode, char buffer[16])
+{
+	const char *name = laccel_opcode_str(opcode);
+
+	if (name)
+		return name;
+
+	snprintf(buffer, 16, "command %u", opcode);
+	return buffer;
+}
+
 static int fail_command(const struct laccel_device *dev, uint8_t opcode,
 			const struct laccel_cqe *cqe)
 {
@@ -65,19 +91,26 @@ static int fail_command(const struct laccel_device *dev, uint8_t opcode,
 		[LACCEL_PAGE_FAULT] = EFAULT,
 		[LACCEL_CANCELED] = ECANCELED,
 		[LACCEL_DEVICE_ERROR] = EIO,
+		[LACCEL_TIMEOUT] = EIO,
+		[LACCEL_NO_RESOURCES] = EAGAIN,
 	};
+	static_assert(sizeof(errors) / sizeof(errors[0]) == LACCEL_STATUS_COUNT,
+		      "no errno for a status");
+	const char *words = laccel_status_str(cqe->status), *name;
+	char buffer[16];
 	int err = EIO;
 
-	if (cqe->status < sizeof(errors) / sizeof(errors[0]))
+	name = opcode_name(opcode, buffer);
+	if (cqe->status >= LACCEL_STATUS_VENDOR)
+		return laccel_fail(EREMOTEIO, "%s: %s: %s: %u", dev->path, name, words,
+				   cqe->status);
+
+	if (cqe->status < LACCEL_STATUS_COUNT)
 		err = errors[cqe->status];
+	if (cqe->status != LACCEL_PAGE_FAULT && !cqe->fault_addr)
+		return laccel_fail(err, "%s: %s: %s", dev->path, name, words);
 
-	if (cqe->status != LACCEL_PAGE_FAULT && cqe->status != LACCEL_DEVICE_ERROR)
-		return laccel_fail(err, "%s: %s: %s", dev->path,
-				   laccel_opcode_str(opcode),
-				   laccel_status_str(cqe->status));
-
-	return laccel_fail(err, "%s: %s: %s at %#llx", dev->path,
-			   laccel_opcode_str(opcode), laccel_status_str(cqe->status),
+	return laccel_fail(err, "%s: %s: %s at %#llx", dev->path, name, words,
 			   (unsigned long long)cqe->fault_addr);
 }
 
@@ -109,10 +142,30 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 	return laccel_queue_abandon(q, ret);
 }
 
-/* Decide as the device does: copy from the end if the beginning would overwrite the source. */
-static bool copies_backwards(const void *dst, const void *src, size_t length)
+/* Decide as the device does: move from the end if the beginning would overwrite the source. */
+static bool moves_backwards(const struct laccel_sqe *sqe, size_t length)
 {
-	return dst > src && (uintptr_t)dst - (uintptr_t)src < length;
+	return sqe->dst > sqe->src && sqe->dst - sqe->src < length;
+}
+
+/* Return the field of the SQE that holds the address of an operand. */
+static __u64 *address(struct laccel_sqe *sqe, const struct operand *operand)
+{
+	switch (operand->field) {
+	case LACCEL_FIELD_SRC:
+		return &sqe->src;
+	case LACCEL_FIELD_DST:
+		return &sqe->dst;
+	case LACCEL_FIELD_ARG0:
+		return &sqe->arg0;
+	default:
+		return &sqe->params;
+	}
+}
+
+static size_t operand_length(const struct job *job, const struct operand *operand)
+{
+	return operand->fixed ? operand->length : job->length;
 }
 
 static struct piece next_piece(const struct job *job, size_t most)
@@ -131,53 +184,68 @@ static struct piece next_piece(const struct job *job, size_t most)
  * Return the length up to the next multiple of the window in the address of the destination,
  * or of the source if there is none, so that whole chunks are registered with the kernel.
  */
-static size_t window_length(const struct job *job)
+static size_t window_length(struct job *job)
 {
-	uintptr_t at = (uintptr_t)(job->has_dst ? job->dst : job->src) + job->done;
+	const struct operand *operand = job->operands;
+	uintptr_t at;
 	size_t room;
 
+	while (operand->fixed)
+		operand++;
+	at = *address(&job->sqe, operand);
 	if (job->backwards)
-		at = -((uintptr_t)job->dst + job->length - job->done);
+		at = -(at + job->length - job->done);
+	else
+		at += job->done;
 
 	room = job->window - at % job->window;
-	if (room < PIECE_ALIGN)
+	if (room < job->align)
 		room += job->window;
-	return room & -PIECE_ALIGN;
+	room -= room % job->align;
+	return room ? room : job->align;
 }
 
-static struct laccel_span span(const void *operand, struct piece piece, uint32_t flags)
+/*
+ * Set the spans in the order of the operands: those that are written come first, so that the
+ * registration of a page that others share serves these too.
+ */
+static void set_spans(struct job *job, struct piece piece,
+		      struct laccel_span spans[LACCEL_SPANS])
 {
-	return (struct laccel_span){
-		.start = (uintptr_t)operand + piece.offset,
-		.length = piece.length,
-		.flags = flags,
-	};
-}
+	const struct operand *operand = job->operands;
+	size_t i;
 
-/* The written operand comes first: if both share a page, its registration serves both. */
-static void set_spans(const struct job *job, struct piece piece,
-		      struct laccel_span spans[2])
-{
-	static const struct laccel_span none;
+	memset(spans, 0, LACCEL_SPANS * sizeof(*spans));
+	for (i = 0; i < LACCEL_SPANS && operand->field; i++, operand++) {
+		spans[i].start = *address(&job->sqe, operand);
+		spans[i].length = operand->length;
+		spans[i].flags = operand->flags;
+		if (operand->fixed)
+			continue;
 
-	spans[0] = job->has_dst ? span(job->dst, piece, job->dst_flags) : none;
-	spans[1] = job->has_src ? span(job->src, piece, 0) : none;
+		spans[i].start += piece.offset;
+		spans[i].length = piece.length;
+	}
 }
 
 /* Take all that is left if the device can access it, else as much as can be registered. */
 static int prepare_piece(struct laccel_device *dev, struct job *job,
 			 struct piece *piece)
 {
-	struct laccel_span spans[2];
+	struct laccel_span spans[LACCEL_SPANS];
+	size_t length;
 	int ret;
 
-	*piece = next_piece(job, dev->info.max_length & -PIECE_ALIGN);
+	*piece = next_piece(job, job->most);
 	set_spans(job, *piece, spans);
 	if (laccel_finds_memory(dev) || laccel_cache_has(dev, spans))
 		return 0;
+	if (job->whole)
+		return laccel_cache_fill(dev, spans);
 
 	for (;;) {
-		*piece = next_piece(job, window_length(job));
+		length = window_length(job);
+		*piece = next_piece(job, length < job->most ? length : job->most);
 		set_spans(job, *piece, spans);
 		ret = laccel_cache_fill(dev, spans);
 		if (ret != -ENOMEM || job->window <= dev->page_size)
@@ -187,20 +255,19 @@ static int prepare_piece(struct laccel_device *dev, struct job *job,
 	}
 }
 
-static int submit_piece(struct laccel_device *dev, const struct job *job,
-			struct piece piece, struct laccel_cqe *cqe)
+static int submit_piece(struct laccel_device *dev, struct job *job, struct piece piece)
 {
 	struct laccel_sqe sqe = job->sqe;
+	size_t i;
 
 	sqe.length = (uint32_t)piece.length;
-	if (job->has_src)
-		sqe.src = (uintptr_t)job->src + piece.offset;
-	if (job->has_dst)
-		sqe.dst = (uintptr_t)job->dst + piece.offset;
+	for (i = 0; i < LACCEL_SPANS; i++)
+		if (job->operands[i].field && !job->operands[i].fixed)
+			*address(&sqe, &job->operands[i]) += piece.offset;
 	if (piece.offset + piece.length == job->length)
 		sqe.flags = job->last_flags;
 
-	return execute(dev, &sqe, cqe);
+	return execute(dev, &sqe, &job->cqe);
 }
 
 static void finish_piece(struct job *job, struct piece piece, uint64_t result)
@@ -227,76 +294,105 @@ static size_t partly_done(const struct job *job, struct piece piece, uint64_t re
 {
 	if (job->sqe.opcode == LACCEL_OP_FILL)
 		return result & -sizeof(job->sqe.arg0);
-	if (job->backwards && !copies_backwards(job->dst, job->src, piece.length))
+	if (job->backwards && !moves_backwards(&job->sqe, piece.length))
 		return 0;
 	return result;
 }
 
 /*
- * Return the largest result that the device may report.  COMPARE reports at most the length.
- * A command that ends with a page fault has not done all bytes, and a command that has a
- * result at its end only reports 0.
+ * Return whether the device may report this result.  COMPARE reports at most the length.  A
+ * command that ends with a fault has not done all bytes, and a command that has a result at its
+ * end only reports 0.  A vendor's command divides no unit of its granularity.
  */
-static uint64_t largest_result(const struct job *job, struct piece piece, uint32_t status)
+static bool is_possible(const struct job *job, struct piece piece, uint32_t status,
+			uint64_t result)
 {
-	bool compares = job->sqe.opcode == LACCEL_OP_COMPARE;
-	bool sums = job->sqe.opcode == LACCEL_OP_CRC32C || job->sqe.opcode == LACCEL_OP_SHA256;
-
-	if (status == LACCEL_PAGE_FAULT) {
-		if (compares || sums || !piece.length)
-			return 0;
-		return piece.length - 1;
+	if (status == LACCEL_PAGE_FAULT || status == LACCEL_DEVICE_ERROR) {
+		if (!job->counts || !piece.length)
+			return !result;
+		if (job->sqe.opcode >= LACCEL_OP_VENDOR && result % job->align)
+			return false;
+		return result < piece.length;
 	}
 
-	if (compares && status == LACCEL_OK)
-		return piece.length;
-	return UINT64_MAX;
+	if (job->sqe.opcode == LACCEL_OP_COMPARE && status == LACCEL_OK)
+		return result <= piece.length;
+	return true;
 }
 
-static int take_result(struct laccel_device *dev, struct job *job, struct piece piece,
-		       const struct laccel_cqe *cqe)
+/* Return true if what is not done of a piece may run, after a page fault. */
+static bool may_repeat(const struct job *job)
 {
+	return !job->whole || !job->done;
+}
+
+static int take_result(struct laccel_device *dev, struct job *job, struct piece piece)
+{
+	const struct laccel_cqe *cqe = &job->cqe;
+	uint64_t result = cqe->result;
+	char buffer[16];
 	size_t done;
 
-	if (cqe->result > largest_result(job, piece, cqe->status))
+	if (!is_possible(job, piece, cqe->status, result)) {
+		job->cqe.result = 0;
 		return laccel_fail(EIO, "%s: %s: the device reports an impossible result: %#llx",
-				   dev->path, laccel_opcode_str(job->sqe.opcode),
-				   (unsigned long long)cqe->result);
+				   dev->path, opcode_name(job->sqe.opcode, buffer),
+				   (unsigned long long)result);
+	}
 
 	if (cqe->status == LACCEL_OK) {
-		finish_piece(job, piece, cqe->result);
+		finish_piece(job, piece, result);
 		return 0;
 	}
 
-	if (cqe->status == LACCEL_PAGE_FAULT) {
-		done = partly_done(job, piece, cqe->result);
+	if (cqe->status == LACCEL_PAGE_FAULT || cqe->status == LACCEL_DEVICE_ERROR) {
+		done = partly_done(job, piece, result);
 		job->done += done;
 		if (done)
 			job->renewed = false;
-		if (laccel_cache_renew(dev, cqe->fault_addr, &job->renewed))
-			return 0;
 	}
+
+	/* Even if the command may not go on, the next one finds the memory. */
+	if (cqe->status == LACCEL_PAGE_FAULT &&
+	    laccel_cache_renew(dev, cqe->fault_addr, &job->renewed) && may_repeat(job))
+		return 0;
 
 	return fail_command(dev, job->sqe.opcode, cqe);
 }
 
+/* Tell valgrind that the operands that the job writes are defined. */
+static void define_memory(struct job *job)
+{
+	const struct operand *operand = job->operands;
+	size_t i;
+
+	for (i = 0; i < LACCEL_SPANS && operand->flags; i++, operand++)
+		VALGRIND_MAKE_MEM_DEFINED((void *)(uintptr_t)*address(&job->sqe, operand),
+					  operand_length(job, operand));
+}
+
 static int run_pieces(struct laccel_device *dev, struct job *job)
 {
-	struct laccel_cqe cqe = { 0 };
 	struct piece piece;
 	int ret;
 
+	if (!job->align)
+		job->align = PIECE_ALIGN;
+	if (!job->most)
+		job->most = dev->info.max_length - dev->info.max_length % job->align;
 	job->window = LACCEL_CHUNK;
+
 	do {
+		memset(&job->cqe, 0, sizeof(job->cqe));
 		ret = prepare_piece(dev, job, &piece);
 		if (!ret)
-			ret = submit_piece(dev, job, piece, &cqe);
+			ret = submit_piece(dev, job, piece);
 		if (!ret)
-			ret = take_result(dev, job, piece, &cqe);
+			ret = take_result(dev, job, piece);
 	} while (!ret && job->done < job->length);
 
-	if (!ret && job->dst_flags)
-		VALGRIND_MAKE_MEM_DEFINED(job->dst, job->length);
+	if (!ret)
+		define_memory(job);
 	return ret;
 }
 
@@ -331,16 +427,16 @@ int laccel_copy(struct laccel_device *dev, void *dst, const void *src,
 {
 	struct job job = {
 		.sqe.opcode = LACCEL_OP_COPY,
-		.src = src,
-		.dst = dst,
-		.has_src = true,
-		.has_dst = true,
-		.dst_flags = LACCEL_MEM_WRITE,
+		.sqe.src = (uintptr_t)src,
+		.sqe.dst = (uintptr_t)dst,
+		.operands = { { .field = LACCEL_FIELD_DST, .flags = LACCEL_MEM_WRITE },
+			      { .field = LACCEL_FIELD_SRC } },
+		.counts = true,
 		.length = length,
-		/* as memmove(): no piece overwrites the source of a later one */
-		.backwards = copies_backwards(dst, src, length),
 	};
 
+	/* as memmove(): no piece overwrites the source of a later one */
+	job.backwards = moves_backwards(&job.sqe, length);
 	return run(dev, &job);
 }
 
@@ -349,10 +445,10 @@ int laccel_fill(struct laccel_device *dev, void *dst, uint64_t pattern,
 {
 	struct job job = {
 		.sqe.opcode = LACCEL_OP_FILL,
+		.sqe.dst = (uintptr_t)dst,
 		.sqe.arg0 = pattern,
-		.dst = dst,
-		.has_dst = true,
-		.dst_flags = LACCEL_MEM_WRITE,
+		.operands = { { .field = LACCEL_FIELD_DST, .flags = LACCEL_MEM_WRITE } },
+		.counts = true,
 		.length = length,
 	};
 
@@ -364,10 +460,9 @@ int64_t laccel_compare(struct laccel_device *dev, const void *a, const void *b,
 {
 	struct job job = {
 		.sqe.opcode = LACCEL_OP_COMPARE,
-		.src = a,
-		.dst = b,
-		.has_src = true,
-		.has_dst = true,
+		.sqe.src = (uintptr_t)a,
+		.sqe.dst = (uintptr_t)b,
+		.operands = { { .field = LACCEL_FIELD_DST }, { .field = LACCEL_FIELD_SRC } },
 		.length = length,
 	};
 	int ret = run(dev, &job);
@@ -382,9 +477,9 @@ int laccel_crc32c(struct laccel_device *dev, const void *src, size_t length,
 {
 	struct job job = {
 		.sqe.opcode = LACCEL_OP_CRC32C,
+		.sqe.src = (uintptr_t)src,
 		.sqe.arg0 = *crc,
-		.src = src,
-		.has_src = true,
+		.operands = { { .field = LACCEL_FIELD_SRC } },
 		.length = length,
 	};
 	int ret = run(dev, &job);
@@ -414,8 +509,8 @@ int laccel_sha256(struct laccel_device *dev, const void *src, size_t length,
 {
 	struct job job = {
 		.sqe.opcode = LACCEL_OP_SHA256,
-		.src = src,
-		.has_src = true,
+		.sqe.src = (uintptr_t)src,
+		.operands = { { .field = LACCEL_FIELD_SRC } },
 		.length = length,
 		.last_flags = LACCEL_SQE_LAST,
 	};
@@ -428,5 +523,151 @@ int laccel_sha256(struct laccel_device *dev, const void *src, size_t length,
 	ret = run_sha256(dev, &job, digest);
 	pthread_mutex_unlock(&dev->helper_lock);
 
+	return ret;
+}
+
+/*
+ * Fill in the operands that are written, or those that are only read.  Return the place behind
+ * the last one.
+ */
+static struct operand *add_operands(const struct job *job, const struct laccel_describe *format,
+				    bool written, struct operand *operand)
+{
+	static const unsigned int fields[] = { LACCEL_FIELD_DST, LACCEL_FIELD_SRC,
+					       LACCEL_FIELD_ARG0, FIELD_PARAMS };
+	unsigned int reads = format->reads, writes = format->writes;
+	size_t i;
+
+	if (format->params)
+		reads |= FIELD_PARAMS;
+	if (format->traits & LACCEL_COMMAND_PARAMS_WRITTEN)
+		writes |= FIELD_PARAMS;
+
+	for (i = 0; i < LACCEL_SPANS; i++) {
+		if (!((written ? writes : reads & ~writes) & fields[i]))
+			continue;
+
+		operand->field = fields[i];
+		operand->flags = written ? LACCEL_MEM_WRITE : 0;
+		if (fields[i] == FIELD_PARAMS) {
+			operand->fixed = true;
+			operand->length = format->params;
+		} else if (fields[i] == LACCEL_FIELD_DST) {
+			operand->fixed = format->traits & LACCEL_COMMAND_DST_LENGTH;
+			operand->length = job->sqe.dst_length;
+		}
+		operand++;
+	}
+
+	return operand;
+}
+
+/* Return true if two operands overlap without being the same, and one of them is written. */
+static bool overlap(struct job *job, const struct operand *a, const struct operand *b)
+{
+	uint64_t at = *address(&job->sqe, a), other = *address(&job->sqe, b);
+
+	if (!((a->flags | b->flags) & LACCEL_MEM_WRITE))
+		return false;
+	if (at == other && a->fixed == b->fixed)
+		return false;
+
+	if (at < other)
+		return other - at < operand_length(job, a);
+	return at - other < operand_length(job, b);
+}
+
+static bool any_overlap(struct job *job, const struct operand *end)
+{
+	const struct operand *a, *b;
+
+	for (a = job->operands; a < end; a++)
+		for (b = a + 1; b < end; b++)
+			if (overlap(job, a, b))
+				return true;
+	return false;
+}
+
+/*
+ * Split the job only if its pieces do the same: the command has to say so, and its operands
+ * must not overlap, so that no piece writes what a later one reads.
+ */
+static bool may_split(struct job *job, const struct laccel_describe *format,
+		      const struct operand *end)
+{
+	return format->traits & LACCEL_COMMAND_SPLITS &&
+	       !(format->traits & LACCEL_COMMAND_WHOLE) &&
+	       format->reads | format->writes && format->max_length >= job->align &&
+	       !any_overlap(job, end);
+}
+
+static int set_format(struct laccel_device *dev, struct job *job)
+{
+	const struct laccel_describe *format;
+	uint8_t opcode = job->sqe.opcode;
+	struct operand *end;
+	int ret = laccel_get_format(dev, opcode, &format);
+
+	if (ret)
+		return ret;
+
+	if (job->sqe.flags)
+		return laccel_fail(EINVAL, "%s: command %u: its flags are not 0", dev->path,
+				   opcode);
+
+	end = add_operands(job, format, true, job->operands);
+	end = add_operands(job, format, false, end);
+	job->align = format->granularity ? format->granularity : 1;
+	job->counts = format->writes && !(format->traits & LACCEL_COMMAND_WHOLE);
+	job->whole = !may_split(job, format, end);
+	job->most = job->length;
+
+	if (job->length % job->align)
+		return laccel_fail(EINVAL, "%s: command %u: a length of %zu is no multiple of %zu",
+				   dev->path, opcode, job->length, job->align);
+	if (job->length <= format->max_length)
+		return 0;
+
+	job->most = format->max_length - format->max_length % job->align;
+	if (job->whole)
+		return laccel_fail(EINVAL, "%s: command %u: a length of %zu is above %llu",
+				   dev->path, opcode, job->length,
+				   (unsigned long long)format->max_length);
+	return 0;
+}
+
+static int run_vendor(struct laccel_device *dev, struct job *job)
+{
+	int ret = set_format(dev, job);
+
+	if (!ret)
+		ret = run_locked(dev, job);
+	if (!ret || !job->done)
+		return ret;
+
+	/* What the status of the last piece says is not true of all: something was done. */
+	job->cqe.result = job->done;
+	if (job->cqe.status != LACCEL_OK && job->cqe.status != LACCEL_PAGE_FAULT)
+		return -EIO;
+	return ret;
+}
+
+int laccel_run_vendor(struct laccel_device *dev, const struct laccel_sqe *command,
+		      struct laccel_cqe *cqe)
+{
+	struct job job = {
+		.sqe = *command,
+		.length = command->length,
+	};
+	int ret = laccel_check_owner(dev);
+
+	if (!ret) {
+		pthread_mutex_lock(&dev->helper_lock);
+		ret = run_vendor(dev, &job);
+		pthread_mutex_unlock(&dev->helper_lock);
+	}
+
+	if (cqe)
+		*cqe = job.cqe;
 	return ret;
 }

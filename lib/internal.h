@@ -41,6 +41,12 @@ struct laccel_span {
 	uint32_t flags;			/* LACCEL_MEM_WRITE or 0 */
 };
 
+/* Most operands that a command has: dst, src, arg0 and the parameter block */
+#define LACCEL_SPANS	4
+
+/* Number of opcodes of the vendor's */
+#define LACCEL_VENDOR_OPCODES	(LACCEL_OPCODES - LACCEL_OP_VENDOR)
+
 /* A registration of the program; end is 0 in a free entry */
 struct laccel_handle {
 	uintptr_t start;
@@ -67,8 +73,9 @@ struct laccel_device {
 	uint64_t command;		/* number of the latest helper command */
 	bool disturbed;			/* a range that this command uses was dropped */
 
-	pthread_mutex_t helper_lock;	/* protects helper_queue and its use */
+	pthread_mutex_t helper_lock;	/* protects helper_queue, its use, and formats */
 	struct laccel_queue *helper_queue;
+	struct laccel_describe formats[LACCEL_VENDOR_OPCODES];	/* size 0: not read yet */
 
 	char path[];
 };
@@ -88,10 +95,11 @@ struct queue {
 };
 
 /*
- * Clear a struct of a caller linked against LITE_ACCEL_0, and return its size.  Structs grow,
- * but such a caller has allocated only the members up to @end: do not write behind it.
+ * Clear a struct of a caller, and return its size.  Structs grow, but a caller linked against
+ * an early version of a symbol has allocated only the members up to @end: do not write behind
+ * it.
  */
-static inline uint32_t laccel_clear_0(void *p, const void *end)
+static inline uint32_t laccel_clear(void *p, const void *end)
 {
 	uint32_t size = (uint32_t)((const char *)end - (const char *)p);
 
@@ -113,11 +121,18 @@ int laccel_check_owner(struct laccel_device *dev);
 bool laccel_has_descriptor(const struct laccel_device *dev);
 int laccel_check_descriptor(const struct laccel_device *dev);
 
+/* Find out how a vendor's command uses its fields; ask once.  Call with helper_lock held. */
+int laccel_get_format(struct laccel_device *dev, unsigned int opcode,
+		      const struct laccel_describe **format);
+
 /* Replace LACCEL_MODE_AUTO by the mode that the environment requests, if it does. */
 int laccel_mode_wanted(uint32_t *mode);
 
 /* Read the device's capabilities, and the reasons for missing modes, into dev->info. */
 int laccel_read_info(struct laccel_device *dev);
+
+/* Report the members of a caller's struct laccel_info up to @end. */
+int laccel_get_info_until(struct laccel_device *dev, struct laccel_info *info, const void *end);
 
 /* Bind the open file to this process, in a mode, then call laccel_read_info(). */
 int laccel_mode_bind(struct laccel_device *dev, uint32_t mode);
@@ -171,10 +186,12 @@ bool laccel_cache_drop_others(struct laccel_device *dev);
 
 /*
  * Begin a helper's next command: check that its operands are registered, or register them.
- * The operand that is written comes first.  Call with helper_lock held.
+ * Operands that are written come first.  Call with helper_lock held.
  */
-bool laccel_cache_has(struct laccel_device *dev, const struct laccel_span span[2]);
-int laccel_cache_fill(struct laccel_device *dev, const struct laccel_span span[2]);
+bool laccel_cache_has(struct laccel_device *dev,
+		      const struct laccel_span spans[LACCEL_SPANS]);
+int laccel_cache_fill(struct laccel_device *dev,
+		      const struct laccel_span spans[LACCEL_SPANS]);
 
 /*
  * Return true if a command that ended with a page fault at @addr should run again: it has

@@ -289,6 +289,26 @@ static inline void laccel_prep_dualcast(struct laccel_sqe *sqe, void *const dst[
 	sqe->arg0 = (uintptr_t)dst[1];
 }
 
+/**
+ * laccel_prep_vendor() - Prepare a command of the vendor's
+ * @sqe: the entry
+ * @opcode: opcode from the vendor's header, see laccel_check_vendor()
+ * @dst: address of memory, or NULL if the command does not use the field; so is @src
+ * @src: the other address
+ * @length: bytes
+ * @arg0: a number, or the third address
+ *
+ * Set @sqe->params and @sqe->dst_length afterwards if the command has them.
+ */
+static inline void laccel_prep_vendor(struct laccel_sqe *sqe, uint8_t opcode, void *dst,
+				      const void *src, uint32_t length, uint64_t arg0)
+{
+	laccel_prep(sqe, opcode, length);
+	sqe->src = (uintptr_t)src;
+	sqe->dst = (uintptr_t)dst;
+	sqe->arg0 = arg0;
+}
+
 /* Return the value to store to the doorbell: CQ head and SQ tail. */
 static inline uint64_t laccel_positions(const struct laccel_queue *q)
 {
@@ -434,7 +454,8 @@ static inline void laccel_arm(struct laccel_queue *q)
  *	that is not set, the first device that can be opened
  * @dev: receives the device
  *
- * Return: 0; -ENODEV if there is none; -EACCES; or another error of open().
+ * Return: 0; -ENODEV if there is none; -EACCES; -ENOSPC if the device takes no more programs;
+ * or another error of open().
  */
 int laccel_open(const char *path, struct laccel_device **dev);
 
@@ -477,11 +498,43 @@ void laccel_close(struct laccel_device *dev);
 /** laccel_path() - Return the path of the node that was opened */
 const char *laccel_path(const struct laccel_device *dev);
 
-/** laccel_get_info() - Describe the device; the function sets @info's size and flags */
+/**
+ * laccel_get_info() - Describe the device
+ * @dev: the device
+ * @info: receives the description; the function sets @size and @flags
+ *
+ * Return: 0, or -errno.
+ */
 int laccel_get_info(struct laccel_device *dev, struct laccel_info *info);
 
 /** laccel_get_limits() - Report limits, use and the last refusal, as numbers */
 int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits);
+
+/**
+ * laccel_check_vendor() - Check that the vendor's opcodes are those of a vendor's header
+ * @dev: the device
+ * @name: name of the set of commands, from the header
+ * @version: the earliest version that has the commands that the program uses
+ *
+ * Call it before the first of the vendor's commands: on another device its opcode may belong
+ * to another command.
+ *
+ * Return: 0; -EOPNOTSUPP if the device has another set, none, or an earlier version, and
+ * laccel_last_error() tells which; -errno.
+ */
+int laccel_check_vendor(struct laccel_device *dev, const char *name, uint32_t version);
+
+/**
+ * laccel_describe() - Describe how a command of the vendor's uses its fields
+ * @dev: the device
+ * @opcode: opcode of the command
+ * @describe: receives the description; the function sets @size, @flags and @opcode
+ *
+ * Return: 0; -EINVAL if the device has no such command of its vendor's; -EOPNOTSUPP if the
+ * driver is too old to tell; -errno.
+ */
+int laccel_describe(struct laccel_device *dev, unsigned int opcode,
+		    struct laccel_describe *describe);
 
 /**
  * laccel_queue_create() - Create a queue
@@ -647,6 +700,41 @@ int laccel_crc32c(struct laccel_device *dev, const void *src, size_t length,
 /** laccel_sha256() - Compute the SHA-256 of a range */
 int laccel_sha256(struct laccel_device *dev, const void *src, size_t length,
 		  uint8_t digest[32]);
+
+/**
+ * laccel_run_vendor() - Run a command of the vendor's
+ * @dev: the device
+ * @command: the command, from laccel_prep_vendor(), with flags of 0
+ * @cqe: receives the completion; may be NULL
+ *
+ * A helper for any command that laccel_describe() describes: it registers the operands and
+ * the parameter block where the device needs that, and waits for the command.  The length is
+ * that of an SQE, so it is below 4 GiB.
+ *
+ * A command with LACCEL_COMMAND_SPLITS may run as several, each of a multiple of the
+ * granularity, unless operands, or one and the parameter block, overlap without being the
+ * same: it may be longer than the greatest length, and go through windows like the other
+ * helpers.  Its result is that of the last of them.  Any other command runs as one, and all of
+ * its operands have to fit into the memory that may be registered.
+ *
+ * Errors in addition to those of all helpers: -EAGAIN for LACCEL_NO_RESOURCES; -EREMOTEIO for
+ * a status of the vendor's, which is in @cqe with the result that belongs to it; -EINVAL for
+ * a length that the description excludes, for flags, or if the opcode is not one of the
+ * vendor's.
+ *
+ * After an error @cqe is the completion that is its cause, or zero if that is none.  But if
+ * bytes are done, then whatever the error is, the result in @cqe counts them all.  The error
+ * is then -EIO for any status but PAGE_FAULT: the other errors of a status say that nothing
+ * was done.
+ *
+ * In PINNED mode -EFAULT may also mean that another thread needed the room of a registration
+ * that the helper had cached, while a command without LACCEL_COMMAND_SPLITS used it and had
+ * done some bytes, so that it could not begin again.  The next call registers the memory again.
+ *
+ * Return: 0, or -errno.
+ */
+int laccel_run_vendor(struct laccel_device *dev, const struct laccel_sqe *command,
+		      struct laccel_cqe *cqe);
 
 /** laccel_last_error() - Return one sentence about this thread's last failed call */
 const char *laccel_last_error(void);

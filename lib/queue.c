@@ -225,7 +225,7 @@ int laccel_get_status(struct laccel_queue *q, struct laccel_queue_status *status
 	if (ret)
 		return ret;
 
-	status->size = laccel_clear_0(status, &status->value + 1);
+	status->size = laccel_clear(status, &status->value + 1);
 	status->id = queue->id;
 	return laccel_ioctl(queue->dev, LACCEL_IOC_QUEUE_STATUS, status,
 			    "read a queue's status");

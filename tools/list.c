@@ -107,7 +107,7 @@ int list_main(int argc, char **argv)
 	return EXIT_SUCCESS;
 }
 
-static const char *size_str(uint64_t bytes, char text[32])
+const char *size_str(uint64_t bytes, char text[32])
 {
 	static const char units[] = " KMGTPE";
 	int unit = 0;
@@ -129,7 +129,7 @@ static void print_commands(const struct laccel_info *info)
 	char size[32];
 
 	printf("  functions:");
-	for (i = 0; i < 64; i++) {
+	for (i = 0; i < LACCEL_OPCODES; i++) {
 		if (!(info->commands >> i & 1))
 			continue;
 		name = laccel_opcode_str(i);
@@ -223,6 +223,7 @@ static void print_device(struct laccel_device *dev)
 	       read_link(directory, "device", parent));
 	print_limits(&info, &limits);
 	print_commands(&info);
+	print_vendor(dev, &info);
 	print_modes(dev, &info);
 	print_counters(directory);
 }

@@ -30,6 +30,10 @@ int copy_main(int argc, char **argv);
 int sha256_main(int argc, char **argv);
 int crc32c_main(int argc, char **argv);
 
+/* list.c: format a size in the largest unit that is exact; vendor.c: a part of info */
+const char *size_str(uint64_t bytes, char text[32]);
+void print_vendor(struct laccel_device *dev, const struct laccel_info *info);
+
 /* progress.c: draw a bar on stderr, if that is a terminal; @total 0: unknown */
 void progress_start(const char *name, off_t total);
 void progress_add(size_t bytes);

@@ -20,6 +20,8 @@
 #include "kselftest_harness.h"
 #include "library.h"
 
+#include <lite_accel_pci.h>
+
 #define BYTES		(20u << 20)	/* more than an ordinary user may pin at once */
 #define PATTERN		0x1122334455667788
 #define DEFAULT_LIMIT	(8ul << 20)	/* default RLIMIT_MEMLOCK of a user */
@@ -112,6 +114,38 @@ TEST_F(helpers, any_memory)
 
 	free(a);
 	free(b);
+}
+
+/* Only the commands of the set that the device has can be used. */
+TEST_F(helpers, vendor)
+{
+	bool ours = !laccel_check_vendor(self->dev, LACCEL_PCI_VENDOR, 1);
+	struct laccel_describe describe;
+	uint8_t p[64] = "text";
+	struct laccel_sqe sqe;
+
+	laccel_prep_vendor(&sqe, LACCEL_PCI_OP_XOR, p, p, sizeof(p), PATTERN);
+	EXPECT_EQ(-EOPNOTSUPP, laccel_check_vendor(self->dev, LACCEL_PCI_VENDOR, 2));
+	if (!ours) {
+		EXPECT_TRUE(error_says(LACCEL_PCI_VENDOR));
+		EXPECT_EQ(-EINVAL, laccel_describe(self->dev, 63, &describe));
+		return;
+	}
+
+	ASSERT_EQ(0, laccel_describe(self->dev, LACCEL_PCI_OP_XOR, &describe));
+	EXPECT_EQ(8, describe.granularity);
+	EXPECT_EQ(-EINVAL, laccel_describe(self->dev, LACCEL_PCI_OP_XOR + 1, &describe));
+
+	EXPECT_EQ(0, laccel_run_vendor(self->dev, &sqe, NULL));
+	EXPECT_NE(0, strcmp((char *)p, "text"));
+	EXPECT_EQ(0, laccel_run_vendor(self->dev, &sqe, NULL));
+	EXPECT_EQ(0, strcmp((char *)p, "text"));
+
+	sqe.dst += 8;
+	EXPECT_EQ(-EINVAL, laccel_run_vendor(self->dev, &sqe, NULL));
+	EXPECT_TRUE(error_says("command 48: a field of the command"));
+	sqe.dst = 8;
+	EXPECT_EQ(-EFAULT, laccel_run_vendor(self->dev, &sqe, NULL));
 }
 
 /* A length of zero needs neither a command nor memory: NULL is good enough. */
@@ -319,6 +353,32 @@ TEST_F(windows, sums)
 	host_sha256(self->p + 3, n, expected);
 	ASSERT_EQ(0, laccel_sha256(self->dev, self->p + 3, n, digest));
 	EXPECT_EQ(0, memcmp(digest, expected, 32));
+}
+
+/* XOR twice in place, and once to other memory, is XOR once. */
+TEST_F(windows, vendor)
+{
+	uint32_t n = (self->bytes / 2 - 1000) / 8 * 8;
+	uint8_t *p = self->p + 11, *other = p + self->bytes / 2;
+	struct laccel_sqe sqe;
+	struct laccel_cqe cqe;
+
+	if (laccel_check_vendor(self->dev, LACCEL_PCI_VENDOR, LACCEL_PCI_VENDOR_VERSION))
+		SKIP(return, "the device is not ours, in QEMU");
+
+	laccel_prep_vendor(&sqe, LACCEL_PCI_OP_XOR, p, p, n, PATTERN);
+	ASSERT_EQ(0, laccel_run_vendor(self->dev, &sqe, &cqe));
+	EXPECT_EQ(LACCEL_OK, cqe.status);
+	EXPECT_NE(0, memcmp(self->p, self->model, self->bytes));
+	ASSERT_EQ(0, laccel_run_vendor(self->dev, &sqe, &cqe));
+	EXPECT_EQ(0, memcmp(self->p, self->model, self->bytes));
+
+	sqe.dst = accel_va(other);
+	ASSERT_EQ(0, laccel_run_vendor(self->dev, &sqe, NULL));
+	for (uint32_t i = 0; i < n; i++)
+		self->model[11 + self->bytes / 2 + i] =
+			self->model[11 + i] ^ (uint8_t)(PATTERN >> i % 8 * 8);
+	EXPECT_EQ(0, memcmp(self->p, self->model, self->bytes));
 }
 
 /* Copy in a process that may have no descriptors, and so cannot poll any. */

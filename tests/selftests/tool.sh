@@ -243,6 +243,31 @@ tells()
 		grep -q "dma_read_bytes *$(cat "$sysfs/counters/dma_read_bytes")$" told
 }
 
+# The vendor's commands that the kernel announces are described, and there is no other.
+tells_vendor()
+{
+	local numbers
+	numbers=$(known | tr ' ' '\n' | grep -x '[0-9]*' | sed 's/$/:/')
+	"$tool" info "$node" >told || return
+	[ "$(sed -n 's/^    \([0-9]*:\) .*/\1/p' told)" = "$numbers" ] || return
+	if [ -z "$numbers" ]; then
+		! grep -q vendor: told
+	else
+		grep -qE '^  vendor:    [[:alnum:]._-]+, version [0-9]+$' told
+	fi || return
+
+	case $module in
+	lite_accel_pci)
+		grep -q '^  vendor:    lite-accel-pci, version 1$' told &&
+			grep -qx '    48:      src read, dst written, arg0 a number; up to 1 GiB, multiples of 8, may be divided' told
+		;;
+	lite_accel_edu)
+		grep -q '^  vendor:    edu, version 1$' told &&
+			grep -qx '    48:      arg0 a number' told
+		;;
+	esac
+}
+
 # A node is recognised by what it is, not by its name.
 by_any_name()
 {
@@ -414,7 +439,7 @@ chmod 755 .
 chmod 000 unreadable
 
 echo "TAP version 13"
-echo "1..48"
+echo "1..49"
 with SHA256 "sha256: a file" same big
 with SHA256 "sha256: files" same small big empty
 with SHA256 "sha256: lengths around blocks, pages and buffers" sizes
@@ -462,6 +487,7 @@ once with SHA256 "sha256 -c: names with escapes" escapes
 once with SHA256 "sha256 -c: a list that lists itself" list_in_itself
 once with SHA256 "names with control characters" hides_controls
 check "info: by any name" by_any_name
+check "info: the vendor's commands" tells_vendor
 if [ "$(id -u)" = 0 ]; then
 	check "a node that may not be one, and none" eval 'nodev && no_node'
 else

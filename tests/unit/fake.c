@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,11 @@ static int refuse(int err, uint32_t limit, uint64_t in_use, uint64_t needed)
 static int info(struct laccel_info *arg)
 {
 	arg->commands = (1u << LACCEL_OP_COUNT) - 1;
+	if (fake.vendor) {
+		arg->commands |= 1ull << LACCEL_OP_VENDOR;
+		memcpy(arg->vendor, fake.vendor, strnlen(fake.vendor, sizeof(arg->vendor)));
+		arg->vendor_version = fake.vendor_version;
+	}
 	arg->mode = fake.mode;
 	arg->modes = 1u << fake.mode;
 	arg->max_queues = 1;
@@ -87,6 +93,22 @@ static int info(struct laccel_info *arg)
 
 	for (uint32_t i = 0; i < LACCEL_MODES; i++)
 		arg->reasons[i] = i == fake.mode ? LACCEL_REASON_NONE : LACCEL_REASON_NO_PASID;
+	return 0;
+}
+
+static int describe(struct laccel_describe *arg)
+{
+	uint32_t opcode = arg->opcode;
+
+	fake.described++;
+	if (fake.no_describe)
+		return fail(ENOTTY);
+	if (opcode != LACCEL_OP_VENDOR || !fake.vendor)
+		return fail(EINVAL);
+
+	*arg = fake.format;
+	arg->size = sizeof(*arg);
+	arg->opcode = opcode;
 	return 0;
 }
 
@@ -148,6 +170,8 @@ static int mem_register(struct laccel_mem_register *arg)
 		if (arg->addr < fake.ranges[i].end && fake.ranges[i].start < end)
 			return fail(EEXIST);
 
+	if (arg->addr <= fake.hole && fake.hole < end)
+		return fail(EFAULT);
 	if (fake.nranges == fake.max_memories)
 		return refuse(EDQUOT, LACCEL_LIMIT_MEMORIES, fake.nranges, 1);
 	if (fake.pinned + arg->length > fake.pinned_max)
@@ -218,6 +242,8 @@ static int answer(unsigned long request, void *arg)
 	switch (request) {
 	case LACCEL_IOC_INFO:
 		return info(arg);
+	case LACCEL_IOC_DESCRIBE:
+		return describe(arg);
 	case LACCEL_IOC_BIND:
 		return bind_mode(arg);
 	case LACCEL_IOC_LIMITS:
@@ -351,4 +377,33 @@ void fake_complete(struct laccel_cqe cqe)
 
 	fake.completed++;
 	hear_arm();
+}
+
+static pthread_t device;
+static bool stop;
+
+static void *serve(void *execute)
+{
+	struct laccel_sqe sqe;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		if (__atomic_load_n(&fake.create.id, __ATOMIC_ACQUIRE) && fake_fetch(&sqe))
+			fake_complete(((fake_execute_fn *)execute)(&sqe));
+		else
+			sched_yield();
+	}
+	return NULL;
+}
+
+void fake_start(fake_execute_fn *execute)
+{
+	stop = false;
+	if (pthread_create(&device, NULL, serve, execute))
+		abort();
+}
+
+void fake_stop(void)
+{
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	pthread_join(device, NULL);
 }

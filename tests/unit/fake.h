@@ -30,6 +30,11 @@ struct fake {
 	bool no_doorbell;
 	bool no_inline;			/* the module does not know LACCEL_KICK_INLINE */
 	bool no_state_in_cq;		/* the module does not know LACCEL_QUEUE_STATE_IN_CQ */
+	uintptr_t hole;			/* MEM_REGISTER fails if the range contains it */
+	bool no_describe;		/* the module does not know LACCEL_IOC_DESCRIBE */
+	const char *vendor;		/* NULL: the device has no command of a vendor's */
+	uint32_t vendor_version;
+	struct laccel_describe format;	/* of LACCEL_OP_VENDOR, if there is a vendor */
 
 	/* Record of the library's calls. */
 	pthread_mutex_t lock;		/* protects the next four members */
@@ -38,6 +43,7 @@ struct fake {
 	uint64_t pinned;
 	struct laccel_limits refusal;
 	unsigned int registered;	/* successful calls of MEM_REGISTER */
+	unsigned int described;		/* calls of DESCRIBE */
 	unsigned int kicks;
 	unsigned int lent;		/* accepted kicks with LACCEL_KICK_INLINE */
 	struct laccel_prefetch prefetch;
@@ -86,5 +92,10 @@ bool fake_fetch(struct laccel_sqe *sqe);
 
 /* Write the CQE of the command fetched last, and signal the eventfd if armed. */
 void fake_complete(struct laccel_cqe cqe);
+
+/* Be the device in a thread, which calls @execute for each command, until fake_stop(). */
+typedef struct laccel_cqe fake_execute_fn(const struct laccel_sqe *sqe);
+void fake_start(fake_execute_fn *execute);
+void fake_stop(void);
 
 #endif /* FAKE_H */

@@ -4,7 +4,6 @@
  * ranges and handles; the cache: eviction, merging, and the guarantees for helpers.
  */
 #include <stdlib.h>
-#include <sched.h>
 
 #include "fake.h"
 #include "kselftest_harness.h"
@@ -50,18 +49,16 @@ FIXTURE_TEARDOWN(memory)
 	EXPECT_EQ(0, fake.pinned);
 }
 
-static const struct laccel_span no_span;
-
 static bool has(struct laccel_device *dev, uintptr_t start, size_t length, uint32_t flags)
 {
-	const struct laccel_span spans[2] = { { start, length, flags }, no_span };
+	const struct laccel_span spans[LACCEL_SPANS] = { { start, length, flags } };
 
 	return laccel_cache_has(dev, spans);
 }
 
 static int fill(struct laccel_device *dev, uintptr_t start, size_t length, uint32_t flags)
 {
-	const struct laccel_span spans[2] = { { start, length, flags }, no_span };
+	const struct laccel_span spans[LACCEL_SPANS] = { { start, length, flags } };
 
 	return laccel_cache_fill(dev, spans);
 }
@@ -423,7 +420,7 @@ TEST_F_TIMEOUT(cache, least_recently_used, 120)
 /* Operands of the current command stay, even if there is no room for them. */
 TEST_F(cache, operands_stay)
 {
-	const struct laccel_span spans[2] = {
+	const struct laccel_span spans[LACCEL_SPANS] = {
 		{ BASE, variant->capacity * 4096, LACCEL_MEM_WRITE },
 		{ BASE + (1ul << 40), 4096, 0 },
 	};
@@ -440,10 +437,9 @@ TEST_F(cache, operands_stay)
 	EXPECT_TRUE(fake_reaches(BASE, BASE + spans[0].length, LACCEL_MEM_WRITE));
 }
 
-/* The device copies registered memory and reports page faults on other memory. */
-static bool stop;
 static struct laccel_cqe lie;	/* answer to all commands, if it has a status or a result */
 
+/* The device copies registered memory and reports page faults on other memory. */
 static struct laccel_cqe execute(const struct laccel_sqe *sqe)
 {
 	struct laccel_cqe cqe = { .user_data = sqe->user_data };
@@ -463,25 +459,11 @@ static struct laccel_cqe execute(const struct laccel_sqe *sqe)
 	return cqe;
 }
 
-static void *device(void *unused)
-{
-	struct laccel_sqe sqe;
-
-	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
-		if (__atomic_load_n(&fake.create.id, __ATOMIC_ACQUIRE) && fake_fetch(&sqe))
-			fake_complete(execute(&sqe));
-		else
-			sched_yield();
-	}
-	return unused;
-}
-
 /* Copies in windows that fit have the effect of memmove(), and each byte was registered. */
 TEST_F_TIMEOUT(memory, copies, 120)
 {
 	const size_t room = 3 * LACCEL_CHUNK;
 	uint8_t *ours = malloc(room), *model = malloc(room);
-	pthread_t thread;
 
 	fake.memlock = 8 * self->page;
 	fake.pinned_max = 8 * self->page;
@@ -492,7 +474,7 @@ TEST_F_TIMEOUT(memory, copies, 120)
 
 	/* Create the queue here, which the first copy would do. */
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->dev->helper_queue));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, device, NULL));
+	fake_start(execute);
 
 	for (int i = 0; i < 30; i++) {
 		size_t length = fake_below(i % 3 ? 5000 : room / 8);
@@ -509,9 +491,7 @@ TEST_F_TIMEOUT(memory, copies, 120)
 		ASSERT_EQ(0, memcmp(ours, model, room));
 	}
 
-	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
-	pthread_join(thread, NULL);
-
+	fake_stop();
 	free(ours);
 	free(model);
 }
@@ -520,11 +500,9 @@ TEST_F_TIMEOUT(memory, copies, 120)
 TEST_F(memory, lies)
 {
 	uint8_t *a = malloc(2 * self->page), *b = a + self->page;
-	pthread_t thread;
 
-	stop = false;
 	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->dev->helper_queue));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, device, NULL));
+	fake_start(execute);
 
 	lie = (struct laccel_cqe){ .result = 1000 };
 	EXPECT_EQ(1000, laccel_compare(self->dev, a, b, 1000));
@@ -545,8 +523,7 @@ TEST_F(memory, lies)
 	EXPECT_EQ(-EIO, laccel_copy(self->dev, b, a, 1000));
 	EXPECT_NULL(self->dev->helper_queue);
 
-	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
-	pthread_join(thread, NULL);
+	fake_stop();
 	free(a);
 }
 

@@ -54,16 +54,26 @@ TEST(prepared_bytes)
 	memset(&sqe, 0xff, sizeof(sqe));
 	laccel_prep_dualcast(&sqe, two, src, LENGTH);
 	EXPECT_TRUE(IS(LENGTH << 32 | 6, 0, SRC, DST, THIRD));
+
+	memset(&sqe, 0xff, sizeof(sqe));
+	laccel_prep_vendor(&sqe, 63, dst, src, LENGTH, VALUE);
+	EXPECT_TRUE(IS(LENGTH << 32 | 63, 0, SRC, DST, VALUE));
+	sqe.params = THIRD;
+	sqe.dst_length = 0x61626364;
+	EXPECT_TRUE(IS(LENGTH << 32 | 63, 0, SRC, DST, VALUE, THIRD, 0x61626364));
 }
 
 TEST(statuses)
 {
 	EXPECT_STREQ("done", laccel_status_str(LACCEL_OK));
 	EXPECT_STREQ("canceled", laccel_status_str(LACCEL_CANCELED));
-	EXPECT_STREQ("unknown status", laccel_status_str(LACCEL_TIMEOUT + 1));
+	EXPECT_STREQ("unknown status", laccel_status_str(LACCEL_STATUS_COUNT));
+	EXPECT_STREQ("unknown status", laccel_status_str(LACCEL_STATUS_VENDOR - 1));
+	EXPECT_STREQ("a status of the vendor's", laccel_status_str(LACCEL_STATUS_VENDOR));
+	EXPECT_STREQ("a status of the vendor's", laccel_status_str(UINT16_MAX));
 	EXPECT_STREQ("unknown status", laccel_status_str(UINT32_MAX));
 
-	for (unsigned int i = 0; i <= LACCEL_TIMEOUT; i++) {
+	for (unsigned int i = 0; i < LACCEL_STATUS_COUNT; i++) {
 		EXPECT_NE(0, *laccel_status_str(i));
 		for (unsigned int j = 0; j < i; j++)
 			EXPECT_STRNE(laccel_status_str(i), laccel_status_str(j));
