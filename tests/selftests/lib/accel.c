@@ -184,7 +184,17 @@ const char *accel_lacks(unsigned int needs)
 		return "the device is not ours, in QEMU";
 	if (needs & ACCEL_SPEED && is_slow())
 		return "the device is too slow";
+	if (needs & ACCEL_VENDOR && there && !(info->commands >> LACCEL_OP_VENDOR))
+		return "the device has no commands of a vendor's";
 	return NULL;
+}
+
+/* Return the first opcode of a vendor's command of the device; LACCEL_OP_VENDOR if none. */
+unsigned int accel_vendor_opcode(void)
+{
+	uint64_t commands = what_device()->commands >> LACCEL_OP_VENDOR;
+
+	return LACCEL_OP_VENDOR + (commands ? __builtin_ctzll(commands) : 0);
 }
 
 /* Limit @bytes to what the device can move while a test waits. */
@@ -223,6 +233,12 @@ int accel_info(int fd, struct laccel_info *info)
 {
 	*info = (struct laccel_info){ .size = sizeof(*info) };
 	return accel_ioctl(fd, LACCEL_IOC_INFO, info);
+}
+
+int accel_describe(int fd, unsigned int opcode, struct laccel_describe *describe)
+{
+	*describe = (struct laccel_describe){ .size = sizeof(*describe), .opcode = opcode };
+	return accel_ioctl(fd, LACCEL_IOC_DESCRIBE, describe);
 }
 
 int accel_destroy(int fd, uint32_t id)

@@ -33,6 +33,7 @@ enum accel_need {
 	ACCEL_TABLES = 128,	/* the core's page tables, which enforce registered rights */
 	ACCEL_REFILLS = 256,	/* faults even where the CPU has touched the memory */
 	ACCEL_FAULTS = 512,	/* faults instead of registrations */
+	ACCEL_VENDOR = 1024,	/* commands of the vendor's */
 	ACCEL_FILL = ACCEL_COMMAND(LACCEL_OP_FILL),
 	ACCEL_COMPARE = ACCEL_COMMAND(LACCEL_OP_COMPARE),
 	ACCEL_CRC32C = ACCEL_COMMAND(LACCEL_OP_CRC32C),
@@ -93,6 +94,8 @@ int accel_bind_mode(int fd, uint32_t mode);
 int accel_ioctl(int fd, unsigned long cmd, void *arg);
 int accel_limits(int fd, struct laccel_limits *limits);
 int accel_info(int fd, struct laccel_info *info);
+int accel_describe(int fd, unsigned int opcode, struct laccel_describe *describe);
+unsigned int accel_vendor_opcode(void);
 int accel_destroy(int fd, uint32_t id);
 int accel_register(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id);
 int accel_reach(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id);
