@@ -70,6 +70,7 @@ void bench_getppid(unsigned int batch);
 void bench_af_alg(const char *name, unsigned int batch, size_t bytes);
 void bench_wake(void);
 void bench_mediated(void);
+void bench_cipher(const char *who);
 void bench_reuse(void);
 void bench_register(const char *suffix);
 void bench_invalidate(void);

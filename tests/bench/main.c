@@ -7,6 +7,7 @@
  *   touch SUFFIX      memory that the device is the first to touch
  *   unmap SUFFIX      memory that is unmapped while the device has it
  *   mediated          a machine that has the device in software as well
+ *   cipher WHO        AES-CBC on a virtio crypto device, by lite-accel or af_alg
  *   load              many programs at once
  *   victim-slices     that row only
  *   NAME              a copy on a late device, as row NAME
@@ -66,6 +67,8 @@ int main(int argc, char **argv)
 		bench_unmap(argv[2]);
 	else if (argc > 1 && !strcmp(argv[1], "mediated"))
 		bench_mediated();
+	else if (argc > 2 && !strcmp(argv[1], "cipher"))
+		bench_cipher(argv[2]);
 	else if (argc > 1 && !strcmp(argv[1], "load"))
 		bench_load();
 	else if (argc > 1 && !strcmp(argv[1], "victim-slices"))
