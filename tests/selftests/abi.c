@@ -3,6 +3,7 @@
  * The ABI of the ioctls: every rule of the uapi header, for every ioctl, from one table (R11,
  * B33, B43).
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -28,6 +29,7 @@ FIXTURE_VARIANT(call) {
 	size_t size;
 	size_t first;		/* of the first published version, 0 if it is the same */
 	size_t reserved;	/* offset of a reserved field, 0 for none */
+	size_t reserved2;	/* offset of another one */
 	size_t made;		/* offset of the id of a new object, 0 for none */
 	size_t id;		/* offset of an id to look up, 0 for none */
 	uint32_t flags;		/* known flags */
@@ -39,6 +41,7 @@ FIXTURE_VARIANT_ADD(call, info) {
 	.size = sizeof(struct laccel_info),
 	.first = offsetof(struct laccel_info, reasons),
 	.reserved = offsetof(struct laccel_info, reserved),
+	.reserved2 = offsetof(struct laccel_info, reserved2),
 };
 
 FIXTURE_VARIANT_ADD(call, limits) {
@@ -96,6 +99,12 @@ FIXTURE_VARIANT_ADD(call, prefetch) {
 	.flags = LACCEL_MEM_WRITE,
 };
 
+FIXTURE_VARIANT_ADD(call, describe) {
+	.cmd = LACCEL_IOC_DESCRIBE,
+	.size = sizeof(struct laccel_describe),
+	.reserved = offsetof(struct laccel_describe, reserved),
+};
+
 static uint32_t get32(const void *p)
 {
 	uint32_t value;
@@ -116,6 +125,8 @@ FIXTURE_SETUP(call)
 
 	if (variant->cmd == LACCEL_IOC_KICK && !accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "the device has doorbell pages");
+	if (variant->cmd == LACCEL_IOC_DESCRIBE)
+		NEEDS(ACCEL_VENDOR);
 
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
@@ -161,6 +172,7 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 	struct laccel_queue_create *create = p;
 	struct laccel_mem_register *reg = p;
 	struct laccel_prefetch *prefetch = p;
+	struct laccel_describe *describe = p;
 	struct laccel_kick *kick = p;
 	struct laccel_bind *bind = p;
 
@@ -171,6 +183,8 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 
 	if (variant->reserved)
 		put32((uint8_t *)p + variant->reserved, 0);
+	if (variant->reserved2)
+		put32((uint8_t *)p + variant->reserved2, 0);
 
 	if (variant->id) {
 		self->made = make_object(self, variant->of_queue);
@@ -190,6 +204,8 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 
 	if (variant->cmd == LACCEL_IOC_BIND)
 		bind->mode = LACCEL_MODE_AUTO;
+	if (variant->cmd == LACCEL_IOC_DESCRIBE)
+		describe->opcode = accel_vendor_opcode();
 	if (variant->cmd == LACCEL_IOC_PREFETCH) {
 		prefetch->addr = accel_va(self->page);
 		prefetch->length = PAGE;
@@ -316,6 +332,8 @@ TEST_F(call, outputs_written)
 	EXPECT_EQ(0xaa, self->arg[variant->size]);
 	if (variant->reserved)
 		EXPECT_EQ(0, get32(self->arg + variant->reserved));
+	if (variant->reserved2)
+		EXPECT_EQ(0, get32(self->arg + variant->reserved2));
 }
 
 TEST_F(call, nothing_written_on_error)
@@ -379,7 +397,7 @@ TEST_F(file, unknown_ioctl)
 {
 	uint8_t arg[256] = { sizeof(struct laccel_info) };
 
-	for (int nr = _IOC_NR(LACCEL_IOC_PREFETCH) + 1; nr < 256; nr++)
+	for (int nr = _IOC_NR(LACCEL_IOC_DESCRIBE) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE, nr), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE - 1, 0), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IOWR(LACCEL_IOC_TYPE, 0, arg), arg));
@@ -394,6 +412,8 @@ TEST_F(file, reserved_bits)
 	struct laccel_destroy destroy = { .size = sizeof(destroy), .id = 1 };
 	struct laccel_limits limits = { .size = sizeof(limits) };
 	struct laccel_info info = { .size = sizeof(info) };
+	struct laccel_describe describe = { .size = sizeof(describe),
+					    .opcode = accel_vendor_opcode() };
 
 	const struct {
 		unsigned long cmd;
@@ -401,6 +421,8 @@ TEST_F(file, reserved_bits)
 		uint32_t *field;
 	} fields[] = {
 		{ LACCEL_IOC_INFO, &info, &info.reserved },
+		{ LACCEL_IOC_INFO, &info, &info.reserved2 },
+		{ LACCEL_IOC_DESCRIBE, &describe, &describe.reserved },
 		{ LACCEL_IOC_LIMITS, &limits, &limits.reserved },
 		{ LACCEL_IOC_DESTROY, &destroy, &destroy.reserved },
 		{ LACCEL_IOC_MEM_REGISTER, &reg, &reg.reserved },
@@ -411,6 +433,7 @@ TEST_F(file, reserved_bits)
 			*fields[i].field = 1u << bit;
 			EXPECT_EQ(-EINVAL, accel_ioctl(self->fd, fields[i].cmd, fields[i].arg));
 		}
+		*fields[i].field = 0;
 	}
 }
 
@@ -530,6 +553,54 @@ TEST_F(file, info)
 	EXPECT_EQ(sizeof(struct laccel_sqe), create.sqe_size);
 	EXPECT_EQ(sizeof(struct laccel_cqe), create.cqe_size);
 	EXPECT_EQ(info.mode != LACCEL_MODE_MEDIATED, create.doorbell_offset != 0);
+}
+
+/* Devices with commands of a vendor's name the set, and no others do. */
+TEST_F(file, vendor)
+{
+	struct laccel_info info;
+	size_t length;
+
+	ASSERT_EQ(0, accel_info(self->fd, &info));
+	length = strnlen(info.vendor, LACCEL_VENDOR_NAME);
+	ASSERT_GT(LACCEL_VENDOR_NAME, length);
+	EXPECT_EQ(info.commands >> LACCEL_OP_VENDOR != 0, length != 0);
+
+	for (size_t i = 0; i < LACCEL_VENDOR_NAME; i++) {
+		char c = info.vendor[i];
+
+		EXPECT_EQ(i < length, isalnum(c) || (c && strchr("-_.", c)));
+		EXPECT_EQ(i < length, c != 0);
+	}
+	if (!length)
+		EXPECT_EQ(0, info.vendor_version);
+}
+
+/* INFO announces exactly the vendor's opcodes that can be described. */
+TEST_F(file, describe)
+{
+	const uint32_t beyond[] = { 64, 256 + LACCEL_OP_VENDOR, 0x80000000 | LACCEL_OP_VENDOR,
+				    0xffffffff };
+	struct laccel_describe describe;
+	struct laccel_info info;
+
+	ASSERT_EQ(0, accel_info(self->fd, &info));
+	for (unsigned int opcode = 0; opcode < 64; opcode++) {
+		bool known = opcode >= LACCEL_OP_VENDOR && info.commands >> opcode & 1;
+
+		EXPECT_EQ(known ? 0 : -EINVAL, accel_describe(self->fd, opcode, &describe));
+		if (!known)
+			continue;
+
+		EXPECT_EQ(opcode, describe.opcode);
+		EXPECT_EQ(0, describe.numbers & (describe.reads | describe.writes));
+		EXPECT_LE(1, describe.granularity);
+		EXPECT_LE(describe.max_length, info.max_length);
+		EXPECT_LE(1, describe.max_length);
+	}
+
+	for (size_t i = 0; i < ARRAY_SIZE(beyond); i++)
+		EXPECT_EQ(-EINVAL, accel_describe(self->fd, beyond[i], &describe));
 }
 
 /* The file supports neither read() nor write(), nor ftruncate(). */

@@ -101,6 +101,7 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 	struct laccel_queue_status *status = page;
 	struct laccel_mem_register *reg = page;
 	struct laccel_prefetch *prefetch = page;
+	struct laccel_describe *describe = page;
 	struct laccel_destroy *destroy = page;
 	struct laccel_kick *kick = page;
 
@@ -113,6 +114,8 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 		destroy->id = id;
 	if (call->cmd == LACCEL_IOC_KICK)
 		kick->id = id;
+	if (call->cmd == LACCEL_IOC_DESCRIBE)
+		describe->opcode = accel_vendor_opcode();
 	if (call->cmd == LACCEL_IOC_MEM_REGISTER) {
 		reg->addr = accel_va(page);
 		reg->length = PAGE;
@@ -143,11 +146,14 @@ FIXTURE_VARIANT_ADD(answer, limits) { .cmd = LACCEL_IOC_LIMITS };
 FIXTURE_VARIANT_ADD(answer, queue_create) { .cmd = LACCEL_IOC_QUEUE_CREATE };
 FIXTURE_VARIANT_ADD(answer, queue_status) { .cmd = LACCEL_IOC_QUEUE_STATUS };
 FIXTURE_VARIANT_ADD(answer, bind) { .cmd = LACCEL_IOC_BIND };
+FIXTURE_VARIANT_ADD(answer, describe) { .cmd = LACCEL_IOC_DESCRIBE };
 
 FIXTURE_SETUP(answer)
 {
 	if (geteuid())
 		SKIP(return, "not root");
+	if (variant->cmd == LACCEL_IOC_DESCRIBE)
+		NEEDS(ACCEL_VENDOR);
 	ASSERT_LE(0, open_for_call(&self->call, variant->cmd));
 }
 
@@ -219,6 +225,7 @@ FIXTURE_VARIANT_ADD(second_holder, register) { .cmd = LACCEL_IOC_MEM_REGISTER };
 FIXTURE_VARIANT_ADD(second_holder, prefetch) { .cmd = LACCEL_IOC_PREFETCH };
 FIXTURE_VARIANT_ADD(second_holder, kick) { .cmd = LACCEL_IOC_KICK };
 FIXTURE_VARIANT_ADD(second_holder, bind) { .cmd = LACCEL_IOC_BIND };
+FIXTURE_VARIANT_ADD(second_holder, describe) { .cmd = LACCEL_IOC_DESCRIBE };
 
 FIXTURE_SETUP(second_holder)
 {

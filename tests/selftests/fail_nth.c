@@ -46,6 +46,13 @@ static int call_limits(struct file_state *s)
 	return accel_limits(s->fd, &limits);
 }
 
+static int call_describe(struct file_state *s)
+{
+	struct laccel_describe describe;
+
+	return accel_describe(s->fd, accel_vendor_opcode(), &describe);
+}
+
 static int call_create(struct file_state *s)
 {
 	int ret;
@@ -238,6 +245,7 @@ CALL(open, with_nothing, call_open, 0, NOMEM | FAULT, &none);
 CALL(bind, with_unbound_file, call_bind, 0, NOMEM | FAULT | ANSWER, &none, true);
 CALL(info, with_file, call_info, 0, FAULT, &none);
 CALL(limits, with_file, call_limits, 0, FAULT, &none);
+CALL(describe, with_file, call_describe, 0, FAULT, &none);
 CALL(queue_create, with_file, call_create, 0, NOMEM | FAULT | ANSWER, &none, true);
 CALL(queue_create_with_eventfd, with_eventfd, call_create, 0, NOMEM | FAULT | ANSWER, &none);
 CALL(queue_status, with_queue, call_status, 0, FAULT | ANSWER, &none);
@@ -343,6 +351,8 @@ FIXTURE_SETUP(call)
 		SKIP(return, "%s", inject_missing());
 	if (variant->call == call_kick && !accel_lacks(ACCEL_DOORBELL))
 		SKIP(return, "the device has doorbell pages");
+	if (variant->call == call_describe)
+		NEEDS(ACCEL_VENDOR);
 	if (!variant->has_modes && accel_lacks(ACCEL_CONFINED))
 		SKIP(return, "as in PINNED mode");
 

@@ -16,6 +16,7 @@
 #include "kselftest_harness.h"
 
 #define BATCH		16
+#define MAX_PARAMS	256	/* longest parameter block */
 #define ARENA		(64 * PAGE)
 /* edu moves 20 KiB in a second, and a batch has to end while its test waits. */
 #define SLOW_ARENA	(4 * PAGE)
@@ -184,38 +185,59 @@ static bool knows(const FIXTURE_DATA(fuzz) *self, uint8_t opcode)
 	return opcode < 64 && self->commands >> opcode & 1;
 }
 
-/* Return a well-formed command, on addresses that may be invalid. */
-static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
+/* Fill in the fields of a vendor's command as the device describes it. */
+static void fill_in_vendor(const FIXTURE_DATA(fuzz) *self, struct laccel_sqe *sqe)
 {
-	struct laccel_sqe sqe = { .length = evil_length(self) };
+	struct laccel_describe describe;
+	unsigned int operands;
 
-	do {
-		sqe.opcode = host_below(LACCEL_OP_COUNT);
-	} while (!knows(self, sqe.opcode));
+	if (accel_describe(self->fd, sqe->opcode, &describe))
+		return;
 
-	if (sqe.length > self->arena.bytes)
-		sqe.length &= self->arena.bytes - 1;
+	operands = describe.reads | describe.writes;
+	sqe->length = operands ? sqe->length - sqe->length % describe.granularity : 0;
+	if (operands & LACCEL_FIELD_SRC)
+		sqe->src = evil_address(self);
+	if (operands & LACCEL_FIELD_DST)
+		sqe->dst = evil_address(self);
+	if (operands & LACCEL_FIELD_ARG0)
+		sqe->arg0 = evil_address(self);
 
-	if (sqe.opcode != LACCEL_OP_NOP && sqe.opcode != LACCEL_OP_FILL)
-		sqe.src = evil_address(self);
-	if (sqe.opcode != LACCEL_OP_NOP && sqe.opcode != LACCEL_OP_CRC32C)
-		sqe.dst = evil_address(self);
+	if (describe.numbers & LACCEL_FIELD_SRC)
+		sqe->src = host_random();
+	if (describe.numbers & LACCEL_FIELD_DST)
+		sqe->dst = host_random();
+	if (describe.numbers & LACCEL_FIELD_ARG0)
+		sqe->arg0 = host_below(2) ? host_below(16) : host_random();
 
-	switch ((enum laccel_opcode)sqe.opcode) {
+	if (describe.params)
+		sqe->params = evil_address(self);
+	if (describe.traits & LACCEL_COMMAND_DST_LENGTH)
+		sqe->dst_length = evil_length(self);
+}
+
+static void fill_in_standard(const FIXTURE_DATA(fuzz) *self, struct laccel_sqe *sqe)
+{
+	if (sqe->opcode != LACCEL_OP_NOP && sqe->opcode != LACCEL_OP_FILL)
+		sqe->src = evil_address(self);
+	if (sqe->opcode != LACCEL_OP_NOP && sqe->opcode != LACCEL_OP_CRC32C)
+		sqe->dst = evil_address(self);
+
+	switch ((enum laccel_opcode)sqe->opcode) {
 	case LACCEL_OP_NOP:
-		sqe.length = 0;
+		sqe->length = 0;
 		break;
 	case LACCEL_OP_FILL:
-		sqe.arg0 = host_random();
+		sqe->arg0 = host_random();
 		break;
 	case LACCEL_OP_CRC32C:
-		sqe.arg0 = (uint32_t)host_random();
+		sqe->arg0 = (uint32_t)host_random();
 		break;
 	case LACCEL_OP_SHA256:
-		sqe.flags = LACCEL_SQE_LAST;
+		sqe->flags = LACCEL_SQE_LAST;
 		break;
 	case LACCEL_OP_DUALCAST:
-		sqe.arg0 = evil_address(self);
+		sqe->arg0 = evil_address(self);
 		break;
 	case LACCEL_OP_COPY:
 	case LACCEL_OP_COMPARE:
@@ -223,6 +245,32 @@ static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
 	case LACCEL_OP_VENDOR:
 		break;
 	}
+}
+
+static uint8_t any_opcode(void)
+{
+	uint8_t opcode = host_below(LACCEL_OP_COUNT + 1);
+
+	if (opcode < LACCEL_OP_COUNT)
+		return opcode;
+	return LACCEL_OP_VENDOR + host_below(64 - LACCEL_OP_VENDOR);
+}
+
+/* Return a well-formed command, on addresses that may be invalid. */
+static struct laccel_sqe plausible(const FIXTURE_DATA(fuzz) *self)
+{
+	struct laccel_sqe sqe = { .length = evil_length(self) };
+
+	do {
+		sqe.opcode = any_opcode();
+	} while (!knows(self, sqe.opcode));
+
+	if (sqe.length > self->arena.bytes)
+		sqe.length &= self->arena.bytes - 1;
+	if (sqe.opcode < LACCEL_OP_VENDOR)
+		fill_in_standard(self, &sqe);
+	else
+		fill_in_vendor(self, &sqe);
 
 	if (!host_below(8))
 		sqe.flags |= LACCEL_SQE_LINK;
@@ -281,9 +329,13 @@ static bool deserved(const FIXTURE_DATA(fuzz) *self, const struct laccel_sqe *sq
 		       (within(cqe->fault_addr, sqe->src, sqe->length) ||
 			within(cqe->fault_addr, sqe->dst, sqe->length) ||
 			within(cqe->fault_addr, sqe->dst, sizeof(struct laccel_sha256)) ||
+			within(cqe->fault_addr, sqe->dst, sqe->dst_length) ||
+			within(cqe->fault_addr, sqe->params, MAX_PARAMS) ||
 			within(cqe->fault_addr, sqe->arg0, sqe->length));
+	case LACCEL_NO_RESOURCES:
+		return sqe->opcode >= LACCEL_OP_VENDOR && !done && !cqe->fault_addr;
 	default:
-		return false;
+		return sqe->opcode >= LACCEL_OP_VENDOR && cqe->status >= LACCEL_STATUS_VENDOR;
 	}
 }
 
@@ -291,6 +343,7 @@ static void print_pair(const struct laccel_sqe *sqe, const struct laccel_cqe *cq
 {
 	printf("# opcode %u flags %#x length %#x src %#llx dst %#llx arg0 %#llx\n", sqe->opcode,
 	       sqe->flags, sqe->length, sqe->src, sqe->dst, sqe->arg0);
+	printf("# params %#llx dst_length %#x\n", sqe->params, sqe->dst_length);
 	printf("# status %u result %#llx address %#llx\n", cqe->status, cqe->result,
 	       cqe->fault_addr);
 }

@@ -146,13 +146,31 @@ TEST_F(sqe, fields_not_named)
 
 TEST_F(sqe, reserved_fields)
 {
-	for (int bit = 0; bit < 16 + 3 * 64; bit++) {
+	for (int bit = 0; bit < 16; bit++) {
 		struct laccel_sqe sqe = good(self, variant);
 
-		if (bit < 16)
-			sqe.reserved0 = 1u << bit;
+		sqe.reserved0 = 1u << bit;
+		EXPECT_TRUE(refused(self, sqe));
+	}
+
+	for (int bit = 0; bit < 3 * 32; bit++) {
+		struct laccel_sqe sqe = good(self, variant);
+
+		sqe.reserved1[bit / 32] = 1u << bit % 32;
+		EXPECT_TRUE(refused(self, sqe));
+	}
+}
+
+/* Only commands of a vendor's have a parameter block, and a length of dst. */
+TEST_F(sqe, vendor_fields)
+{
+	for (int bit = 0; bit < 64 + 32; bit++) {
+		struct laccel_sqe sqe = good(self, variant);
+
+		if (bit < 64)
+			sqe.params = 1ull << bit;
 		else
-			sqe.reserved1[(bit - 16) / 64] = 1ull << (bit - 16) % 64;
+			sqe.dst_length = 1u << (bit - 64);
 
 		EXPECT_TRUE(refused(self, sqe));
 	}

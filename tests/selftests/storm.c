@@ -142,10 +142,12 @@ static bool do_ask(struct worker *w)
 {
 	struct laccel_queue_status status = { .size = sizeof(status) };
 	struct accel_queue *q = any_ring(w);
+	struct laccel_describe describe;
 	struct laccel_limits limits;
 	struct laccel_info info;
 
 	accel_info(any_fd(w), &info);
+	accel_describe(any_fd(w), accel_vendor_opcode(), &describe);
 	accel_limits(any_fd(w), &limits);
 
 	status.id = one_in(w, 2) ? q->info.id : 1 + below(w, 20);
@@ -180,12 +182,19 @@ static struct laccel_sqe any_command(struct worker *w)
 	struct laccel_sqe sqe = { .user_data = below(w, 100) };
 
 	sqe.opcode = below(w, LACCEL_OP_COUNT + 1);
+	if (one_in(w, 8))
+		sqe.opcode = accel_vendor_opcode();
 	sqe.length = any_length(w) >> below(w, 12);
 	sqe.src = accel_va(any_address(w));
 	sqe.dst = accel_va(any_address(w));
-	/* DUALCAST and later opcodes may have an address there. */
+	/* DUALCAST and later opcodes may have an address there, the vendor's more of them. */
 	if (sqe.opcode >= LACCEL_OP_DUALCAST && one_in(w, 2))
 		sqe.arg0 = accel_va(any_address(w));
+	if (sqe.opcode >= LACCEL_OP_VENDOR && one_in(w, 2)) {
+		sqe.length &= -64;
+		sqe.params = accel_va(any_address(w));
+		sqe.dst_length = any_length(w);
+	}
 
 	if (one_in(w, 4))
 		sqe.flags = 1u << below(w, 4);
@@ -342,6 +351,7 @@ union argument {
 	struct laccel_kick kick;
 	struct laccel_bind bind;
 	struct laccel_prefetch prefetch;
+	struct laccel_describe describe;
 };
 
 static unsigned long any_call(struct worker *w, const struct accel_queue *q, union argument *arg)
@@ -356,6 +366,7 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 		{ LACCEL_IOC_KICK, sizeof(arg->kick) },
 		{ LACCEL_IOC_BIND, sizeof(arg->bind) },
 		{ LACCEL_IOC_PREFETCH, sizeof(arg->prefetch) },
+		{ LACCEL_IOC_DESCRIBE, sizeof(arg->describe) },
 	};
 	unsigned int i = below(w, ARRAY_SIZE(calls));
 
@@ -390,6 +401,9 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 		arg->prefetch.flags = below(w, 3);
 		arg->prefetch.addr = accel_va(any_address(w));
 		arg->prefetch.length = any_length(w);
+		break;
+	case LACCEL_IOC_DESCRIBE:
+		arg->describe.opcode = one_in(w, 4) ? below(w, 80) : accel_vendor_opcode();
 		break;
 	}
 

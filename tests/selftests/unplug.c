@@ -156,6 +156,7 @@ FIXTURE_TEARDOWN(gone)
 
 static int failing_calls(int fd)
 {
+	struct laccel_describe describe;
 	struct laccel_limits limits;
 	struct laccel_info info;
 	struct laccel_queue_create create;
@@ -164,6 +165,7 @@ static int failing_calls(int fd)
 
 	failed += accel_info(fd, &info) == -ENODEV;
 	failed += accel_limits(fd, &limits) == -ENODEV;
+	failed += accel_describe(fd, LACCEL_OP_VENDOR, &describe) == -ENODEV;
 	failed += accel_create(fd, 4, 4, -1, &create) == -ENODEV;
 	failed += accel_register(fd, page, PAGE, 0, NULL) == -ENODEV;
 	failed += accel_prefetch(fd, page, PAGE, 0) == -ENODEV;
@@ -195,7 +197,7 @@ TEST_F(gone, while_running)
 	EXPECT_EQ(POLLERR, pfd.revents);
 	EXPECT_TRUE(accel_is_quiet(self->user.memory, LENGTH));
 
-	EXPECT_EQ(6, failing_calls(q->fd));
+	EXPECT_EQ(7, failing_calls(q->fd));
 	ASSERT_EQ(0, accel_status(q, &status));
 	EXPECT_EQ(LACCEL_STATE_LOST, status.state);
 
@@ -263,7 +265,7 @@ TEST_F(gone, back_while_open)
 	ASSERT_EQ(0, open_user(&second));
 	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_write(second.memory, 1, LENGTH)));
 
-	EXPECT_EQ(6, failing_calls(self->user.q.fd));
+	EXPECT_EQ(7, failing_calls(self->user.q.fd));
 	accel_store(&self->user.q, ~0u, ~0u);
 	EXPECT_EQ(LACCEL_OK, accel_command(&second.q, accel_nop(0)));
 	close_user(&self->user);
@@ -611,7 +613,7 @@ TEST_F_TIMEOUT(unconfirmed, hangs, 60)
 
 	/* The state changes before the signal arrives. */
 	EXPECT_TRUE(accel_signalled(other.event));
-	EXPECT_EQ(6, failing_calls(other.q.fd));
+	EXPECT_EQ(7, failing_calls(other.q.fd));
 	EXPECT_FALSE(masters_bus(self->bdf));
 
 	ASSERT_EQ(0, vm_switch(variant->defect, false));

@@ -24,6 +24,8 @@ KERNELS = {kernel for kernel, _ in PLACES.values()}
 # Factors of time: with KASAN, lockdep and other checks everything takes longer.
 SLOWER = {"debug": 6}
 STRESS = 30
+# Limit of a driver's own suite that has no stanza, and its places if it has no line for them.
+OWN_SECONDS, OWN_PLACES = "240", "stock debug"
 # Two NUMA nodes, between which pages move only when a test moves them.
 NODES = ("--append", "numa=fake=2 numa_balancing=disable")
 
@@ -98,6 +100,9 @@ class Table:
         self.stanzas = configparser.ConfigParser(interpolation=None, delimiters="=")
         with open(HERE / "suites", encoding="utf-8") as file:
             self.stanzas.read_file(file)
+        for path in sorted(TOP.glob("*/devices/*.c")):
+            if (TOP / "tests/selftests" / path.name).exists() and path.stem not in self.stanzas:
+                self.stanzas[path.stem] = {"seconds": OWN_SECONDS}
         names = self.stanzas.sections()
         self.suites = [name for name in names if " " not in name]
         self.devices = [name.split()[1] for name in names if name.startswith("device ")]
@@ -116,16 +121,27 @@ class Table:
                              os.environ.get("LITE_ACCEL_QEMU_DEVICE", name)))
 
     def places(self, suite, device):
-        """Yield where the suite runs with this device, as pairs of place and user."""
-        if suite in self.devices and device not in self.devices:
-            return      # the suite is for another device
+        """Yield where the suite runs with this device, as pairs of place and user.  A new driver
+        has the places of loop.  A driver's own suite needs no line."""
+        column, places = device, ""
+        if suite == device:
+            places = OWN_PLACES
+        elif device not in self.devices:
+            if suite in self.devices:
+                return      # the suite is for another device
+            column = "loop"
 
-        column = device if device in self.devices else "loop"
-        for word in self.stanzas[suite].get(column, "").split():
+        for word in self.stanzas[suite].get(column, places).split():
             place, _, user = word.partition("/")
             if place not in PLACES and place != "host":
                 raise Wrong(f"suites: [{suite}] {column}: no place is called '{place}'")
             yield place, user or "root"
+
+    def demand_line(self, device):
+        """Refuse a device whose stanza takes it out of all suites, unlike a new driver."""
+        if device in self.devices and not any(device in self.stanzas[name] for name in self.suites):
+            raise Wrong(f"device {device} has a stanza, but no suite names it: add "
+                        f"`{device} = stock` to suites, or remove the stanza")
 
     def entry(self, device, suite, place, user):
         stanza = self.stanzas[suite]
@@ -165,6 +181,9 @@ class Table:
         for suite in wanted:
             if suite not in self.suites:
                 raise Wrong(f"no suite is called '{suite}' (see tests/vm/suites)")
+
+        for name in devices:
+            self.demand_line(name)
 
         found, devices = {}, [self.device(name) for name in devices]
         for suite in self.suites:
