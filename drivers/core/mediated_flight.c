@@ -26,17 +26,22 @@
  */
 int laccel_flights_init(struct laccel_device *ldev)
 {
+	struct laccel_flight *flights;
 	unsigned int i;
 
 	if (!ldev->depth)
 		return 0;
 
-	ldev->flights = kcalloc(ldev->depth, sizeof(*ldev->flights), GFP_KERNEL);
-	if (!ldev->flights)
+	flights = kcalloc(ldev->depth, sizeof(*flights), GFP_KERNEL);
+	if (!flights)
 		return -ENOMEM;
-
 	for (i = 0; i < ldev->depth; i++)
-		ldev->flights[i].tag = i;
+		flights[i].tag = i;
+
+	/* The driver may report an answer of its device already. */
+	raw_spin_lock_irq(&ldev->flight_lock);
+	ldev->flights = flights;
+	raw_spin_unlock_irq(&ldev->flight_lock);
 	return 0;
 }
 
@@ -99,7 +104,9 @@ static struct laccel_flight *laccel_flight_find(struct laccel_device *ldev, u32 
 	u32 index = laccel_tag_index(tag);
 
 	lockdep_assert_held(&ldev->flight_lock);
-	if (index >= ldev->depth || ldev->flights[index].tag != tag || !ldev->flights[index].queue)
+	if (!ldev->flights || index >= ldev->depth)
+		return NULL;
+	if (ldev->flights[index].tag != tag || !ldev->flights[index].queue)
 		return NULL;
 	return &ldev->flights[index];
 }
@@ -135,7 +142,8 @@ void laccel_flight_watch(const struct laccel_command *c)
  * before execute has returned LACCEL_IN_PROGRESS.  Only the first call for a slice counts.  It
  * calls no operation of the driver, which may hold spinlocks.
  *
- * Context: any, interrupts included; after laccel_register() and until laccel_put().
+ * Context: any, interrupts included; does nothing before laccel_register(), not after
+ * laccel_put().
  */
 void laccel_slice_done(struct laccel_device *ldev, u32 tag, enum laccel_status status)
 {

@@ -281,11 +281,12 @@ static void early_reports_do_nothing(struct kunit *test)
 	ldev = laccel_alloc_size(parent, &no_ops, sizeof(*ldev));
 	KUNIT_ASSERT_NOT_NULL(test, ldev);
 	ldev->max_queues = 4;
+	ldev->depth = 4;
 
 	laccel_queue_event(ldev, 0);
 	laccel_queue_failed(ldev, 1);
 	laccel_queue_fault(ldev, 3, &fault);
-	laccel_slice_done(ldev, 0, LACCEL_OK);
+	laccel_slice_done(ldev, LACCEL_MAX_DEPTH, LACCEL_OK);
 	laccel_put(ldev);
 }
 
