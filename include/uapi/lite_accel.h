@@ -573,7 +573,8 @@ struct laccel_kick {
  *	struct laccel_info; the last is LACCEL_OPCODES - 1
  *
  * @length is at most max_length; a command with a @length of 0 accesses no memory but
- * the state of SHA256.  Fields that a command does not name must be zero.
+ * the state of SHA256, and of a vendor's command the parameter block and the
+ * @dst_length bytes at @dst.  Fields that a command does not name must be zero.
  */
 enum laccel_opcode {
 	LACCEL_OP_NOP = 0,
@@ -642,9 +643,10 @@ struct laccel_sqe {
  * @LACCEL_PAGE_FAULT: the program itself could not access the address in that way, or
  *	it is registered for reading only, or in LACCEL_MODE_PINNED it is not
  *	registered;
- *	result: bytes done, from the start, or from the end if COPY ran
- *	backwards; commands that write none of @length bytes, such as SHA256, and
- *	commands with LACCEL_COMMAND_WHOLE report 0, also with DEVICE_ERROR
+ *	result: bytes done, from the start, or from the end if COPY, or another
+ *	command with LACCEL_COMMAND_MOVES, ran backwards; commands that write none of
+ *	@length bytes, such as SHA256, and commands with LACCEL_COMMAND_WHOLE report 0,
+ *	also with DEVICE_ERROR
  * @LACCEL_CANCELED: the command did not run, or not to its end: the predecessor of a
  *	LINK did not end OK, or the queue was stopped; result: 0
  * @LACCEL_DEVICE_ERROR: the device could not access memory that is present, the kernel was
