@@ -117,10 +117,21 @@ static struct laccel_pin *laccel_slice_get_registered(struct laccel_file *file, 
 	return pin;
 }
 
+/* Is an operand, or the parameter block, written? */
+static bool laccel_operand_is_written(const struct laccel_command *c, unsigned int i)
+{
+	const struct laccel_format *format = c->format;
+
+	if (i == LACCEL_PARAMS)
+		return format->traits & LACCEL_COMMAND_PARAMS_WRITTEN;
+	return format->writes & BIT(i);
+}
+
 /* Pin an operand or the parameter block.  Return how many bytes of it can be reached. */
 static u32 laccel_operand_pin(struct laccel_command *c, unsigned int i, unsigned long addr,
-			      u32 length, bool write)
+			      u32 length)
 {
+	bool write = laccel_operand_is_written(c, i);
 	struct laccel_file *file = c->queue->obj.file;
 	bool backward = c->slice.backward && i != LACCEL_PARAMS;
 
@@ -190,7 +201,7 @@ static bool laccel_slice_pin(struct laccel_command *c)
 			continue;
 
 		c->short_of_memory = false;
-		reach = laccel_operand_pin(c, i, addr, length, format->writes & BIT(i));
+		reach = laccel_operand_pin(c, i, addr, length);
 		if (reach == length || (missing && reach >= slice->length))
 			continue;
 
@@ -273,14 +284,13 @@ static u16 laccel_params_load(struct laccel_command *c)
 static u16 laccel_params_pin(struct laccel_command *c)
 {
 	const struct laccel_format *format = c->format;
-	bool write = format->traits & LACCEL_COMMAND_PARAMS_WRITTEN;
 	u64 addr = laccel_command_field(c, LACCEL_PARAMS);
 	u32 reach;
 
-	if (!format->params || (c->loaded && !write))
+	if (!format->params || (c->loaded && !laccel_operand_is_written(c, LACCEL_PARAMS)))
 		return LACCEL_OK;
 
-	reach = laccel_operand_pin(c, LACCEL_PARAMS, addr, format->params, write);
+	reach = laccel_operand_pin(c, LACCEL_PARAMS, addr, format->params);
 	if (reach < format->params) {
 		c->fault_addr = addr + reach;
 		return LACCEL_PAGE_FAULT;
@@ -447,16 +457,6 @@ static bool laccel_slice_inline_allowed(u64 addr, u32 length)
 	return allowed;
 }
 
-/* Is an operand, or the parameter block, written? */
-static bool laccel_operand_is_written(const struct laccel_command *c, unsigned int i)
-{
-	const struct laccel_format *format = c->format;
-
-	if (i == LACCEL_PARAMS)
-		return format->traits & LACCEL_COMMAND_PARAMS_WRITTEN;
-	return format->writes & BIT(i);
-}
-
 /* Pin an operand.  Return false unless all of it is present, and writable if it is written. */
 static bool laccel_slice_inline_pin(struct laccel_command *c, struct laccel_inline_pins *pins,
 				    unsigned int i)
@@ -537,7 +537,7 @@ void laccel_slice_unpin_inline(struct laccel_inline_pins *pins)
  */
 void laccel_slice_store_params(struct laccel_command *c)
 {
-	if (c->format->traits & LACCEL_COMMAND_PARAMS_WRITTEN)
+	if (laccel_operand_is_written(c, LACCEL_PARAMS))
 		laccel_params_copy(c, true);
 }
 
