@@ -346,21 +346,28 @@ static int vcrypto_probe(struct virtio_device *vdev)
 
 	if (!v)
 		return -ENOMEM;
+
 	vdev->priv = v;
 	v->vdev = vdev;
 	spin_lock_init(&v->lock);
 	mutex_init(&v->control_lock);
+
 	ret = vcrypto_start(v);
-	if (!ret) {
-		v->ldev.max_slice = VCRYPTO_MAX_SLICE;
-		v->ldev.depth = min_t(u32, VCRYPTO_MAX_DEPTH, v->data_queues *
-				      (virtqueue_get_vring_size(v->vqs[0]) / VCRYPTO_DESCRIPTORS));
-		ret = laccel_register(&v->ldev);
-		if (ret)
-			vcrypto_stop(v);
-	}
 	if (ret)
-		laccel_put(&v->ldev);
+		goto err_put;
+
+	v->ldev.max_slice = VCRYPTO_MAX_SLICE;
+	v->ldev.depth = min_t(u32, VCRYPTO_MAX_DEPTH, v->data_queues *
+			      (virtqueue_get_vring_size(v->vqs[0]) / VCRYPTO_DESCRIPTORS));
+	ret = laccel_register(&v->ldev);
+	if (ret)
+		goto err_stop;
+	return 0;
+
+err_stop:
+	vcrypto_stop(v);
+err_put:
+	laccel_put(&v->ldev);
 	return ret;
 }
 
