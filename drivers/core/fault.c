@@ -85,19 +85,6 @@ void laccel_fault_work(struct work_struct *work)
 	laccel_slot_put(queue);
 }
 
-/**
- * laccel_queue_fault - Report that the device cannot translate an address
- * @ldev: a device with queues
- * @slot: slot of the queue, any value
- * @fault: the access; copied
- *
- * A worker has the page present, or finds why not, and calls fault_reply, unless the queue or
- * the device ends first.  Report no other fault of the queue before.  A call for a slot that
- * no queue has does nothing.
- *
- * Context: any, interrupts included; does nothing before laccel_register(), not after
- * laccel_put().
- */
 void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct laccel_fault *fault)
 {
 	struct laccel_kqueue *queue;

@@ -64,16 +64,6 @@ void laccel_gate_unlock(struct laccel_file *file, struct laccel_section *section
 	laccel_gate_leave(file->ldev, section->idx);
 }
 
-/**
- * laccel_up - Open the gate to a device
- * @ldev: the device, its hardware reset and ready
- *
- * Programs can open the device again, and operations may be called before the call returns.  A
- * pending laccel_down() of a device that was lost is cancelled.  Registering does this the
- * first time.
- *
- * Context: may sleep; after laccel_down() has returned and before laccel_unregister().
- */
 void laccel_up(struct laccel_device *ldev)
 {
 	/* The device is back, so cancel a pending laccel_down(). */
@@ -129,21 +119,6 @@ static struct laccel_file *laccel_gate_get_bonded(struct laccel_device *ldev)
 	return NULL;
 }
 
-/**
- * laccel_down - Fail all queues and open files, before a reset, a suspend or removal
- * @ldev: a registered device; one that is down already stays down
- *
- * The executing slice, and those in progress, end first.  Commands that are fetched but not
- * executed then end with CANCELED, queues are in LACCEL_STATE_LOST, and all clients end.  Files
- * opened before stay dead after laccel_up(); new ones work.
- *
- * Context: may sleep; outside the device's operations, and without a lock that one of them
- * takes.  Waits for sections inside the gate, for doorbell faults, which wait for their
- * programs' memory, and for slices in progress and client_end, see @cut of struct laccel_ops.
- * The driver of a device with queues has to switch bus mastering off first, because memory is
- * given back without a flush of the device.
- * Guarantees: as laccel_unregister(), until laccel_up().
- */
 void laccel_down(struct laccel_device *ldev)
 {
 	struct laccel_file *file;
@@ -183,18 +158,6 @@ void laccel_gate_lost_work(struct work_struct *work)
 	laccel_down(container_of(work, struct laccel_device, lost_work));
 }
 
-/**
- * laccel_device_lost - Report that the hardware does not answer
- * @ldev: a registered device
- *
- * A worker does as laccel_down() does.  The driver has to switch bus mastering off first, so
- * that memory can be given back although the device did not confirm.  A driver with a @depth
- * is asked to do so by its cut operation, at once.  Further calls change nothing; the device
- * stays lost until laccel_up().
- *
- * Context: any, interrupts and operations included; after laccel_register(), and before
- * laccel_unregister() returns.
- */
 void laccel_device_lost(struct laccel_device *ldev)
 {
 	WRITE_ONCE(ldev->lost, true);

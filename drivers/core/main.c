@@ -76,15 +76,6 @@ static u64 laccel_executes(const struct laccel_ops *ops)
 	return commands;
 }
 
-/**
- * laccel_alloc_size - Implement laccel_alloc()
- * @parent: the hardware's device
- * @ops: the driver's operations
- * @size: size of the driver's struct
- *
- * Context: may sleep.
- * Return: zeroed memory that starts with an initialized struct laccel_device, or NULL.
- */
 struct laccel_device *laccel_alloc_size(struct device *parent, const struct laccel_ops *ops,
 					size_t size)
 {
@@ -135,15 +126,6 @@ err_free:
 }
 EXPORT_SYMBOL_GPL(laccel_alloc_size);
 
-/**
- * laccel_put - Drop the driver's reference
- * @ldev: the device, unregistered or never registered
- *
- * The driver's struct is freed when the last open file is closed.  Call nothing of the core for
- * the device afterwards, in interrupts neither.
- *
- * Context: may sleep; outside the device's operations.
- */
 void laccel_put(struct laccel_device *ldev)
 {
 	put_device(&ldev->dev);
@@ -352,19 +334,6 @@ static void laccel_stop(struct laccel_device *ldev)
 	cancel_work_sync(&ldev->feed_work);
 }
 
-/**
- * laccel_register - Make a device available to programs
- * @ldev: the device, its public members filled in and its hardware ready
- *
- * Create the node.  Operations may be called before the call returns, and the members do not
- * change any more.  Call it once: after an error only laccel_put() may follow.
- *
- * Context: may sleep; holds no lock that an operation takes.
- * Return: 0; -EINVAL if a member is out of range, if a command has no step or a step has no
- * known command, or if the name or a format of the vendor's commands is not valid; -EOPNOTSUPP
- * if its DMA or doorbells cannot be used in this system; -ENOMEM; errors of adding a device.
- * After an error no operation runs or will be called.
- */
 int laccel_register(struct laccel_device *ldev)
 {
 	struct laccel_kqueue __rcu **queues;
@@ -404,19 +373,6 @@ int laccel_register(struct laccel_device *ldev)
 }
 EXPORT_SYMBOL_GPL(laccel_register);
 
-/**
- * laccel_unregister - Take a device away from programs
- * @ldev: a registered device, up or down
- *
- * Remove the node, and do as laccel_down() does.  Open files stay: their calls return -ENODEV,
- * their queues are in LACCEL_STATE_LOST, and their doorbells map a dummy page.
- *
- * Context: as laccel_down(); interrupts of the device may still call the core, until
- * laccel_put().
- * Guarantees: on return no operation runs or will be called, all clients have ended, no slice
- * is in progress, and no DMA mapping made by the core is left but those of slices whose pages
- * are kept because the driver's cut does not hold.
- */
 void laccel_unregister(struct laccel_device *ldev)
 {
 	laccel_debugfs_remove(ldev);

@@ -131,20 +131,6 @@ void laccel_flight_watch(const struct laccel_command *c)
 	queue_delayed_work(ldev->wq, &ldev->flight_watch, laccel_gate_timeout());
 }
 
-/**
- * laccel_slice_done - Report that a slice in progress is done
- * @ldev: a device with a @depth
- * @tag: tag of the slice; any other value does nothing
- * @status: as @slice of struct laccel_execute returns it, but LACCEL_IN_PROGRESS
- *
- * The driver has stored value and params.  It no longer uses the slice, nor what it keeps for
- * its laccel_tag_index(), and the device no longer accesses its memory.  The call may come
- * before execute has returned LACCEL_IN_PROGRESS.  Only the first call for a slice counts.  It
- * calls no operation of the driver, which may hold spinlocks.
- *
- * Context: any, interrupts included; does nothing before laccel_register(), not after
- * laccel_put().
- */
 void laccel_slice_done(struct laccel_device *ldev, u32 tag, enum laccel_status status)
 {
 	struct laccel_flight *flight;

@@ -549,22 +549,6 @@ static enum dma_data_direction laccel_slice_direction(const struct laccel_comman
 	return c->format->reads & BIT(i) ? DMA_BIDIRECTIONAL : DMA_FROM_DEVICE;
 }
 
-/**
- * laccel_slice_sg - Return the scatterlist of an operand
- * @slice: a slice that the driver executes
- * @i: the operand
- *
- * Its entries have the slice's bytes of the operand, and no others.  With @map_slices of struct
- * laccel_device it is mapped for DMA by the device's parent, in the direction of the format, and
- * no entry is longer than dma_get_max_seg_size() of the parent.  There is at most one entry for
- * each page that the operand touches.  The core unmaps and frees the list when the slice is
- * done; until then any context may read it, and further calls return the same list.
- *
- * Context: may sleep; in execute, or until laccel_slice_done(), one call at a time for a slice.
- * Not for a reentrant device.
- * Return: the list; NULL if the slice has no bytes there, or if memory or DMA addresses are
- * short.
- */
 struct sg_table *laccel_slice_sg(struct laccel_slice *slice, enum laccel_operand_index i)
 {
 	struct laccel_command *c = container_of(slice, struct laccel_command, slice);
@@ -646,19 +630,6 @@ static u32 laccel_piece_length(const struct laccel_slice *slice, u32 at)
 	return length;
 }
 
-/**
- * laccel_slice_walk - Call a function for each piece of a slice
- * @slice: a slice that the driver executes
- * @step: called for each piece in turn; a return value other than 0 ends the walk
- * @context: passed to @step
- *
- * The walk takes @length bytes of each operand, the last piece first if the slice is backward.
- * It leaves out a dst with a length of its own.
- *
- * Context: in execute, or until laccel_slice_done(); sleeps if @step does, which must not take
- * long, because the pages are mapped for this processor.
- * Return: the last return value of @step, 0 for a slice without bytes.
- */
 int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context)
 {
 	struct laccel_piece piece = {};

@@ -613,16 +613,6 @@ static void laccel_queue_signal_at_once(struct laccel_kqueue *queue)
 	atomic64_set(next, begin + (ktime_get_mono_fast_ns() - begin) * LACCEL_SIGNAL_SHARE);
 }
 
-/**
- * laccel_queue_event - Report an armed completion
- * @ldev: a device with queues
- * @slot: any value
- *
- * Signal the queue's eventfd.  A call for a slot that no queue has does nothing.
- *
- * Context: any, interrupts included; does nothing before laccel_register(), not after
- * laccel_put().
- */
 void laccel_queue_event(struct laccel_device *ldev, u32 slot)
 {
 	struct laccel_kqueue *queue;
@@ -636,17 +626,6 @@ void laccel_queue_event(struct laccel_device *ldev, u32 slot)
 }
 EXPORT_SYMBOL_GPL(laccel_queue_event);
 
-/**
- * laccel_queue_failed - Report that the device stopped a queue after a program's mistake
- * @ldev: a device with queues
- * @slot: any value
- *
- * Ask queue_status; if that reports an error, the queue fails and its waiters wake.  A late
- * call, for an earlier queue of the slot, does nothing.
- *
- * Context: any, interrupts included; does nothing before laccel_register(), not after
- * laccel_put().
- */
 void laccel_queue_failed(struct laccel_device *ldev, u32 slot)
 {
 	struct laccel_queue_status status = {};

@@ -175,7 +175,38 @@ static inline u32 laccel_tag_index(u32 tag)
 	return tag % LACCEL_MAX_DEPTH;
 }
 
+/**
+ * laccel_slice_sg - Return the scatterlist of an operand
+ * @slice: a slice that the driver executes
+ * @i: the operand
+ *
+ * Its entries have the slice's bytes of the operand, and no others.  With @map_slices of struct
+ * laccel_device it is mapped for DMA by the device's parent, in the direction of the format, and
+ * no entry is longer than dma_get_max_seg_size() of the parent.  There is at most one entry for
+ * each page that the operand touches.  The core unmaps and frees the list when the slice is
+ * done; until then any context may read it, and further calls return the same list.
+ *
+ * Context: may sleep; in execute, or until laccel_slice_done() in a context of the driver's, one
+ * call at a time for a slice.  Not for a reentrant device.
+ * Return: the list; NULL if the slice has no bytes there, or if memory or DMA addresses are
+ * short.
+ */
 struct sg_table *laccel_slice_sg(struct laccel_slice *slice, enum laccel_operand_index i);
+
+/**
+ * laccel_slice_done - Report that a slice in progress is done
+ * @ldev: a device with a @depth
+ * @tag: tag of the slice; any other value does nothing
+ * @status: as @slice of struct laccel_execute returns it, but LACCEL_IN_PROGRESS
+ *
+ * The driver has stored value and params.  It no longer uses the slice, nor what it keeps for
+ * its laccel_tag_index(), and the device no longer accesses its memory.  The call may come
+ * before execute has returned LACCEL_IN_PROGRESS.  Only the first call for a slice counts.  It
+ * calls no operation of the driver, which may hold spinlocks.
+ *
+ * Context: any, interrupts, execute and cut included, before laccel_put(); does nothing before
+ * laccel_register() and after laccel_unregister() or laccel_down().
+ */
 void laccel_slice_done(struct laccel_device *ldev, u32 tag, enum laccel_status status);
 
 /**
@@ -193,6 +224,20 @@ struct laccel_piece {
 typedef int laccel_step_fn(struct laccel_slice *slice, const struct laccel_piece *piece,
 			   void *context);
 
+/**
+ * laccel_slice_walk - Call a function for each piece of a slice
+ * @slice: a slice that the driver executes
+ * @step: called for each piece in turn; a return value other than 0 ends the walk
+ * @context: passed to @step
+ *
+ * The walk takes @length bytes of each operand, the last piece first if the slice is backward.
+ * It leaves out a dst with a length of its own.
+ *
+ * Context: in execute, or until laccel_slice_done() in a context of the driver's, interrupts
+ * included; sleeps if @step does, which must not take long, because the pages are mapped for
+ * this processor.
+ * Return: the last return value of @step, 0 for a slice without bytes.
+ */
 int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context);
 
 /* Number of opcodes of the vendor's */
@@ -455,6 +500,15 @@ struct laccel_device {
 	struct workqueue_struct *clients_wq;	/* runs client_end */
 };
 
+/**
+ * laccel_alloc_size - Implement laccel_alloc(), which drivers call instead
+ * @parent: the hardware's device
+ * @ops: the driver's operations
+ * @size: size of the driver's struct
+ *
+ * Context: as laccel_alloc().
+ * Return: as laccel_alloc(), with the struct laccel_device at the start.
+ */
 struct laccel_device *laccel_alloc_size(struct device *parent, const struct laccel_ops *ops,
 					size_t size);
 
@@ -477,15 +531,127 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	(type *)laccel_alloc_size(parent, ops, sizeof(type));			\
 })
 
+/**
+ * laccel_put - Drop the driver's reference
+ * @ldev: the device, unregistered or never registered
+ *
+ * The driver's struct is freed now, or when the last open file is closed.  Call nothing of the
+ * core for the device afterwards, in interrupts neither.
+ *
+ * Context: may sleep; outside the device's operations.  After laccel_unregister(), or after
+ * laccel_alloc() if laccel_register() failed or was not called; once.
+ */
 void laccel_put(struct laccel_device *ldev);
+
+/**
+ * laccel_register - Make a device available to programs
+ * @ldev: the device, its public members filled in and its hardware ready
+ *
+ * Create the node.  Operations may be called before the call returns, and the members do not
+ * change any more.  Call it once: after an error only laccel_put() may follow.
+ *
+ * Context: may sleep; after laccel_alloc(), without a lock that an operation takes.
+ * Return: 0; -EINVAL if a member is out of range, if a command has no step or a step has no
+ * known command, or if the name or a format of the vendor's commands is not valid; -EOPNOTSUPP
+ * if its DMA or doorbells cannot be used in this system; -ENOMEM; errors of adding a device.
+ * After an error no operation runs or will be called.
+ */
 int laccel_register(struct laccel_device *ldev);
+
+/**
+ * laccel_unregister - Take a device away from programs
+ * @ldev: a registered device, up or down
+ *
+ * Remove the node, and do as laccel_down() does.  Open files stay: their calls return -ENODEV,
+ * their queues are in LACCEL_STATE_LOST, and their doorbells map a dummy page.
+ *
+ * Context: as laccel_down(); once, after laccel_register() has returned 0.  Interrupts of the
+ * device may still call the core, until laccel_put().
+ * Guarantees: on return no operation runs or will be called, all clients have ended, no slice
+ * is in progress, and no DMA mapping made by the core is left but those of slices whose pages
+ * are kept because the driver's cut does not hold.
+ */
 void laccel_unregister(struct laccel_device *ldev);
+
+/**
+ * laccel_down - Fail all queues and open files, before a reset, a suspend or removal
+ * @ldev: a registered device; one that is down already stays down
+ *
+ * The executing slice, and those in progress, end first.  Commands that are fetched but not
+ * executed then end with CANCELED, queues are in LACCEL_STATE_LOST, and all clients end.  Files
+ * opened before stay dead after laccel_up(); new ones work.  It cannot fail.
+ *
+ * Context: may sleep; outside the device's operations, and without a lock that one of them
+ * takes; after laccel_register() and before laccel_unregister().  Waits for operations that run,
+ * for doorbell faults, which wait for their programs' memory, and for slices in progress and
+ * client_end, see @cut of struct laccel_ops.  The driver of a device with queues has to switch
+ * bus mastering off first, because memory is given back without a flush of the device.
+ * Guarantees: as laccel_unregister(), until laccel_up().
+ */
 void laccel_down(struct laccel_device *ldev);
+
+/**
+ * laccel_up - Take a device into use again that laccel_down() has taken down
+ * @ldev: the device, its hardware reset and ready
+ *
+ * Programs can open the device again, and operations may be called before the call returns.  A
+ * pending laccel_down() of a device that was lost is cancelled.  laccel_register() does this
+ * the first time.
+ *
+ * Context: may sleep; outside the device's operations, after laccel_down() has returned and
+ * before laccel_unregister().
+ */
 void laccel_up(struct laccel_device *ldev);
 
+/**
+ * laccel_queue_event - Report an armed completion
+ * @ldev: a device with queues
+ * @slot: any value
+ *
+ * Signal the queue's eventfd.  A call for a slot that no queue has does nothing.
+ *
+ * Context: any, interrupts included, before laccel_put(); does nothing before laccel_register().
+ */
 void laccel_queue_event(struct laccel_device *ldev, u32 slot);
+
+/**
+ * laccel_queue_failed - Report that the device stopped a queue after a program's mistake
+ * @ldev: a device with queues
+ * @slot: any value
+ *
+ * Ask queue_status; if that reports an error, the queue fails and its waiters wake.  A late
+ * call, for an earlier queue of the slot, does nothing.
+ *
+ * Context: as laccel_queue_event(), without a lock that queue_status takes.
+ */
 void laccel_queue_failed(struct laccel_device *ldev, u32 slot);
+
+/**
+ * laccel_queue_fault - Report that the device cannot translate an address
+ * @ldev: a device with queues
+ * @slot: slot of the queue, any value
+ * @fault: the access; copied
+ *
+ * A worker has the page present, or finds why not, and calls fault_reply, unless the queue or
+ * the device ends first.  Report no other fault of the queue before that.  A call for a slot
+ * that no queue has does nothing.
+ *
+ * Context: as laccel_queue_event().
+ */
 void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct laccel_fault *fault);
+
+/**
+ * laccel_device_lost - Report that the hardware does not answer
+ * @ldev: a registered device
+ *
+ * A worker does as laccel_down() does.  The driver has to switch bus mastering off first, so
+ * that memory can be given back although the device did not confirm.  A driver with a @depth
+ * is asked to do so by its cut operation, at once.  Further calls change nothing; the device
+ * stays lost until laccel_up().
+ *
+ * Context: any, interrupts and operations included; from laccel_register() until
+ * laccel_unregister() has returned.
+ */
 void laccel_device_lost(struct laccel_device *ldev);
 
 #endif /* LITE_ACCEL_DRIVER_H */
