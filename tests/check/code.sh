@@ -84,6 +84,17 @@ check_kernel_doc()
 	perl "$sources/scripts/kernel-doc" -none -Wall -Werror "$@"
 }
 
+# Each function that the core exports has its kernel-doc where driver authors read it.
+check_exported()
+{
+	local header=include/lite_accel/driver.h file name
+	for file; do
+		sed -n 's/^EXPORT_SYMBOL_GPL(\(.*\));/\1/p' "$file" | while read -r name; do
+			grep -q "^ \* $name - " $header || echo "$file: no kernel-doc of $name in $header"
+		done
+	done | { ! grep .; }
+}
+
 # Compile a variable of each struct, so that the compiler describes all structs.
 check_holes()
 {
