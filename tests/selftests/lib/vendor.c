@@ -80,7 +80,7 @@ uint32_t vendor_usual(const struct vendor *v)
 }
 
 /* Return whether the command has memory in an area. */
-static bool is_used(const struct vendor *v, enum vendor_area i)
+bool vendor_uses(const struct vendor *v, enum vendor_area i)
 {
 	if (i == VENDOR_PARAMS)
 		return v->facts.params;
@@ -94,7 +94,7 @@ uint32_t vendor_bytes(const struct vendor *v, const struct laccel_sqe *sqe, enum
 
 	if (i == VENDOR_PARAMS)
 		return facts->params;
-	if (!is_used(v, i))
+	if (!vendor_uses(v, i))
 		return 0;
 	if (i == VENDOR_DST && facts->traits & LACCEL_COMMAND_DST_LENGTH)
 		return sqe->dst_length;
@@ -111,7 +111,7 @@ bool vendor_in_parts(const struct vendor *v)
 int vendor_reach(struct vendor *v, const struct vendor_job *job, enum vendor_area i, uint32_t *id)
 {
 	*id = 0;
-	if (!is_used(v, i) || (accel_lacks(ACCEL_CONFINED) && host_below(2)))
+	if (!vendor_uses(v, i) || (accel_lacks(ACCEL_CONFINED) && host_below(2)))
 		return 0;
 	return accel_reach(v->fd, job->area[i], job->room, LACCEL_MEM_WRITE, id);
 }
@@ -162,7 +162,7 @@ static void place(struct vendor *v, struct vendor_job *job, enum vendor_area i, 
 		&job->sqe.src, &job->sqe.dst, &job->sqe.arg0, &job->sqe.params,
 	};
 
-	if (!is_used(v, i))
+	if (!vendor_uses(v, i))
 		return;
 
 	if (i == VENDOR_DST && facts->traits & LACCEL_COMMAND_DST_LENGTH)
@@ -240,12 +240,29 @@ int vendor_settle(struct vendor *v, struct vendor_job *job, const struct laccel_
 	return cqe->status;
 }
 
+/*
+ * Run a command when the device has room for it: what clients had that have ended may come back
+ * late.  Return 0 or a negative errno.
+ */
+int vendor_run_when_free(struct accel_queue *q, const struct laccel_sqe *sqe,
+			 struct laccel_cqe *cqe)
+{
+	int ret;
+
+	accel_until((ret = accel_run(q, sqe, cqe)) || cqe->status != LACCEL_NO_RESOURCES);
+	return ret;
+}
+
 /* Run a command; return its status, or a negative errno. */
 int vendor_run(struct vendor *v, struct vendor_job *job)
 {
 	struct laccel_cqe cqe;
-	int ret = accel_run(&v->q, &job->sqe, &cqe);
+	int ret;
 
+	if (v->command->at_once)
+		ret = vendor_run_when_free(&v->q, &job->sqe, &cqe);
+	else
+		ret = accel_run(&v->q, &job->sqe, &cqe);
 	return ret ? ret : vendor_settle(v, job, &cqe);
 }
 

@@ -12,7 +12,10 @@
  *
  *	TEST_HARNESS_MAIN
  *
- * Each command then passes the tests below, as vendor.twist.lengths and so on.  A suite that is
+ * Each command then passes the tests below, as vendor.twist.lengths and so on.  They accept
+ * LACCEL_NO_RESOURCES only from a command that says how many can be open (.at_once): they open
+ * no more of it, and repeat it until what earlier clients had has come back.  That the device
+ * refuses one more is for the suite to test, as are the driver's statuses.  A suite that is
  * called like its driver is a part of "make test DEVICE=NAME"; it runs alone, once all is built,
  * by "DEVICES=NAME KERNELS=stock tests/vm/suite NAME".
  */

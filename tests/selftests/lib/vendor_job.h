@@ -48,8 +48,8 @@ struct vendor_set {
 	const char *name;
 	uint32_t version;
 	/*
-	 * Optional: set up what the commands need, once for each open file; 0 or a negative
-	 * errno.  Closing the file has to be enough to end it.
+	 * Optional: set up what the commands need, by commands of v->q, once for each open file;
+	 * 0 or a negative errno.  Closing the file has to be enough to end it.
 	 */
 	int (*begin)(struct vendor *v);
 };
@@ -61,9 +61,17 @@ struct vendor_command {
 	/* Its src may also be its dst. */
 	bool in_place;
 	/*
+	 * How many can be prepared, or open, at once, beside what begin() takes for two open
+	 * files; 0: more than the tests try, 16
+	 */
+	unsigned int at_once;
+	/*
 	 * Optional: make a command valid that has random memory: change its content, set
 	 * numbers, and shorten or lengthen dst_length, which is @length before, to twice as
 	 * much at most.  Return false if the command does not exist with this length.
+	 *
+	 * This and @check may run commands of v->q, which is idle then, to open what the command
+	 * needs and to close it again.  By vendor_run_when_free() if few can be open.
 	 */
 	bool (*prepare)(struct vendor *v, struct vendor_job *job);
 	/*
@@ -71,6 +79,10 @@ struct vendor_command {
 	 * and a part done, are right.  May undo the effect of the command.  Compare cqe.result,
 	 * too, if the status is OK: the template compares it with PAGE_FAULT only.  If the output
 	 * is random, compare only the result, and write a TEST of the output.
+	 *
+	 * Of a dst with a length of its own, the template checks that nothing behind the room
+	 * has changed.  Between the output's end and that of the room it allows any change;
+	 * compare with @was if the header of the commands promises that there is none.
 	 */
 	bool (*check)(struct vendor *v, struct vendor_job *job);
 };
@@ -95,6 +107,8 @@ bool vendor_prepare(struct vendor *v, struct vendor_job *job, uint32_t length,
 bool vendor_prepare_in_place(struct vendor *v, struct vendor_job *job, uint32_t length,
 			     const uint32_t offsets[VENDOR_AREAS]);
 int vendor_run(struct vendor *v, struct vendor_job *job);
+int vendor_run_when_free(struct accel_queue *q, const struct laccel_sqe *sqe,
+			 struct laccel_cqe *cqe);
 int vendor_settle(struct vendor *v, struct vendor_job *job, const struct laccel_cqe *cqe);
 bool vendor_untouched(struct vendor *v, struct vendor_job *job);
 bool vendor_right(struct vendor *v, struct vendor_job *job);
@@ -103,6 +117,7 @@ unsigned int vendor_try(struct vendor *v, struct vendor_job *job, const char *wh
 uint32_t vendor_longest(const struct vendor *v);
 uint32_t vendor_usual(const struct vendor *v);
 uint32_t vendor_bytes(const struct vendor *v, const struct laccel_sqe *sqe, enum vendor_area i);
+bool vendor_uses(const struct vendor *v, enum vendor_area i);
 bool vendor_in_parts(const struct vendor *v);
 
 /* The tests: each prints what is wrong, and returns how often something was. */

@@ -48,6 +48,12 @@ static uint32_t at_most(uint32_t length, uint32_t longest)
 	return length < longest ? length : longest;
 }
 
+/* Return how many commands to have at once, of @most. */
+static int at_once(const struct vendor *v, int most)
+{
+	return v->command->at_once ? at_most(v->command->at_once, most) : most;
+}
+
 static unsigned int wrong_facts(const struct laccel_info *info, const struct laccel_describe *facts)
 {
 	uint32_t fields = LACCEL_FIELD_SRC | LACCEL_FIELD_DST | LACCEL_FIELD_ARG0;
@@ -235,21 +241,22 @@ static unsigned int wrong_holes_of(struct vendor *v, struct vendor_job *job, enu
 {
 	uint32_t offsets[VENDOR_AREAS];
 	unsigned int wrong = 0;
+	uint8_t *at, *end;
+	size_t page = 0;
 
 	for (int area = 0; area < VENDOR_AREAS; area++)
 		offsets[area] = (askew[area] + shift) % PAGE;
 
-	for (size_t page = 0;; page++) {
-		uint8_t *at;
-
+	do {
 		if (!vendor_prepare(v, job, vendor_usual(v), offsets))
 			return complain("the suite does not prepare the usual length");
 
-		at = job->at[i] - (accel_va(job->at[i]) % PAGE) + page * PAGE;
-		if (!job->at[i] || at >= job->at[i] + vendor_bytes(v, &job->sqe, i))
-			return wrong;
-		wrong += try_hole(v, job, i, at, hole);
-	}
+		at = job->at[i] - (accel_va(job->at[i]) % PAGE) + page++ * PAGE;
+		end = job->at[i] + vendor_bytes(v, &job->sqe, i);
+		if (at < end)
+			wrong += try_hole(v, job, i, at, hole);
+	} while (at + PAGE < end);
+	return wrong;
 }
 
 unsigned int vendor_wrong_holes(struct vendor *v)
@@ -262,7 +269,7 @@ unsigned int vendor_wrong_holes(struct vendor *v)
 		return complain("no memory");
 
 	for (int i = 0; i < VENDOR_AREAS; i++)
-		for (enum hole hole = FORBIDDEN; hole <= READ_ONLY; hole++)
+		for (enum hole hole = FORBIDDEN; vendor_uses(v, i) && hole <= READ_ONLY; hole++)
 			for (uint32_t shift = 0; shift < shifts; shift++)
 				wrong += wrong_holes_of(v, &job, i, hole, shift);
 
@@ -479,16 +486,22 @@ static int prepare_random(struct vendor *v, struct vendor_job *job)
 	return -EINVAL;
 }
 
-static int prepare_all(struct vendor *v, struct vendor_job *jobs, int count)
+static int init_all(struct vendor *v, struct vendor_job *jobs, int count)
 {
 	uint32_t longest = at_most(SHORT, vendor_longest(v));
 	int ret = 0;
 
-	for (int i = 0; i < count && !ret; i++) {
+	for (int i = 0; i < count && !ret; i++)
 		ret = vendor_job_init(v, &jobs[i], longest);
-		if (!ret)
-			ret = prepare_random(v, &jobs[i]);
-	}
+	return ret;
+}
+
+static int prepare_all(struct vendor *v, struct vendor_job *jobs, int count)
+{
+	int ret = init_all(v, jobs, count);
+
+	for (int i = 0; i < count && !ret; i++)
+		ret = prepare_random(v, &jobs[i]);
 	return ret;
 }
 
@@ -510,6 +523,7 @@ static struct vendor_job *job_of(struct vendor_job *jobs, int count, const struc
 unsigned int vendor_wrong_together(struct vendor *v)
 {
 	struct vendor_job jobs[2 * JOBS], *job;
+	int count = at_once(v, 2 * JOBS);
 	unsigned int wrong = 0;
 	struct accel_queue second;
 	struct laccel_cqe cqe;
@@ -518,27 +532,27 @@ unsigned int vendor_wrong_together(struct vendor *v)
 		return complain("no second queue");
 
 	for (unsigned int turn = accel_times(10, 500); turn; turn--) {
-		if (prepare_all(v, jobs, 2 * JOBS))
+		if (prepare_all(v, jobs, count))
 			return complain("cannot prepare commands");
 
-		for (int i = 0; i < 2 * JOBS; i++)
+		for (int i = 0; i < count; i++)
 			accel_push(i % 2 ? &v->q : &second, &jobs[i].sqe);
 		accel_ring(&v->q);
 		accel_ring(&second);
 
-		for (int i = 0; i < 2 * JOBS; i++) {
+		for (int i = 0; i < count; i++) {
 			if (accel_wait(i % 2 ? &v->q : &second, &cqe))
 				return complain("no completion");
-			job = job_of(jobs, 2 * JOBS, &cqe);
+			job = job_of(jobs, count, &cqe);
 			if (job)
 				vendor_settle(v, job, &cqe);
 		}
 
 		/* What undoes a command uses the first queue. */
-		for (int i = 0; i < 2 * JOBS; i++)
+		for (int i = 0; i < count; i++)
 			if (!vendor_right(v, &jobs[i]))
 				wrong += vendor_say(v, &jobs[i], "together");
-		free_all(jobs, 2 * JOBS);
+		free_all(jobs, count);
 	}
 
 	accel_queue_exit(&second);
@@ -549,13 +563,14 @@ unsigned int vendor_wrong_together(struct vendor *v)
  * Repeat the commands for as long as the queue runs, and count what ends.  A command that opens
  * or closes something need not end OK again and again.
  */
-static void keep_busy(struct accel_queue *q, const struct vendor_job *jobs, uint64_t *ended)
+static void keep_busy(struct vendor *v, const struct vendor_job *jobs, uint64_t *ended)
 {
+	struct accel_queue *q = &v->q;
 	struct laccel_cqe cqe;
 
 	while (accel_state(q) == LACCEL_STATE_RUNNING) {
 		if (q->tail - q->head < q->info.sq_entries)
-			accel_push(q, &jobs[q->tail % JOBS].sqe);
+			accel_push(q, &jobs[q->tail % at_once(v, JOBS)].sqe);
 		accel_ring(q);
 		if (accel_poll(q, &cqe))
 			__atomic_add_fetch(ended, 1, __ATOMIC_RELAXED);
@@ -567,13 +582,13 @@ static bool is_quiet(const struct vendor *v, struct vendor_job *jobs)
 {
 	bool quiet = true;
 
-	for (int i = 0; i < JOBS; i++)
+	for (int i = 0; i < at_once(v, JOBS); i++)
 		for (int area = 0; area < VENDOR_AREAS; area++)
 			if (is_written(v, area))
 				memset(jobs[i].area[area], 0, jobs[i].room);
 
 	usleep(20000);
-	for (int i = 0; i < JOBS; i++)
+	for (int i = 0; i < at_once(v, JOBS); i++)
 		for (int area = 0; area < VENDOR_AREAS; area++)
 			if (is_written(v, area))
 				quiet &= accel_is_all(jobs[i].area[area], jobs[i].room, 0);
@@ -590,14 +605,14 @@ static void be_victim(const struct vendor_command *command, struct vendor_job *j
 		_exit(1);
 
 	/* The memory is new, but the parent sees it as well. */
-	for (int i = 0; i < JOBS; i++) {
+	for (int i = 0; i < at_once(&own, JOBS); i++) {
 		for (int area = 0; area < VENDOR_AREAS; area++)
 			if (vendor_reach(&own, &jobs[i], area, &id))
 				_exit(1);
 		if (prepare_random(&own, &jobs[i]))
 			_exit(1);
 	}
-	keep_busy(&own.q, jobs, ended);
+	keep_busy(&own, jobs, ended);
 	_exit(1);
 }
 
@@ -607,6 +622,13 @@ static uint64_t *shared_word(void)
 	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool has_exited(pid_t child)
+{
+	siginfo_t info = {};
+
+	return !waitid(P_PID, child, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
 }
 
 static unsigned int kill_one(struct vendor *v, struct vendor_job *jobs, uint64_t *ended)
@@ -621,7 +643,7 @@ static unsigned int kill_one(struct vendor *v, struct vendor_job *jobs, uint64_t
 	if (!child)
 		be_victim(v->command, jobs, ended);
 
-	if (!accel_until(__atomic_load_n(ended, __ATOMIC_RELAXED) > JOBS))
+	if (!accel_until(__atomic_load_n(ended, __ATOMIC_RELAXED) > JOBS || has_exited(child)))
 		wrong += complain("the victim does not work");
 	usleep(host_below(3000));
 	kill(child, SIGKILL);
@@ -668,18 +690,19 @@ unsigned int vendor_wrong_kill(struct vendor *v)
 {
 	uint64_t *ended = shared_word();
 	struct vendor_job jobs[JOBS];
+	int count = at_once(v, JOBS);
 	unsigned int wrong = 0;
 	long pins;
 
-	if (!ended || prepare_all(v, jobs, JOBS))
-		return complain("cannot prepare commands");
+	if (!ended || init_all(v, jobs, count))
+		return complain("no memory");
 
 	pins = accel_pins();
-	for (unsigned int i = accel_times(20, 1000); i; i--)
-		wrong += kill_one(v, jobs, ended);
+	for (unsigned int i = accel_times(20, 1000); i && !wrong; i--)
+		wrong = kill_one(v, jobs, ended);
 	wrong += wrong_pins(pins);
 
-	free_all(jobs, JOBS);
+	free_all(jobs, count);
 	munmap(ended, PAGE);
 	return wrong + wrong_after(v);
 }
@@ -690,28 +713,39 @@ static int start_all(struct vendor *v, struct vendor_job *jobs)
 	struct laccel_cqe cqe;
 
 	while (v->q.tail - v->q.head < v->q.info.sq_entries)
-		accel_push(&v->q, &jobs[v->q.tail % JOBS].sqe);
+		accel_push(&v->q, &jobs[v->q.tail % at_once(v, JOBS)].sqe);
 	accel_store(&v->q, v->q.tail, v->q.head);
 	return accel_wait(&v->q, &cqe);
+}
+
+/* Count the commands that failed although the device worked until all had ended. */
+static unsigned int wrong_ends(struct accel_queue *q)
+{
+	unsigned int wrong = 0;
+	struct laccel_cqe cqe;
+
+	while (accel_poll(q, &cqe))
+		if (cqe.status == LACCEL_PAGE_FAULT || cqe.status == LACCEL_DEVICE_ERROR)
+			wrong += complain("a command failed because its queue ended");
+	return wrong;
 }
 
 static unsigned int close_one(struct vendor *v, bool destroy)
 {
 	struct vendor_job jobs[JOBS];
+	int count = at_once(v, JOBS);
 	unsigned int wrong = 0;
-	struct laccel_cqe cqe;
 	struct vendor other;
 
-	if (vendor_open(&other, v->command) || prepare_all(&other, jobs, JOBS) ||
+	if (vendor_open(&other, v->command) || prepare_all(&other, jobs, count) ||
 	    start_all(&other, jobs))
 		return complain("cannot keep the device busy");
 	usleep(host_below(1000));
 
 	if (destroy && accel_destroy(other.fd, other.q.info.id))
 		wrong += complain("the queue cannot be destroyed");
-	while (destroy && accel_poll(&other.q, &cqe))
-		if (cqe.status == LACCEL_PAGE_FAULT || cqe.status == LACCEL_DEVICE_ERROR)
-			wrong += complain("a command of a destroyed queue failed");
+	if (destroy)
+		wrong += wrong_ends(&other.q);
 
 	accel_queue_unmap(&other.q);
 	close(other.fd);
@@ -719,9 +753,9 @@ static unsigned int close_one(struct vendor *v, bool destroy)
 		wrong += complain("the device writes after the file was closed");
 
 	/* The registrations have gone with the file. */
-	for (int i = 0; i < JOBS; i++)
+	for (int i = 0; i < count; i++)
 		memset(jobs[i].id, 0, sizeof(jobs[i].id));
-	free_all(jobs, JOBS);
+	free_all(jobs, count);
 	return wrong;
 }
 
@@ -730,8 +764,8 @@ unsigned int vendor_wrong_close(struct vendor *v)
 	long pins = accel_pins();
 	unsigned int wrong = 0;
 
-	for (unsigned int i = accel_times(20, 1000); i; i--)
-		wrong += close_one(v, i % 2);
+	for (unsigned int i = accel_times(20, 1000); i && !wrong; i--)
+		wrong = close_one(v, i % 2);
 	wrong += wrong_pins(pins);
 	return wrong + wrong_after(v);
 }
@@ -740,9 +774,10 @@ static unsigned int unplug_one(struct vendor *v, const char *bdf)
 {
 	struct laccel_queue_create create;
 	struct vendor_job jobs[JOBS];
+	int count = at_once(v, JOBS);
 	unsigned int wrong = 0;
 
-	if (prepare_all(v, jobs, JOBS) || start_all(v, jobs))
+	if (prepare_all(v, jobs, count) || start_all(v, jobs))
 		return complain("cannot keep the device busy");
 
 	usleep(host_below(1000));
@@ -751,12 +786,15 @@ static unsigned int unplug_one(struct vendor *v, const char *bdf)
 
 	if (accel_state(&v->q) != LACCEL_STATE_LOST)
 		wrong += complain("the queue goes on without its device");
+	/* A device with queues of its own is cut off while it works. */
+	if (accel_lacks(ACCEL_DOORBELL))
+		wrong += wrong_ends(&v->q);
 	if (!is_quiet(v, jobs))
 		wrong += complain("the device writes after it was removed");
 	if (accel_create(v->fd, 4, 4, -1, &create) != -ENODEV)
 		wrong += complain("the file works without its device");
 
-	free_all(jobs, JOBS);
+	free_all(jobs, count);
 	vendor_close(v);
 
 	if (vm_bind(bdf) || vendor_open(v, v->command))
@@ -768,7 +806,7 @@ unsigned int vendor_wrong_unplug(struct vendor *v, const char *bdf)
 {
 	unsigned int wrong = 0;
 
-	for (unsigned int i = accel_times(5, 100); i; i--)
-		wrong += unplug_one(v, bdf);
+	for (unsigned int i = accel_times(5, 100); i && !wrong; i--)
+		wrong = unplug_one(v, bdf);
 	return wrong + wrong_after(v);
 }
