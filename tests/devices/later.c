@@ -3,6 +3,7 @@
  * A device that completes its slices later, the last one first, has a command for each shape
  * that a vendor's may have, and misbehaves on request.
  */
+#include <linux/highmem.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/sizes.h>
@@ -38,8 +39,10 @@ struct later {
 	struct laccel_device ldev;
 	struct work_struct work;
 	wait_queue_head_t free;			/* waits for the cut */
+	unsigned int executed;			/* slices so far */
 	spinlock_t lock;			/* protects the members below */
 	bool cut;
+	u64 places;				/* that are held */
 	struct laccel_slice *slices[LATER_DEPTH];
 };
 
@@ -48,6 +51,7 @@ static struct later *later_only;
 struct later_session {
 	u64 number;
 	u64 slices;
+	u64 places;				/* protected by the device's lock */
 };
 
 static struct later *to_later(struct laccel_device *ldev)
@@ -132,7 +136,40 @@ static void later_count(struct laccel_slice *slice)
 	params->total = slice->total;
 }
 
-static enum laccel_status later_do(struct laccel_slice *slice)
+static enum laccel_status later_hold(struct later *later, struct laccel_slice *slice)
+{
+	struct later_session *session = slice->client->priv;
+	u64 place;
+
+	spin_lock_irq(&later->lock);
+	place = ~later->places & (later->places + 1);
+	if (place >= BIT(LATER_PLACES))
+		place = 0;
+	later->places |= place;
+	session->places |= place;
+	spin_unlock_irq(&later->lock);
+
+	slice->value = place;
+	return place ? LACCEL_OK : LACCEL_NO_RESOURCES;
+}
+
+/* Give back places that the client holds. */
+static enum laccel_status later_drop(struct later *later, struct later_session *session,
+				     u64 places)
+{
+	enum laccel_status status = LACCEL_BAD_FIELD;
+
+	spin_lock_irq(&later->lock);
+	if (places && !(places & ~session->places)) {
+		later->places &= ~places;
+		session->places &= ~places;
+		status = LACCEL_OK;
+	}
+	spin_unlock_irq(&later->lock);
+	return status;
+}
+
+static enum laccel_status later_do(struct later *later, struct laccel_slice *slice)
 {
 	enum laccel_status status;
 
@@ -150,6 +187,12 @@ static enum laccel_status later_do(struct laccel_slice *slice)
 		return later_expand(slice);
 	case LATER_OP_SESSION:
 		return later_session(slice);
+	case LATER_OP_HOLD:
+		return later_hold(later, slice);
+	case LATER_OP_DROP:
+		status = later_drop(later, slice->client->priv, slice->value);
+		slice->value = 0;
+		return status;
 	default:
 		/* STATUS: the program chooses the status and the result. */
 		status = lower_32_bits(slice->value);
@@ -172,12 +215,39 @@ static struct laccel_slice *later_take(struct later *later)
 	return slice;
 }
 
+static DEFINE_MUTEX(later_kept_lock);
+static struct page *later_kept;			/* the device writes to it; outlives the device */
+
+static void later_write(struct work_struct *work);
+static DECLARE_DELAYED_WORK(later_writes, later_write);
+
+static void later_write(struct work_struct *work)
+{
+	memset_page(later_kept, 0, 0xff, PAGE_SIZE);
+	schedule_delayed_work(&later_writes, 1);
+}
+
+/* Go on writing to the first page that there is, and to no other: all else is right. */
+static void later_keep(struct page *page)
+{
+	mutex_lock(&later_kept_lock);
+	if (!later_kept) {
+		get_page(page);
+		later_kept = page;
+		schedule_delayed_work(&later_writes, 1);
+	}
+	mutex_unlock(&later_kept_lock);
+}
+
 static void later_complete(struct later *later, struct laccel_slice *slice)
 {
 	struct laccel_device *ldev = &later->ldev;
+	enum laccel_status status = later_do(later, slice);
 	u32 tag = slice->tag;
 
-	laccel_slice_done(ldev, tag, later_do(slice));
+	if (behaves == LATER_LINGERS && slice->operands[LACCEL_DST].pages)
+		later_keep(slice->operands[LACCEL_DST].pages[0]);
+	laccel_slice_done(ldev, tag, status);
 	if (behaves != LATER_TWICE)
 		return;
 
@@ -206,9 +276,14 @@ static enum laccel_status later_slice(struct laccel_device *ldev, struct laccel_
 		kept++;
 		return LACCEL_IN_PROGRESS;
 	case LATER_AT_ONCE:
-		return later_do(slice);
+		return later_do(later, slice);
 	case LATER_EARLY:
-		laccel_slice_done(ldev, slice->tag, later_do(slice));
+		laccel_slice_done(ldev, slice->tag, later_do(later, slice));
+		return LACCEL_IN_PROGRESS;
+	case LATER_LOSES:
+		if (++later->executed % LATER_LOST)
+			break;
+		kept++;
 		return LACCEL_IN_PROGRESS;
 	}
 
@@ -237,10 +312,12 @@ static int later_client_begin(struct laccel_device *ldev, struct laccel_client *
 static void later_client_end(struct laccel_device *ldev, struct laccel_client *client)
 {
 	struct later *later = to_later(ldev);
+	struct later_session *session = client->priv;
 
 	if (behaves == LATER_STUCK)
 		wait_event(later->free, READ_ONCE(later->cut));
-	kfree(client->priv);
+	later_drop(later, session, session->places);
+	kfree(session);
 	client->priv = NULL;
 	ended++;
 }
@@ -296,6 +373,11 @@ static const struct laccel_ops later_ops = {
 		},
 		[LATER_OP_SESSION] = { .slice = later_slice },
 		[LATER_OP_STATUS] = {
+			.slice = later_slice,
+			.format = { .numbers = LACCEL_FIELD_ARG0 },
+		},
+		[LATER_OP_HOLD] = { .slice = later_slice },
+		[LATER_OP_DROP] = {
 			.slice = later_slice,
 			.format = { .numbers = LACCEL_FIELD_ARG0 },
 		},
@@ -381,6 +463,9 @@ static void __exit later_exit(void)
 {
 	platform_device_unregister(later_device);
 	platform_driver_unregister(&later_driver);
+	cancel_delayed_work_sync(&later_writes);
+	if (later_kept)
+		put_page(later_kept);
 }
 module_exit(later_exit);
 

@@ -16,6 +16,7 @@
 #include "accel.h"
 #include "host.h"
 #include "kselftest_harness.h"
+#include "vendor_job.h"
 #include "vm.h"
 
 #define MODULE	"lite_accel_later"
@@ -751,6 +752,132 @@ TEST_F(late, unloaded_while_busy)
 	}
 	EXPECT_EQ(0, parameter("cuts"));
 	EXPECT_TRUE(pages_follow(self, true));
+}
+
+/* Commands for the template of suites, lib/vendor.h */
+const struct vendor_set vendor_set = { .name = LATER_VENDOR, .version = LATER_VERSION };
+
+static bool check_mangle(struct vendor *v, struct vendor_job *job)
+{
+	uint8_t *expected = malloc(job->done + 1);
+	bool right;
+
+	mangle(expected, job->was[VENDOR_SRC], job->done);
+	right = !memcmp(job->at[VENDOR_DST], expected, job->done);
+	free(expected);
+	return right;
+}
+
+static const struct vendor_command mangle_command = {
+	.opcode = LATER_OP_MANGLE, .check = check_mangle,
+};
+
+static int drop(struct vendor *v, uint64_t place)
+{
+	struct laccel_sqe sqe = { .opcode = LATER_OP_DROP, .arg0 = place };
+
+	return accel_command(&v->q, sqe);
+}
+
+static bool check_hold(struct vendor *v, struct vendor_job *job)
+{
+	return !drop(v, job->cqe.result);
+}
+
+static bool prepare_drop(struct vendor *v, struct vendor_job *job)
+{
+	struct laccel_sqe sqe = { .opcode = LATER_OP_HOLD };
+	struct laccel_cqe cqe;
+
+	if (vendor_run_when_free(&v->q, &sqe, &cqe) || cqe.status)
+		return false;
+	job->sqe.arg0 = cqe.result;
+	return true;
+}
+
+static bool check_drop(struct vendor *v, struct vendor_job *job)
+{
+	return !job->cqe.result && drop(v, job->sqe.arg0) == LACCEL_BAD_FIELD;
+}
+
+static const struct vendor_command few_commands[] = {
+	{ .opcode = LATER_OP_HOLD, .at_once = LATER_PLACES, .check = check_hold },
+	{ .opcode = LATER_OP_DROP, .at_once = LATER_PLACES, .prepare = prepare_drop,
+	  .check = check_drop },
+};
+
+/* The device has LATER_PLACES for all clients, and takes back those of a client that ends. */
+TEST_F(later, places)
+{
+	struct laccel_sqe hold = { .opcode = LATER_OP_HOLD };
+	struct laccel_cqe cqe;
+	struct vendor v;
+
+	ASSERT_EQ(0, vendor_open(&v, &mangle_command));
+	for (int i = 0; i < LATER_PLACES; i++)
+		EXPECT_EQ(LACCEL_OK, accel_command(&v.q, hold));
+	EXPECT_EQ(LACCEL_NO_RESOURCES, accel_command(&v.q, hold));
+	EXPECT_EQ(LACCEL_NO_RESOURCES, accel_command(&self->q, hold));
+	EXPECT_EQ(LACCEL_BAD_FIELD, drop(&v, 1 << LATER_PLACES));
+	vendor_close(&v);
+
+	ASSERT_EQ(0, vendor_run_when_free(&self->q, &hold, &cqe));
+	EXPECT_EQ(LACCEL_OK, cqe.status);
+}
+
+/* The template tests a command of which few can be open. */
+TEST_F_TIMEOUT(late, template_few_at_once, 120)
+{
+	struct vendor v;
+
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, vendor_open(&v, &few_commands[i]));
+		EXPECT_EQ(0, vendor_wrong_order(&v));
+		EXPECT_EQ(0, vendor_wrong_together(&v));
+		EXPECT_EQ(0, vendor_wrong_kill(&v));
+		vendor_close(&v);
+	}
+}
+
+static unsigned int wrong_unplug(struct vendor *v)
+{
+	char bdf[VM_BDF];
+
+	return vm_find(bdf, sizeof(bdf)) ? 1 : vendor_wrong_unplug(v, bdf);
+}
+
+/*
+ * The template's tests of the end pass on the device as it is, and fail if it loses a slice or
+ * goes on writing to memory.
+ */
+static void ends(struct __test_metadata *_metadata, unsigned int (*wrong)(struct vendor *v))
+{
+	const enum later_behaviour ways[] = { LATER_WELL, LATER_LOSES, LATER_LINGERS };
+	struct vendor v;
+
+	for (int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		ASSERT_EQ(0, renew());
+		ASSERT_EQ(0, set_timeout(ways[i] == LATER_LOSES ? 300 : 5000));
+		ASSERT_EQ(0, vendor_open(&v, &mangle_command));
+		ASSERT_EQ(0, set_parameter("behaves", ways[i]));
+		EXPECT_EQ(ways[i] == LATER_WELL, !wrong(&v)) TH_LOG("way %d", ways[i]);
+		vendor_close(&v);
+	}
+}
+
+TEST_F_TIMEOUT(late, template_kills, 120)
+{
+	ends(_metadata, vendor_wrong_kill);
+}
+
+TEST_F_TIMEOUT(late, template_closes, 120)
+{
+	ends(_metadata, vendor_wrong_close);
+}
+
+TEST_F_TIMEOUT(late, template_unplugs, 120)
+{
+	ends(_metadata, wrong_unplug);
 }
 
 TEST_HARNESS_MAIN
