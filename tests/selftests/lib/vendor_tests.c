@@ -665,6 +665,9 @@ static unsigned int wrong_after(struct vendor *v)
 	unsigned int wrong = 0;
 	struct vendor_job job;
 
+	/* A queue that has ended completes nothing. */
+	if (accel_state(&v->q) != LACCEL_STATE_RUNNING)
+		return complain("the device is lost");
 	if (vendor_job_init(v, &job, vendor_usual(v)))
 		return complain("no memory");
 	if (vendor_prepare(v, &job, vendor_usual(v), askew))
