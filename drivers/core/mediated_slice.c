@@ -654,3 +654,10 @@ int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *co
 	return ret;
 }
 EXPORT_SYMBOL_GPL(laccel_slice_walk);
+
+int laccel_copy_step(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
+{
+	memmove(piece->at[LACCEL_DST], piece->at[LACCEL_SRC], piece->length);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(laccel_copy_step);

@@ -173,19 +173,13 @@ static enum laccel_status aead_execute(struct laccel_device *ldev, struct laccel
 	return ret == -EBADMSG ? LACCEL_AEAD_BAD_TAG : LACCEL_DEVICE_ERROR;
 }
 
-static int aead_copy(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
-{
-	memmove(piece->at[LACCEL_DST], piece->at[LACCEL_SRC], piece->length);
-	return 0;
-}
-
 static const struct laccel_ops aead_ops = {
 	.vendor = LACCEL_AEAD_VENDOR,
 	.vendor_version = LACCEL_AEAD_VENDOR_VERSION,
 	.client_begin = aead_client_begin,
 	.client_end = aead_client_end,
 	.execute = {
-		[LACCEL_OP_COPY] = { .step = aead_copy },
+		[LACCEL_OP_COPY] = { .step = laccel_copy_step },
 		[LACCEL_AEAD_OP_OPEN] = {
 			.slice = aead_open,
 			.format = { .reads = LACCEL_FIELD_SRC, .traits = LACCEL_COMMAND_WHOLE,

@@ -9,7 +9,6 @@
 #include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/sizes.h>
-#include <linux/unaligned.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_crypto.h>
 
@@ -194,21 +193,22 @@ static enum laccel_status vcrypto_close(struct laccel_device *ldev, struct lacce
 	return LACCEL_OK;
 }
 
-/* Set the IV with which CBC goes on: the last block of the ciphertext. */
-static void vcrypto_chain(struct laccel_slice *slice, struct sg_table *operand)
-{
-	sg_pcopy_to_buffer(operand->sgl, operand->orig_nents, slice->params, AES_BLOCK_SIZE,
-			   slice->length - AES_BLOCK_SIZE);
-}
-
-/* Set the counter with which CTR goes on. */
-static void vcrypto_count(struct laccel_slice *slice)
+/* Set the IV with which the session goes on: CBC's is the last block of the ciphertext. */
+static void vcrypto_go_on(struct vcrypto_session *s, struct laccel_slice *slice,
+			  struct sg_table *ciphertext)
 {
 	u64 blocks = slice->length / AES_BLOCK_SIZE;
-	u64 low = get_unaligned_be64(slice->params + 8) + blocks;
+	__be64 *counter = (__be64 *)slice->params;
 
-	put_unaligned_be64(low, slice->params + 8);
-	put_unaligned_be64(get_unaligned_be64(slice->params) + (low < blocks), slice->params);
+	if (s->mode == LACCEL_VCRYPTO_CBC)
+		sg_pcopy_to_buffer(ciphertext->sgl, ciphertext->orig_nents, slice->params,
+				   AES_BLOCK_SIZE, slice->length - AES_BLOCK_SIZE);
+	if (s->mode != LACCEL_VCRYPTO_CTR)
+		return;
+
+	be64_add_cpu(&counter[1], blocks);
+	if (be64_to_cpu(counter[1]) < blocks)
+		be64_add_cpu(&counter[0], 1);
 }
 
 /* The session may have been closed since the slice before: all slices have its number. */
@@ -246,10 +246,8 @@ static enum laccel_status vcrypto_crypt(struct laccel_device *ldev, struct lacce
 		},
 	};
 	memcpy(r->key, slice->params, AES_BLOCK_SIZE);
-	if (s->mode == LACCEL_VCRYPTO_CTR)
-		vcrypto_count(slice);
-	else if (s->mode == LACCEL_VCRYPTO_CBC && s->decrypt)
-		vcrypto_chain(slice, src);
+	if (s->decrypt)
+		vcrypto_go_on(s, slice, src);
 
 	sg_init_one(&head, &r->data, sizeof(r->data) + iv_length);
 	sg_init_one(&status, &r->status, sizeof(r->status));
@@ -275,28 +273,20 @@ static void vcrypto_done(struct virtqueue *vq)
 
 	spin_lock_irqsave(&v->lock, flags);
 	while ((r = virtqueue_get_buf(vq, &length))) {
-		bool ok = r->status == VIRTIO_CRYPTO_OK;
-
-		if (ok && r->session->mode == LACCEL_VCRYPTO_CBC && !r->session->decrypt)
-			vcrypto_chain(r->slice, r->dst);
+		if (!r->session->decrypt)
+			vcrypto_go_on(r->session, r->slice, r->dst);
 		atomic_dec(&r->session->busy);
-		laccel_slice_done(&v->ldev, r->slice->tag, ok ? LACCEL_OK : LACCEL_DEVICE_ERROR);
+		laccel_slice_done(&v->ldev, r->slice->tag, r->status == VIRTIO_CRYPTO_OK ?
+				  LACCEL_OK : LACCEL_DEVICE_ERROR);
 	}
 	spin_unlock_irqrestore(&v->lock, flags);
-}
-
-/* Use memmove(), because the operands may be parts of one page. */
-static int vcrypto_copy(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
-{
-	memmove(piece->at[LACCEL_DST], piece->at[LACCEL_SRC], piece->length);
-	return 0;
 }
 
 static const struct laccel_ops vcrypto_ops = {
 	.vendor = LACCEL_VCRYPTO_VENDOR,
 	.vendor_version = LACCEL_VCRYPTO_VERSION,
 	.execute = {
-		[LACCEL_OP_COPY] = { .step = vcrypto_copy },
+		[LACCEL_OP_COPY] = { .step = laccel_copy_step },
 		[LACCEL_VCRYPTO_OP_OPEN] = { .slice = vcrypto_open, .format = {
 			.reads = LACCEL_FIELD_SRC, .numbers = LACCEL_FIELD_ARG0,
 			.traits = LACCEL_COMMAND_WHOLE, .max_length = AES_MAX_KEY_SIZE } },

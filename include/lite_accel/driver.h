@@ -240,6 +240,17 @@ typedef int laccel_step_fn(struct laccel_slice *slice, const struct laccel_piece
  */
 int laccel_slice_walk(struct laccel_slice *slice, laccel_step_fn *step, void *context);
 
+/**
+ * laccel_copy_step - Copy a piece by the processor: the step of COPY
+ * @slice: a slice of COPY
+ * @piece: a piece of it
+ * @context: not used
+ *
+ * Context: any; called by laccel_slice_walk().
+ * Return: 0.
+ */
+int laccel_copy_step(struct laccel_slice *slice, const struct laccel_piece *piece, void *context);
+
 /* Number of opcodes of the vendor's */
 #define LACCEL_VENDOR_OPCODES (LACCEL_OPCODES - LACCEL_OP_VENDOR)
 

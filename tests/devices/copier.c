@@ -13,15 +13,8 @@ struct copier {
 	struct laccel_device ldev;
 };
 
-/* Use memmove(), because the operands may be parts of one page. */
-static int copier_copy(struct laccel_slice *slice, const struct laccel_piece *piece, void *context)
-{
-	memmove(piece->at[LACCEL_DST], piece->at[LACCEL_SRC], piece->length);
-	return 0;
-}
-
 static const struct laccel_ops copier_ops = {
-	.execute = { [LACCEL_OP_COPY] = { .step = copier_copy } },
+	.execute = { [LACCEL_OP_COPY] = { .step = laccel_copy_step } },
 };
 
 static int copier_probe(struct platform_device *pdev)
