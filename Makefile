@@ -14,9 +14,9 @@ export KERNEL KERNELS
 
 # The devices to test, by their drivers; tests/vm/suite lists the names.  Our accelerator
 # needs our QEMU; the packaged one suffices for the other devices.
-DEVICES := $(or $(DEVICE),pci mirror sva loop aead later vcrypto edu copier all host)
+DEVICES := $(or $(DEVICE),pci mirror sva loop aead later vcrypto vqueues edu copier all host)
 export DEVICES
-qemus := packaged $(if $(filter pci mirror sva all host,$(DEVICES)),qemu)
+qemus := packaged $(if $(filter pci mirror sva vqueues all host,$(DEVICES)),qemu)
 host := $(filter host,$(DEVICES))
 # The build compiles many small files, so use all CPUs.
 jobs := -j$(shell nproc)
@@ -41,7 +41,7 @@ help:
 	@echo 'make shell        open a shell in the virtual machine'
 	@echo 'make test         run all tests in the virtual machine, on $(KERNELS)'
 	@echo '                  (RESUME=1: skip suites that have passed on the same inputs;'
-	@echo '                  DEVICE=pci, mirror, sva, loop, aead, later, vcrypto, edu or copier: only it;'
+	@echo '                  DEVICE=pci, mirror, sva, loop, aead, later, vcrypto, vqueues, edu, copier: only it;'
 	@echo '                  DEVICE=all: pci, loop and edu in one machine;'
 	@echo '                  DEVICE=NAME: the driver drivers/devices/NAME.c)'
 	@echo 'make check        run the static checks'

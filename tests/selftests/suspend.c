@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Suspend and resume with pm_test: files that are open lose the device, which keeps nothing
- * of them afterwards (F18, C02), whatever was under way (R17).  The arguments are modes.
+ * of them afterwards (F18, C02), whatever was under way (R17).  The arguments are modes, or
+ * "sessions" for those of drivers/devices/vcrypto.c.
  *
  * The machine's file systems do not come back, so ./../vm/suspend runs this program, linked
  * statically, from memory; it prints TAP to the kernel's log, and switches the machine off.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "accel.h"
+#include "vcrypto.h"
 
 #define AT	((uint8_t *)0x200000000000)
 
@@ -185,6 +187,87 @@ static bool try(const char *level, const char *state, bool close_first)
 	return !wrong;
 }
 
+/* Encrypt the first block of NIST SP 800-38A, F.1.1, in a session. */
+static bool encrypts(struct accel_queue *q, uint64_t session)
+{
+	static const char plain[] =
+		"\x6b\xc1\xbe\xe2\x2e\x40\x9f\x96\xe9\x3d\x7e\x11\x73\x93\x17\x2a";
+	static const char cipher[] =
+		"\x3a\xd7\x7b\xb4\x0d\x7a\x36\x60\xa8\x9e\xca\xf3\x24\x66\xef\x97";
+	uint8_t text[BLOCK], iv[BLOCK] = "";
+
+	return !accel_command(q, crypt_sqe(text, plain, BLOCK, session, iv)) &&
+	       !memcmp(text, cipher, BLOCK);
+}
+
+/* Have commands wait in the device until each of its queues has one. */
+static bool all_queues_work(struct accel_queue *q, const void *key)
+{
+	uint64_t session = open_session(q, key, BLOCK, CBC);
+	uint8_t text[QUEUES][BLOCK], iv[QUEUES][BLOCK];
+	struct laccel_cqe cqe;
+	int done = 0;
+
+	for (int i = 0; i < QUEUES; i++) {
+		struct laccel_sqe sqe = crypt_sqe(text[i], text[i], BLOCK, session, iv[i]);
+
+		ask_for(iv[i], LITE_ACCEL_WAIT, 0);
+		accel_push(q, &sqe);
+	}
+	accel_ring(q);
+	for (int i = 0; i < QUEUES; i++)
+		done += !accel_wait(q, &cqe) && cqe.status == LACCEL_OK;
+	return done == QUEUES;
+}
+
+/* Sessions end with the suspend, whose files lose the device; new ones work, on every queue. */
+static bool try_sessions(const char *level, const char *state, bool close_first)
+{
+	static const char key[] =
+		"\x2b\x7e\x15\x16\x28\xae\xd2\xa6\xab\xf7\x15\x88\x09\xcf\x4f\x3c";
+	uint8_t *text = map(NULL, busy_length), iv[BLOCK] = "";
+	struct laccel_queue_create create;
+	struct accel_queue q, next;
+	uint64_t session, now;
+	int wrong = 0;
+
+	if (accel_queue_init(&q, accel_open(), 64))
+		return false;
+
+	session = open_session(&q, key, BLOCK, ECB);
+	wrong += !encrypts(&q, session);
+	for (int i = 0; i < FILLS; i++) {
+		struct laccel_sqe sqe = crypt_sqe(text, text, busy_length, session, iv);
+
+		accel_push(&q, &sqe);
+	}
+	accel_ring(&q);
+
+	put("/sys/power/pm_test", level);
+	put("/sys/power/state", state);
+
+	wrong += accel_state(&q) != LACCEL_STATE_LOST;
+	wrong += accel_create(q.fd, 8, 8, -1, &create) != -ENODEV;
+	if (close_first)
+		close_for(&q);
+
+	if (accel_queue_init(&next, accel_open(), 64))
+		return false;
+	wrong += accel_command(&next, crypt_sqe(text, text, BLOCK, session, iv)) !=
+		 LACCEL_BAD_FIELD;
+	now = open_session(&next, key, BLOCK, ECB);
+	wrong += !now || now == session;
+	wrong += !encrypts(&next, now) + !all_queues_work(&next, key);
+	close_for(&next);
+
+	if (!close_first)
+		close_for(&q);
+	munmap(text, busy_length);
+	if (wrong)
+		printf("suspend: # %d errors\n", wrong);
+	return !wrong;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -213,10 +296,11 @@ int main(int argc, char **argv)
 
 	for (size_t i = 0; i < n * (argc - 1); i++) {
 		const char *mode = argv[1 + i / n];
-		bool good;
+		bool sessions = !strcmp(mode, "sessions"), good;
 
-		setenv("LITE_ACCEL_MODE", mode, 1);
-		good = try(tries[i % n].level, tries[i % n].state, tries[i % n].close_first);
+		setenv("LITE_ACCEL_MODE", sessions ? "" : mode, 1);
+		good = (sessions ? try_sessions : try)(tries[i % n].level, tries[i % n].state,
+						       tries[i % n].close_first);
 		printf("suspend: %s %zu %s.%s\n", good ? "ok" : "not ok", i + 1, mode,
 		       tries[i % n].name);
 	}

@@ -11,21 +11,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <uapi/lite_accel_vcrypto.h>
 
 #include "host.h"
+#include "vcrypto.h"
 #include "vendor.h"
 
-#define BLOCK		16
 #define KEY		32	/* the longest key */
 #define SESSIONS	32	/* of one file */
 #define ALL_SESSIONS	256	/* of the device */
 #define LONG		(1u << 20)
-
-#define ECB		LACCEL_VCRYPTO_ECB
-#define CBC		LACCEL_VCRYPTO_CBC
-#define CTR		LACCEL_VCRYPTO_CTR
-#define DECRYPT		LACCEL_VCRYPTO_DECRYPT
 
 /* What the sessions that each file of the template has are for */
 static const unsigned int own_modes[] = { ECB | DECRYPT, CBC, CBC | DECRYPT, CTR };
@@ -33,39 +27,6 @@ static const unsigned int own_modes[] = { ECB | DECRYPT, CBC, CBC | DECRYPT, CTR
 #define OWN_MODES	(sizeof(own_modes) / sizeof(own_modes[0]))
 
 static const uint8_t own_key[KEY] = "a key that is known to the tests";
-
-static struct laccel_sqe open_sqe(const void *key, uint32_t bytes, uint64_t how)
-{
-	return (struct laccel_sqe){ .opcode = LACCEL_VCRYPTO_OP_OPEN, .length = bytes,
-				    .src = accel_va(key), .arg0 = how };
-}
-
-static struct laccel_sqe close_sqe(uint64_t session)
-{
-	return (struct laccel_sqe){ .opcode = LACCEL_VCRYPTO_OP_CLOSE, .arg0 = session };
-}
-
-static struct laccel_sqe crypt_sqe(void *dst, const void *src, uint32_t length, uint64_t session,
-				   void *iv)
-{
-	return (struct laccel_sqe){ .opcode = LACCEL_VCRYPTO_OP_CRYPT, .length = length,
-				    .src = accel_va(src), .dst = accel_va(dst), .arg0 = session,
-				    .params = accel_va(iv) };
-}
-
-/* Open a session; return its number, or 0. */
-static uint64_t open_session(struct accel_queue *q, const void *key, uint32_t bytes, uint64_t how)
-{
-	struct laccel_sqe sqe = open_sqe(key, bytes, how);
-	struct laccel_cqe cqe;
-
-	return accel_run(q, &sqe, &cqe) || cqe.status ? 0 : cqe.result;
-}
-
-static int close_session(struct accel_queue *q, uint64_t session)
-{
-	return accel_command(q, close_sqe(session));
-}
 
 /* Encrypt or decrypt by OpenSSL.  @iv becomes the one to go on with. */
 static bool by_openssl(const uint8_t *key, uint32_t bytes, unsigned int how, uint8_t iv[BLOCK],
