@@ -102,7 +102,7 @@ static enum laccel_status aead_open(struct laccel_device *ldev, struct laccel_sl
 				      XA_LIMIT(1, LACCEL_AEAD_SESSIONS), &own->next, GFP_KERNEL);
 	if (ret < 0) {
 		aead_free(ldev, session);
-		return ret == -ENOMEM || ret == -EBUSY ? LACCEL_NO_RESOURCES : LACCEL_DEVICE_ERROR;
+		return ret == -EBUSY ? LACCEL_NO_RESOURCES : LACCEL_DEVICE_ERROR;
 	}
 
 	slice->value = id;
@@ -148,7 +148,7 @@ static enum laccel_status aead_execute(struct laccel_device *ldev, struct laccel
 		return LACCEL_BAD_FIELD;
 	request = aead_request_alloc(session, GFP_KERNEL);
 	if (!request)
-		return LACCEL_NO_RESOURCES;
+		return LACCEL_DEVICE_ERROR;
 
 	laccel_slice_walk(slice, aead_read, aead->buffer);
 	memcpy(tag, params->tag, LACCEL_AEAD_TAG);

@@ -32,13 +32,12 @@
  * enum laccel_aead_opcode - Commands; the result is 0 unless the command names one
  * @LACCEL_AEAD_OP_OPEN: open a session with the key at @src, of @length 16 or 32; result: its
  *	number.  BAD_FIELD if @length is 0; NO_RESOURCES if the open file has
- *	LACCEL_AEAD_SESSIONS, the device LACCEL_AEAD_DEVICE_SESSIONS, or the kernel no memory
+ *	LACCEL_AEAD_SESSIONS, or the device LACCEL_AEAD_DEVICE_SESSIONS
  * @LACCEL_AEAD_OP_CLOSE: close the session @arg0.  BAD_FIELD if the open file has no such session
  * @LACCEL_AEAD_OP_ENCRYPT: encrypt in the session @arg0.  @src: the associated data, and behind
  *	it the text, together @length bytes; @dst: as many bytes, of which the text's are
  *	written; @params: struct laccel_aead_params, whose tag is written.  BAD_FIELD if the
- *	open file has no such session, or @aad_length is more than @length; NO_RESOURCES if
- *	the kernel has no memory
+ *	open file has no such session, or @aad_length is more than @length
  * @LACCEL_AEAD_OP_DECRYPT: decrypt likewise; @params is only read.  If its tag is wrong the
  *	status is LACCEL_AEAD_BAD_TAG, and the text's bytes at @dst are zero
  *
