@@ -270,6 +270,8 @@ static bool laccel_format_valid(const struct laccel_device *ldev, const struct l
 
 	if (format->max_length > ldev->max_length || format->granularity > ldev->max_length)
 		return false;
+	if (format->granularity && format->max_length % format->granularity)
+		return false;
 	if (!ldev->mediated)
 		return true;
 	/* A slice has one number. */
@@ -320,7 +322,8 @@ static int laccel_set_vendor(struct laccel_device *ldev)
 		if (!format->granularity)
 			format->granularity = 1;
 		if (!format->max_length)
-			format->max_length = min(ldev->max_length, (u64)U32_MAX);
+			format->max_length = rounddown((u32)min(ldev->max_length, (u64)U32_MAX),
+						       format->granularity);
 	}
 	return 0;
 }

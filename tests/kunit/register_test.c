@@ -192,6 +192,9 @@ static const struct offer offers[] = {
 	{ "long granules", { .reads = SRC, .granularity = SZ_4K }, false, true },
 	{ "granules in steps", { .reads = SRC, .granularity = 2 }, true, false },
 	{ "longer granules", { .reads = SRC, .granularity = SZ_4K + 1 }, false, false },
+	{ "odd granules", { .reads = SRC, .granularity = 3 }, false, true },
+	{ "a granule and a part", { .reads = SRC, .granularity = 3, .max_length = 4 }, false,
+	  false },
 	{ "longer commands", { .reads = SRC, .max_length = SZ_1G + 1 }, false, false },
 };
 
@@ -227,6 +230,8 @@ static void formats_are_checked(struct kunit *test)
 		KUNIT_EXPECT_STREQ(test, ldev->vendor, "kunit");
 		KUNIT_EXPECT_EQ(test, ldev->formats[LACCEL_VENDOR_OPCODES - 1].granularity,
 				offer->format.granularity ?: 1);
+		KUNIT_EXPECT_EQ(test, ldev->formats[LACCEL_VENDOR_OPCODES - 1].max_length %
+				ldev->formats[LACCEL_VENDOR_OPCODES - 1].granularity, 0);
 		laccel_unregister(ldev);
 	}
 	laccel_put(ldev);
