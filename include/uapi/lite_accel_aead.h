@@ -57,13 +57,10 @@ enum laccel_aead_opcode {
 };
 
 /**
- * enum laccel_aead_status - Statuses beside those of enum laccel_status
- * @LACCEL_AEAD_BAD_TAG: DECRYPT: text, associated data, IV, key or tag are not those of the
- *	encryption; result: 0
+ * define LACCEL_AEAD_BAD_TAG - status of DECRYPT: text, associated data, IV, key or tag are not
+ *	those of the encryption; result: 0
  */
-enum laccel_aead_status {
-	LACCEL_AEAD_BAD_TAG = LACCEL_STATUS_VENDOR,
-};
+#define LACCEL_AEAD_BAD_TAG	(LACCEL_STATUS_VENDOR + 0)
 
 /**
  * struct laccel_aead_params - Parameter block of ENCRYPT and DECRYPT
