@@ -87,6 +87,16 @@ bool vendor_uses(const struct vendor *v, enum vendor_area i)
 	return (v->facts.reads | v->facts.writes) & 1u << i;
 }
 
+/* Return whether the command has memory of its length, without which that has to be 0. */
+bool vendor_has_length(const struct vendor *v)
+{
+	uint32_t fields = v->facts.reads | v->facts.writes;
+
+	if (v->facts.traits & LACCEL_COMMAND_DST_LENGTH)
+		fields &= ~LACCEL_FIELD_DST;
+	return fields;
+}
+
 /* Return how many bytes of memory the command has in an area. */
 uint32_t vendor_bytes(const struct vendor *v, const struct laccel_sqe *sqe, enum vendor_area i)
 {
@@ -194,14 +204,15 @@ static void start(struct vendor *v, struct vendor_job *job, uint32_t length)
 
 	job->done = 0;
 	job->sqe = (struct laccel_sqe){
-		.opcode = v->command->opcode, .length = length, .user_data = host_random(),
+		.opcode = v->command->opcode, .user_data = host_random(),
+		.length = vendor_has_length(v) ? length : 0,
 	};
 	if (v->facts.traits & LACCEL_COMMAND_DST_LENGTH)
 		job->sqe.dst_length = length;
 }
 
 /*
- * Make a command of @length bytes, its memory at these offsets, which are below PAGE, in pages.
+ * Make a command whose memory has @length bytes, at these offsets, which are below PAGE, in pages.
  * Return false if there is no such command.
  */
 bool vendor_prepare(struct vendor *v, struct vendor_job *job, uint32_t length,

@@ -118,6 +118,7 @@ uint32_t vendor_longest(const struct vendor *v);
 uint32_t vendor_usual(const struct vendor *v);
 uint32_t vendor_bytes(const struct vendor *v, const struct laccel_sqe *sqe, enum vendor_area i);
 bool vendor_uses(const struct vendor *v, enum vendor_area i);
+bool vendor_has_length(const struct vendor *v);
 bool vendor_in_parts(const struct vendor *v);
 
 /* The tests: each prints what is wrong, and returns how often something was. */

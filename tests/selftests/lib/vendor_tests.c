@@ -349,7 +349,7 @@ static unsigned int wrong_unnamed(struct vendor *v, struct vendor_job *job, int 
 
 static unsigned int wrong_lengths_refused(struct vendor *v, struct vendor_job *job)
 {
-	bool has_length = v->facts.reads || v->facts.writes;
+	bool has_length = vendor_has_length(v);
 	uint32_t granularity = has_length ? v->facts.granularity : UINT32_MAX;
 	uint64_t longest = has_length ? v->facts.max_length : 0;
 	struct laccel_sqe bad = job->sqe;
@@ -366,6 +366,7 @@ static unsigned int wrong_lengths_refused(struct vendor *v, struct vendor_job *j
 	}
 
 	bad = job->sqe;
+	longest = v->facts.max_length;
 	for (uint64_t more = 1; longest + more <= UINT32_MAX; more *= 2) {
 		if (!(v->facts.traits & LACCEL_COMMAND_DST_LENGTH))
 			break;
