@@ -2,22 +2,51 @@
 /*
  * The template of a suite for the commands that a driver defines itself.  The suite says how to
  * prepare a command and how to check its result; all else follows from the device's own
- * description, see LACCEL_IOC_DESCRIBE:
+ * description, see LACCEL_IOC_DESCRIBE.  vendor_job.h has the structs, accel.h what runs commands:
  *
  *	const struct vendor_set vendor_set = { .name = "...", .version = 1 };
  *
+ *	static bool prepare_twist(struct vendor *v, struct vendor_job *job)
+ *	{
+ *		job->at[VENDOR_PARAMS][0] &= 3;		the modes that exist
+ *		return job->sqe.length >= HEADER;	the lengths that exist
+ *	}
+ *
+ *	static bool check_twist(struct vendor *v, struct vendor_job *job)
+ *	{
+ *		return is_twist(job->at[VENDOR_DST], job->was[VENDOR_SRC], job->done) &&
+ *		       (job->cqe.status || !job->cqe.result);
+ *	}
+ *
  *	VENDOR_COMMAND(twist, .opcode = TWIST, .prepare = prepare_twist, .check = check_twist);
+ *
+ *	static bool prepare_close(struct vendor *v, struct vendor_job *job)
+ *	{
+ *		struct laccel_sqe open = { .opcode = OPEN };
+ *		struct laccel_cqe cqe;
+ *
+ *		job->sqe.arg0 = vendor_run_when_free(&v->q, &open, &cqe) ? 0 : cqe.result;
+ *		return job->sqe.arg0;
+ *	}
+ *
+ *	VENDOR_COMMAND(close, .opcode = CLOSE, .at_once = SESSIONS, .prepare = prepare_close,
+ *		       .check = check_close);
  *
  *	TEST(...)			whatever else there is to test, such as vectors
  *
  *	TEST_HARNESS_MAIN
  *
+ * The template allocates src, dst, arg0 and params, at odd places, fills them with random bytes and
+ * sets their fields.  What each command needs, such as a session, begin() of the set opens; only
+ * what the command itself ends is opened by prepare(), as not every command is checked.  accel_run()
+ * and accel_command() run one command, accel_open() and vendor_open() open another file.
+ *
  * Each command then passes the tests below, as vendor.twist.lengths and so on.  They accept
  * LACCEL_NO_RESOURCES only from a command that says how many can be open (.at_once): they open
  * no more of it, and repeat it until what earlier clients had has come back.  That the device
- * refuses one more is for the suite to test, as are the driver's statuses.  A suite that is
- * called like its driver is a part of "make test DEVICE=NAME"; it runs alone, once all is built,
- * by "DEVICES=NAME KERNELS=stock tests/vm/suite NAME".
+ * refuses one more, or a length, is for the suite to test, as are the driver's statuses.  A suite
+ * that is called like its driver is a part of "make test DEVICE=NAME"; it runs alone, once all is
+ * built, by "DEVICES=NAME KERNELS=stock tests/vm/suite NAME".
  */
 #ifndef VENDOR_H
 #define VENDOR_H

@@ -56,22 +56,27 @@ struct vendor_set {
 
 struct vendor_command {
 	uint8_t opcode;
-	/* Length in tests of other things; 0: some pages, or as much as the device allows */
+	/*
+	 * Length in tests of other things than lengths, for which @prepare has to return true; 0:
+	 * some pages, or as much as the device allows
+	 */
 	uint32_t length;
 	/* Its src may also be its dst. */
 	bool in_place;
 	/*
 	 * How many can be prepared, or open, at once, beside what begin() takes for two open
-	 * files; 0: more than the tests try, 16
+	 * files; 0: more than the tests try, 16.  Of all files and processes: one of them has
+	 * commands at a time.  Also for a command that only @prepare takes something for.
 	 */
 	unsigned int at_once;
 	/*
 	 * Optional: make a command valid that has random memory: change its content, set
 	 * numbers, and shorten or lengthen dst_length, which is @length before, to twice as
-	 * much at most.  Return false if the command does not exist with this length.
+	 * much at most.  Return false if the driver refuses this length, which is then left out.
 	 *
 	 * This and @check may run commands of v->q, which is idle then, to open what the command
-	 * needs and to close it again.  By vendor_run_when_free() if few can be open.
+	 * needs and to close it again.  If few can be open, by vendor_run_when_free(), which
+	 * repeats what ends with NO_RESOURCES: nobody repeats @prepare.
 	 */
 	bool (*prepare)(struct vendor *v, struct vendor_job *job);
 	/*
