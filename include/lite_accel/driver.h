@@ -120,12 +120,13 @@ struct laccel_client {
  * @tag: with @depth of struct laccel_device: identifies the slice for laccel_slice_done().
  *	laccel_tag_index() is below @depth, and no other slice in progress has it.  No tag
  *	is below LACCEL_MAX_DEPTH
- * @length: bytes of each operand, but see @dst_length: at most max_slice, or all of a whole
- *	command.  A multiple of the format's granularity; if that is 1, and for standard
- *	commands, a multiple of 64 except at the end of the command and, with any but
- *	SHA256, before a hole in the program's memory.  0 for a vendor's command of
- *	length 0, which has a slice, too
- * @dst_length: LACCEL_COMMAND_DST_LENGTH: bytes of @operands[LACCEL_DST]
+ * @length: bytes of each operand, but dst with @dst_length: all of a whole command, else at
+ *	most max_slice.  With a granularity above 1, a multiple of it.  With 1, and for
+ *	standard commands, a multiple of 64; the last slice, and except for SHA256 one before
+ *	a hole in the program's memory, may have any length.  0 only in the one slice of a
+ *	vendor's command of length 0
+ * @dst_length: LACCEL_COMMAND_DST_LENGTH: bytes of @operands[LACCEL_DST], any number up to the
+ *	format's max_length
  * @offset: offset of the slice in the command, in bytes.  In the last slice of a command
  *	that comes to its end, @offset + @length is @total; 0 if it runs @backward
  * @total: length of the command in bytes
@@ -261,14 +262,14 @@ int laccel_copy_step(struct laccel_slice *slice, const struct laccel_piece *piec
  * @numbers: fields whose meaning only the driver knows; with execute, arg0 at most
  * @traits: LACCEL_COMMAND_*
  * @params: length of its parameter block in bytes, at most LACCEL_MAX_PARAMS; 0: none
- * @granularity: its length is a multiple of it, in bytes; 0 counts as 1
+ * @granularity: its length, but not dst_length, is a multiple of it, in bytes; 0 counts as 1
  * @max_length: its greatest length, and that of dst with LACCEL_COMMAND_DST_LENGTH, in
- *	bytes.  0: that of the device.  With execute, a whole command needs one, of at
- *	most 1 MiB
+ *	bytes, a multiple of @granularity.  0: that of the device.  With execute, a whole
+ *	command needs one, of at most 1 MiB
  *
- * Fields that it names nowhere are zero, or the command is a BAD_FIELD.  The core checks
- * all of this for a device with execute, any other device by itself.  Programs read it
- * by LACCEL_IOC_DESCRIBE.
+ * Fields that it names nowhere are zero, or the command is a BAD_FIELD.  So is the length of a
+ * command without operands of that length.  The core checks all of this for a device with
+ * execute, any other device by itself.  Programs read it by LACCEL_IOC_DESCRIBE.
  */
 struct laccel_format {
 	u8 reads;
@@ -291,7 +292,8 @@ struct laccel_format {
  * @step: called for each piece by laccel_slice_walk(), without a context.  A value above 0
  *	ends the walk, an error ends the command with DEVICE_ERROR
  * @slice: called for the whole slice, instead of @step.  Returns LACCEL_OK,
- *	LACCEL_DEVICE_ERROR, or LACCEL_IN_PROGRESS if the device has a @depth.  For a
+ *	LACCEL_DEVICE_ERROR, also if the kernel is short of memory, or
+ *	LACCEL_IN_PROGRESS if the device has a @depth.  For a
  *	vendor's command also a status from LACCEL_STATUS_VENDOR on, or, for its first
  *	slice and if nothing has been done, LACCEL_BAD_FIELD or LACCEL_NO_RESOURCES.
  *	Any other status is a DEVICE_ERROR
@@ -306,13 +308,11 @@ struct laccel_execute {
 /**
  * struct laccel_ops - Operations on the hardware
  *
- * A device that has queues and an MMU supplies all operations but execute, any
- * other device supplies execute alone.
+ * A device that has queues and an MMU supplies queue_start, queue_stop, queue_status, flush and
+ * fault_reply; any other device execute, and cut if it has a @depth.  The rest is optional.
  *
- * The core may call all operations but execute with interrupts enabled, under a
- * mutex and from an MMU notifier.  They must not allocate with reclaim, and may
- * wait for the hardware only, for a bounded time.  This does not apply to client_begin,
- * client_end and cut, which any device may supply.
+ * The core may call those five with interrupts enabled, under a mutex and from an MMU notifier.
+ * They must not allocate with reclaim, and may wait for the hardware only, for a bounded time.
  */
 struct laccel_ops {
 	/**
@@ -397,12 +397,13 @@ struct laccel_ops {
 	 * @cut: Keep the device from memory.
 	 *
 	 * Required for a device with a @depth, else optional.  Called by laccel_down(), at
-	 * most once until laccel_up(), if the device is lost, if it has slices and completes
-	 * none of them for 5 s, or one of them not for 60 s, or if client_end is late, which
-	 * may still run.  The 5 s are the default of the module parameter timeout_ms, the 60 s
-	 * are 12 times that.  No execute runs.  May sleep for a bounded time.  Neither it nor
-	 * execute nor the two above may call laccel_down() or laccel_up(): a driver that
-	 * resets its device does so in a work of its own.
+	 * most once until laccel_up(): with a @depth if the device is lost, if it has slices
+	 * and completes none of them for 5 s, or one of them not for 60 s; on any device if
+	 * client_end is late, which may still run.  The 5 s are the default of the module
+	 * parameter timeout_ms, the 60 s are 12 times that.  No execute runs.  May sleep for a
+	 * bounded time, such as the minute of pcie_reset_flr(), for which removal and the close
+	 * of files wait.  Neither it nor execute nor the two above may call laccel_down() or
+	 * laccel_up(): a driver that resets its device does so in a work of its own.
 	 *
 	 * Guarantees, if it returns true: from then on the device accesses no memory of a
 	 * slice, and the driver uses no slice that was in progress.  Without that, the core
@@ -655,10 +656,9 @@ void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct lacce
  * laccel_device_lost - Report that the hardware does not answer
  * @ldev: a registered device
  *
- * A worker does as laccel_down() does.  The driver has to switch bus mastering off first, so
- * that memory can be given back although the device did not confirm.  A driver with a @depth
- * is asked to do so by its cut operation, at once.  Further calls change nothing; the device
- * stays lost until laccel_up().
+ * A worker does as laccel_down() does.  So that memory can be given back although the device did
+ * not confirm, a driver without a @depth switches bus mastering off first; with one, its cut is
+ * called, at once.  Further calls change nothing; the device stays lost until laccel_up().
  *
  * Context: any, interrupts and operations included; from laccel_register() until
  * laccel_unregister() has returned.
