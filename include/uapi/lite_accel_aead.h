@@ -42,7 +42,7 @@
  *	status is LACCEL_AEAD_BAD_TAG, and the text's bytes at @dst are zero
  *
  * ENCRYPT and DECRYPT are done as a whole or not at all: after DEVICE_ERROR @dst has what it had
- * before, as after BAD_FIELD and NO_RESOURCES.  @dst may be @src, but must not overlap it
+ * before, as after BAD_FIELD.  @dst may be @src, but must not overlap it
  * otherwise, or the text is undefined.
  *
  * The device reads @src once, before it writes @dst.  If a program changes @src meanwhile, what
@@ -57,8 +57,9 @@ enum laccel_aead_opcode {
 };
 
 /**
- * define LACCEL_AEAD_BAD_TAG - status of DECRYPT: text, associated data, IV, key or tag are not
- *	those of the encryption; result: 0
+ * define LACCEL_AEAD_BAD_TAG - status of DECRYPT for a text that is not genuine
+ *
+ * Text, associated data, IV, key or tag are not those of the encryption.  The result is 0.
  */
 #define LACCEL_AEAD_BAD_TAG	(LACCEL_STATUS_VENDOR + 0)
 
