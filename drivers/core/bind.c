@@ -86,7 +86,8 @@ static const struct mmu_interval_notifier_ops laccel_bind_exit_ops = {
 };
 
 /**
- * laccel_bind_drop_work - Unpin dropped pages, trim the mirror, and wake pollers after the end
+ * laccel_bind_drop_work - Unpin dropped pages, trim the mirror; after the end of the process wake
+ *	pollers, and free its buffers
  * @work: the file's drop_work
  */
 void laccel_bind_drop_work(struct work_struct *work)
@@ -103,12 +104,14 @@ void laccel_bind_drop_work(struct work_struct *work)
 	mutex_lock(&file->lock);
 	laccel_mem_uncharge_all(file);
 	mutex_unlock(&file->lock);
+	laccel_objects_teardown(file, BIT(LACCEL_BUFFER));
 }
 
-/* Does the device use page tables of the file in this mode? */
-static bool laccel_bind_has_tables(enum laccel_mode mode)
+/* Does the device use page tables of the file in this mode?  In SVA they have buffers only. */
+static bool laccel_bind_has_tables(const struct laccel_device *ldev, enum laccel_mode mode)
 {
-	return mode == LACCEL_MODE_MIRROR || mode == LACCEL_MODE_PINNED;
+	return mode == LACCEL_MODE_MIRROR || mode == LACCEL_MODE_PINNED ||
+	       (mode == LACCEL_MODE_SVA && ldev->pasid_tables);
 }
 
 /* Bind to the caller in this mode; -EOPNOTSUPP if the device has it, but not this process. */
@@ -116,7 +119,7 @@ static int laccel_bind_as(struct laccel_file *file, enum laccel_mode mode)
 {
 	int ret = 0;
 
-	if (laccel_bind_has_tables(mode))
+	if (laccel_bind_has_tables(file->ldev, mode))
 		ret = laccel_pgtable_init(file);
 	if (ret)
 		return ret;

@@ -73,6 +73,11 @@ static inline void dma_iova_unlink(struct device *dev, struct dma_iova_state *st
 }
 #endif
 
+/* Before Linux 7.1 it has another name. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#define zap_special_vma_range zap_vma_ptes
+#endif
+
 /* On x86 the IOMMU caches entries of kernel page tables (CVE-2025-71202). */
 #define LACCEL_SVA_IS_SAFE \
 	(!IS_ENABLED(CONFIG_X86) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))

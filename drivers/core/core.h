@@ -23,6 +23,9 @@
  *	file->lock		objects of one file and the shape of its page tables
  *	ldev->bonds		(read) keeps the device while a bond is made or a client begins
  *	mmap_lock		of the process; .mmap, .fault and .close run under it
+ *	buffer->lock		where a buffer's parts are; those of other buffers by trylock
+ *	ldev->copy_lock		the kernel's own queue: one kernel copy at a time
+ *	local->lock		who has which local memory
  *	ldev->gate (SRCU)	keeps the device for the section inside
  *	ldev->files_lock	list of open files
  *	file->doorbells		doorbell faults; zapping doorbells waits for the faults
@@ -36,6 +39,9 @@
  * The bond of SVA is made under file->lock and ldev->bonds, and ended under
  * file->sva_lock, which is taken with none of these held: the kernel may wait for
  * another process's mmap_lock in both cases.
+ *
+ * A kernel copy allocates, and sleeps until the device is done, under ldev->copy_lock;
+ * laccel_down() wakes it, and takes the lock with none of these held.
  *
  * MMU notifier callbacks run under reclaim and take the gate and the notifier lock
  * only.  Code under the notifier lock therefore does not allocate with reclaim, pin,
@@ -51,11 +57,20 @@
  */
 
 /*
+ * An open file's share of local memory, see local.c
+ */
+struct laccel_local_share {
+	struct laccel_local_user *user;	/* NULL: the file has no buffer that may be there */
+	u64 used;			/* bytes */
+};
+
+/*
  * An open file: an address space on a device, and its objects
  */
 struct laccel_file {
 	struct laccel_device *ldev;
 	struct list_head node;		/* in ldev->files */
+	u64 client_id;			/* told in fdinfo */
 	struct address_space *mapping;	/* of the inode, to zap doorbells */
 	struct page *dummy;		/* mapped in place of a dead queue's doorbell */
 	struct rw_semaphore doorbells;	/* read-locked by doorbell faults */
@@ -75,6 +90,12 @@ struct laccel_file {
 	u32 nr_idle_tables;
 	struct xarray segments;		/* mirrored, by address / LACCEL_CHUNK_SIZE; mirror.c */
 	bool closed;			/* no more segments can be added */
+
+	atomic_t nr_buffers;		/* with an id or a mapping */
+	atomic64_t buffers_local;	/* bytes of those that may be in local memory */
+	atomic64_t buffers_system;	/* bytes of the others */
+	atomic64_t system;		/* bytes of buffers in system memory */
+	struct laccel_local_share local;
 
 	struct mm_struct *mm;		/* set once, under lock; holds mm_count */
 	enum laccel_mode mode;		/* set together with mm */
@@ -118,6 +139,7 @@ struct laccel_flush_range {
 enum laccel_object_type {
 	LACCEL_QUEUE,
 	LACCEL_MEM,
+	LACCEL_BUFFER,
 };
 
 /*
@@ -142,6 +164,8 @@ union laccel_ioctl {
 	struct laccel_bind bind;
 	struct laccel_prefetch prefetch;
 	struct laccel_describe describe;
+	struct laccel_buffer_create buffer_create;
+	struct laccel_buffer_move buffer_move;
 };
 
 /* Destination of the argument struct in user space */
@@ -176,10 +200,30 @@ static inline struct laccel_kqueue *laccel_slot_queue(struct laccel_device *ldev
 	return srcu_dereference(queues[slot], &ldev->gate);
 }
 
+/*
+ * Does the kernel have a queue of its own, in the last slot?  It has where it needs one, to
+ * move buffers to local memory and back.
+ */
+static inline bool laccel_has_kqueue(const struct laccel_device *ldev)
+{
+	u64 commands = BIT_ULL(LACCEL_OP_COPY) | BIT_ULL(LACCEL_OP_FILL);
+
+	return ldev->bypass && ldev->local_facts.size && !ldev->mediated &&
+	       ldev->max_queues >= 2 && !(commands & ~ldev->commands) &&
+	       ldev->max_length >= SZ_2M;
+}
+
+/* Number of queues that programs can have */
+static inline u32 laccel_max_queues(const struct laccel_device *ldev)
+{
+	return ldev->max_queues - laccel_has_kqueue(ldev);
+}
+
 /* main.c */
 extern struct workqueue_struct *laccel_wq;
 
 /* file.c */
+void laccel_file_init(struct laccel_file *file, struct laccel_device *ldev);
 void laccel_file_put(struct laccel_file *file);
 extern const struct file_operations laccel_fops;
 int laccel_file_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
@@ -228,6 +272,15 @@ static inline int laccel_gate_error(const struct laccel_file *file,
 	return section->ops ? file->error : -ENODEV;
 }
 
+/*
+ * Are registrations of a file in its page tables?  In SVA the IOMMU finds the memory, and only
+ * buffers are there.
+ */
+static inline bool laccel_file_maps_chunks(const struct laccel_file *file)
+{
+	return READ_ONCE(file->root) && file->mode != LACCEL_MODE_SVA;
+}
+
 /* The owner of a file */
 static inline bool laccel_file_foreign(struct laccel_file *file)
 {
@@ -273,12 +326,13 @@ static inline void laccel_account_end(struct mem_cgroup *owner)
 int laccel_object_reserve(struct laccel_object *obj, struct laccel_file *file,
 			  enum laccel_object_type type);
 void laccel_object_publish(struct laccel_object *obj);
+bool laccel_object_published(struct laccel_object *obj);
 void laccel_object_abort(struct laccel_object *obj);
 struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
 					 enum laccel_object_type type);
 int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 			 const struct laccel_user *user);
-void laccel_objects_teardown(struct laccel_file *file);
+void laccel_objects_teardown(struct laccel_file *file, unsigned long types);
 
 /* faultin.c */
 /* Range filled for the last fault, and the size to fill around the next one */
@@ -295,7 +349,7 @@ struct laccel_around {
  * Pages to fault in, inside one VMA
  */
 struct laccel_fill {
-	struct mm_struct *mm;
+	struct laccel_file *file;
 	struct mmu_interval_notifier *notifier;	/* detects changes meanwhile */
 	unsigned long start;		/* range that has to be present afterwards */
 	unsigned long end;
@@ -304,6 +358,8 @@ struct laccel_fill {
 	bool write;
 	bool crowded;			/* part of the range is registered */
 	bool dirty;			/* the kernel already treats the page as written to */
+	bool local;			/* page frames are those of local memory */
+	bool only_buffers;		/* try again if it is no buffer any more */
 	unsigned long *pfns;		/* HMM pfns of the range around */
 	unsigned long seq;
 };
@@ -370,7 +426,12 @@ struct laccel_kqueue {
 	unsigned int next_stream;
 	unsigned int misses;		/* faults since the last one that matched a stream */
 	struct laccel_mediated *mediated;	/* NULL if the device has queues */
+	bool bypass;			/* the kernel's own: operands are not translated */
 };
+
+struct laccel_kqueue *laccel_queue_new(struct laccel_file *file,
+				       const struct laccel_queue_create *create);
+int laccel_queue_start(struct laccel_kqueue *queue, const struct laccel_queue_create *create);
 
 int laccel_ioctl_queue_create(struct laccel_file *file, union laccel_ioctl *arg,
 			      const struct laccel_user *user);
@@ -384,15 +445,45 @@ void laccel_queue_work(struct laccel_kqueue *queue, struct work_struct *work);
 void laccel_queue_signal(struct laccel_kqueue *queue);
 void laccel_slot_put(struct laccel_kqueue *queue);
 
+/* kqueue.c: the kernel's own queue */
+
+/* Most commands that the kernel submits together */
+#define LACCEL_KQUEUE_ENTRIES 64
+
+/*
+ * What the kernel needs for its queue; copy_lock protects all but the file
+ */
+struct laccel_engine {
+	struct laccel_file file;	/* has no process; lives as long as the device */
+	struct laccel_kqueue *queue;	/* NULL: not started */
+	struct laccel_doorbell __iomem *doorbell;
+	u32 entries;			/* of the SQ, and of the CQ */
+	u32 position;			/* SQ tail, and CQ head, of an idle queue */
+};
+
+int laccel_kqueue_init(struct laccel_device *ldev);
+void laccel_kqueue_up(struct laccel_device *ldev);
+void laccel_kqueue_down(struct laccel_device *ldev);
+bool laccel_kqueue_runs(struct laccel_device *ldev);
+struct laccel_sqe *laccel_kqueue_sqe(struct laccel_engine *engine, unsigned int i);
+int laccel_kqueue_run(struct laccel_device *ldev, unsigned int n);
+
+/* copy.c */
+int laccel_copy_clear(struct laccel_device *ldev, u64 local, size_t bytes);
+int laccel_copy(struct laccel_device *ldev, u64 local, struct page **pages, size_t bytes,
+		bool to_local);
+
 /* mmap.c */
 enum laccel_region {
 	LACCEL_REGION_SQ = 1,
 	LACCEL_REGION_CQ,
 	LACCEL_REGION_STATE,
 	LACCEL_REGION_DOORBELL,
+	LACCEL_REGION_BUFFER = 16,	/* the first; each buffer has one of its own */
 };
 
 u64 laccel_mmap_offset(enum laccel_region region, u32 slot);
+u64 laccel_mmap_buffer_offset(u32 index);
 int laccel_mmap(struct file *filp, struct vm_area_struct *vma);
 void laccel_mmap_zap_doorbells(struct laccel_file *file, u32 slot, u32 count);
 
@@ -489,12 +580,117 @@ void laccel_chunk_put_table(struct laccel_mem *mem, struct laccel_chunk *chunk);
 
 /* mirror.c: memory that is not registered */
 int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write);
+int laccel_mirror_prefetch_some(struct laccel_file *file, unsigned long *addr, unsigned long end,
+				bool write);
 int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
 			   bool write);
 void laccel_mirror_drop_all(struct laccel_file *file);
 void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned long last);
 void laccel_mirror_trim(struct laccel_file *file);
 void laccel_mirror_fini(struct laccel_file *file);
+
+/* buffer.c */
+#define LACCEL_MAX_BUFFERS 4096		/* of a file */
+#define LACCEL_MAX_BUFFER_INDEX (SZ_8M - 32)	/* offsets are below 2^63 */
+
+enum laccel_place {
+	LACCEL_PLACE_EMPTY,
+	LACCEL_PLACE_LOCAL,
+	LACCEL_PLACE_SYSTEM,
+	LACCEL_PLACE_LOST,
+};
+
+/*
+ * Two MiB of a buffer, or the rest of it; protected by its lock
+ */
+struct laccel_part {
+	struct laccel_buffer *buffer;
+	enum laccel_place place;
+	bool huge;			/* @pages are those of one page of 2 MiB */
+	bool stuck;			/* could not be copied to local memory for a fault */
+	u64 local;			/* address in local memory */
+	struct page **pages;		/* in system memory */
+	struct list_head node;		/* in local->parts while in local memory; local->lock */
+};
+
+struct laccel_buffer {
+	struct laccel_object obj;
+	struct kref ref;		/* of the struct: held by @live and by users of a part */
+	struct kref live;		/* of the memory: held by the id and by mappings */
+	struct mutex lock;
+	bool destroyed;			/* has no id any more, and is not mapped again */
+	u32 index;			/* in ldev->buffers; tells the offset to map it at */
+	u32 flags;			/* LACCEL_BUFFER_* */
+	u64 length;			/* bytes */
+	unsigned int nr_parts;
+	struct laccel_part parts[] __counted_by(nr_parts);
+};
+
+/* Part of a buffer behind an address, and the addresses around that are behind it as well */
+struct laccel_source {
+	struct laccel_part *part;
+	u64 at;				/* offset of the address in the part */
+	unsigned long start;
+	unsigned long end;
+	bool writable;
+};
+
+/* Is a buffer to be nowhere but in local memory? */
+static inline bool laccel_buffer_is_kept(const struct laccel_buffer *buffer)
+{
+	return !(buffer->flags & LACCEL_BUFFER_SYSTEM);
+}
+
+static inline struct laccel_file *laccel_buffer_file(const struct laccel_buffer *buffer)
+{
+	return buffer->obj.file;
+}
+
+static inline bool laccel_buffer_may_be_local(const struct laccel_buffer *buffer)
+{
+	return buffer->flags & LACCEL_BUFFER_LOCAL;
+}
+
+/* Without device page tables pages are pinned, so mappings are of ordinary pages. */
+static inline bool laccel_file_has_tables(const struct laccel_file *file)
+{
+	return file->root;
+}
+
+void laccel_buffer_put(struct laccel_buffer *buffer);
+void laccel_buffer_teardown(struct laccel_buffer *buffer);
+int laccel_buffer_mmap(struct laccel_file *file, struct vm_area_struct *vma, unsigned long index);
+bool laccel_buffer_covers(struct laccel_file *file, unsigned long addr);
+int laccel_buffer_get(struct laccel_fill *fill, struct vm_area_struct *vma,
+		      struct laccel_source *source);
+int laccel_buffer_fill(struct laccel_fill *fill, const struct laccel_source *source);
+enum laccel_reason laccel_buffer_lacks(const struct laccel_device *ldev, enum laccel_mode mode);
+int laccel_ioctl_buffer_create(struct laccel_file *file, union laccel_ioctl *arg,
+			       const struct laccel_user *user);
+int laccel_ioctl_buffer_move(struct laccel_file *file, union laccel_ioctl *arg,
+			     const struct laccel_user *user);
+void laccel_buffers_down(struct laccel_device *ldev);
+
+/* part.c */
+u64 laccel_part_bytes(const struct laccel_part *part);
+int laccel_part_to_system(struct laccel_part *part);
+int laccel_part_place(struct laccel_part *part, bool device);
+bool laccel_part_move(struct laccel_part *part, u32 place);
+void laccel_part_lose(struct laccel_part *part);
+void laccel_part_free(struct laccel_part *part);
+
+/* local.c */
+int laccel_local_init(struct laccel_device *ldev);
+void laccel_local_fini(struct laccel_device *ldev);
+void laccel_local_open(struct laccel_device *ldev, bool open);
+u64 laccel_local_used(struct laccel_device *ldev);
+u64 laccel_local_limit(struct laccel_device *ldev);
+int laccel_local_join(struct laccel_file *file);
+void laccel_local_leave(struct laccel_file *file);
+u64 laccel_local_kept(struct laccel_file *file);
+int laccel_local_take(struct laccel_part *part);
+void laccel_local_give(struct laccel_part *part);
+struct laccel_part *laccel_local_victim(const struct laccel_part *wanting);
 
 /* mediated.c: queues of devices without hardware queues */
 extern const struct laccel_ops laccel_mediated_ops;

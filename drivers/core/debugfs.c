@@ -10,6 +10,13 @@
 
 static struct dentry *laccel_debugfs;
 
+static const char *laccel_leaf_kind(struct laccel_file *file, u64 addr, u64 pte)
+{
+	if (pte & file->ldev->pte.local)
+		return "local";
+	return laccel_mem_overlaps(file, addr, addr) ? "registered" : "mirrored";
+}
+
 static void laccel_show_leaf(struct seq_file *m, struct laccel_file *file, u64 addr, u64 pte,
 			     const char *size)
 {
@@ -18,7 +25,7 @@ static void laccel_show_leaf(struct seq_file *m, struct laccel_file *file, u64 a
 	if (pte & format->valid)
 		seq_printf(m, "%#llx %#llx %s %s %s\n", addr, pte & format->addr, size,
 			   pte & format->write ? "rw" : "r",
-			   laccel_mem_overlaps(file, addr, addr) ? "registered" : "mirrored");
+			   laccel_leaf_kind(file, addr, pte));
 }
 
 static void laccel_show_table(struct seq_file *m, struct laccel_file *file,
@@ -49,7 +56,7 @@ static void laccel_show_file(struct seq_file *m, struct laccel_file *file)
 		laccel_show_table(m, file, file->root);
 }
 
-/* Print each leaf: address, DMA address, size, rights, and whether it is registered. */
+/* Print each leaf: address, DMA or local address, size, rights, and what is behind it. */
 static int laccel_tables_show(struct seq_file *m, void *unused)
 {
 	struct laccel_device *ldev = m->private;

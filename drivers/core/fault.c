@@ -10,6 +10,14 @@
 #include "core.h"
 #include "trace.h"
 
+static struct laccel_mem *laccel_fault_mem(struct laccel_file *file, unsigned long addr)
+{
+	/* The page tables of SVA have buffers alone, and no other way leads to these. */
+	if (file->mode == LACCEL_MODE_SVA && laccel_buffer_covers(file, addr))
+		return NULL;
+	return laccel_mem_get(file, addr);
+}
+
 /*
  * Have the page of a fault present.  Registered memory is filled by chunks.  In SVA the rights
  * of the process count everywhere; with device page tables those of the registration do, where
@@ -29,13 +37,14 @@ static int laccel_fault_resolve(struct laccel_kqueue *queue, const struct laccel
 	if (laccel_mm_is_orphan(file->mm) || !mmget_not_zero(file->mm))
 		return -EFAULT;
 
-	mem = laccel_mem_get(file, fault->addr);
+	mem = laccel_fault_mem(file, fault->addr);
 	if (mem) {
 		if (sva || mem->write || !fault->write)
 			ret = laccel_chunk_fill(mem, fault->addr);
 		laccel_mem_put(mem);
-	} else if (file->mode == LACCEL_MODE_MIRROR) {
+	} else if (file->mode == LACCEL_MODE_MIRROR || laccel_buffer_covers(file, fault->addr)) {
 		ret = laccel_mirror_fault(file, fault->addr, fault->write);
+		sva = false;
 	}
 	if (sva)
 		ret = laccel_sva_fault(queue, fault->addr, fault->write);
@@ -93,7 +102,8 @@ void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct lacce
 	trace_laccel_fault(ldev, slot, fault->addr, fault->write);
 	laccel_gate_enter(ldev, &idx);
 	queue = laccel_slot_queue(ldev, slot);
-	if (queue) {
+	/* The kernel's own queue has no process whose memory could be faulted in. */
+	if (queue && !queue->bypass) {
 		queue->fault = *fault;
 		laccel_queue_work(queue, &queue->fault_work);
 	}

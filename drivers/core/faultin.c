@@ -30,12 +30,12 @@ void laccel_around_adapt(struct laccel_around *around, unsigned long addr)
 #define LACCEL_VM_FOREIGN (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_SHADOW_STACK)
 
 /*
- * Find the VMA, and limit the range to it.  Check its rights first, because the kernel logs
- * some of the faults that it refuses.
+ * Limit the range to its VMA, if that has ordinary memory.  Check its rights first, because the
+ * kernel logs some of the faults that it refuses.
  */
-static struct vm_area_struct *laccel_fill_vma(struct laccel_fill *fill)
+static struct vm_area_struct *laccel_fill_vma(struct laccel_fill *fill,
+					      struct vm_area_struct *vma)
 {
-	struct vm_area_struct *vma = vma_lookup(fill->mm, fill->start);
 	unsigned long needed = VM_READ | (fill->write ? VM_WRITE : 0);
 
 	if (!vma || (vma->vm_flags & needed) != needed || vma->vm_flags & LACCEL_VM_FOREIGN)
@@ -80,7 +80,7 @@ static int laccel_fill_read_single(struct laccel_fill *fill)
 	struct page *page;
 	bool small;
 
-	if (get_user_pages_remote(fill->mm, fill->start, 1, FOLL_WRITE | FOLL_NOFAULT, &page,
+	if (get_user_pages_remote(fill->file->mm, fill->start, 1, FOLL_WRITE | FOLL_NOFAULT, &page,
 				  NULL) != 1)
 		return laccel_fill_walk(fill, 0);
 
@@ -109,7 +109,7 @@ static int laccel_fill_slowly(struct laccel_fill *fill)
 	int ret;
 
 	for (addr = fill->start; addr < fill->end; addr += PAGE_SIZE) {
-		ret = fixup_user_fault(fill->mm, addr, flags, &unlocked);
+		ret = fixup_user_fault(fill->file->mm, addr, flags, &unlocked);
 		if (ret == -EHWPOISON)
 			return -EFAULT;
 		if (ret)
@@ -174,6 +174,14 @@ static int laccel_fill_check(const struct laccel_fill *fill)
 	return 0;
 }
 
+static int laccel_fill_buffer(struct laccel_fill *fill, const struct laccel_source *source)
+{
+	int ret = laccel_buffer_fill(fill, source);
+
+	laccel_buffer_put(source->part->buffer);
+	return ret;
+}
+
 /**
  * laccel_fill_pages - Fault in a range, and read its page-table entries
  * @fill: the range; limited to one VMA, and its pfns filled in
@@ -184,14 +192,26 @@ static int laccel_fill_check(const struct laccel_fill *fill)
  */
 int laccel_fill_pages(struct laccel_fill *fill)
 {
+	struct laccel_source source;
 	struct vm_area_struct *vma;
 	int ret;
 
 	fill->seq = mmu_interval_read_begin(fill->notifier);
 
 	/* Faulting in may drop the lock, and takes it again. */
-	mmap_read_lock(fill->mm);
-	vma = laccel_fill_vma(fill);
+	mmap_read_lock(fill->file->mm);
+	vma = vma_lookup(fill->file->mm, fill->start);
+	ret = laccel_buffer_get(fill, vma, &source);
+	if (ret) {
+		mmap_read_unlock(fill->file->mm);
+		return ret < 0 ? ret : laccel_fill_buffer(fill, &source);
+	}
+	if (fill->only_buffers) {
+		mmap_read_unlock(fill->file->mm);
+		return -EAGAIN;
+	}
+
+	vma = laccel_fill_vma(fill, vma);
 	if (!vma)
 		ret = -EFAULT;
 	else if (!LACCEL_HAS_HMM || !laccel_vma_is_quick(vma))
@@ -200,7 +220,7 @@ int laccel_fill_pages(struct laccel_fill *fill)
 		ret = laccel_fill_single(fill, vma);
 	else
 		ret = laccel_fill_range(fill);
-	mmap_read_unlock(fill->mm);
+	mmap_read_unlock(fill->file->mm);
 
 	if (ret || !LACCEL_HAS_HMM)
 		return ret;

@@ -2,13 +2,18 @@
 /*
  * An open file: an address space on a device, and its release
  */
+#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "core.h"
+
+/* Number of files that were ever opened: each has a number of its own, for monitors */
+static atomic64_t laccel_clients;
 
 static void laccel_file_free_work(struct work_struct *work)
 {
@@ -42,24 +47,15 @@ void laccel_file_put(struct laccel_file *file)
 	kref_put(&file->ref, laccel_file_free);
 }
 
-static int laccel_file_open(struct inode *inode, struct file *filp)
+/**
+ * laccel_file_init - Initialize a file
+ * @file: zeroed memory
+ * @ldev: its device
+ */
+void laccel_file_init(struct laccel_file *file, struct laccel_device *ldev)
 {
-	struct laccel_device *ldev = container_of(inode->i_cdev, struct laccel_device, cdev);
-	struct laccel_file *file;
-	int idx, ret = -ENODEV;
-
-	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
-	if (!file)
-		return -ENOMEM;
-
-	file->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!file->dummy) {
-		kfree(file);
-		return -ENOMEM;
-	}
-
 	file->ldev = ldev;
-	file->mapping = filp->f_mapping;
+	file->client_id = atomic64_inc_return(&laccel_clients);
 	init_waitqueue_head(&file->wait);
 	init_rwsem(&file->doorbells);
 	mutex_init(&file->lock);
@@ -80,7 +76,26 @@ static int laccel_file_open(struct inode *inode, struct file *filp)
 	INIT_WORK(&file->free_work, laccel_file_free_work);
 	INIT_WORK(&file->drop_work, laccel_bind_drop_work);
 	INIT_WORK(&file->client_work, laccel_client_work);
+}
 
+static int laccel_file_open(struct inode *inode, struct file *filp)
+{
+	struct laccel_device *ldev = container_of(inode->i_cdev, struct laccel_device, cdev);
+	struct laccel_file *file;
+	int idx, ret = -ENODEV;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return -ENOMEM;
+
+	file->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!file->dummy) {
+		kfree(file);
+		return -ENOMEM;
+	}
+
+	laccel_file_init(file, ldev);
+	file->mapping = filp->f_mapping;
 	if (laccel_gate_enter(ldev, &idx)) {
 		guard(mutex)(&ldev->files_lock);
 		list_add(&file->node, &ldev->files);
@@ -109,7 +124,8 @@ static int laccel_file_release(struct inode *inode, struct file *filp)
 	struct laccel_file *file = filp->private_data;
 	struct laccel_device *ldev = file->ldev;
 
-	laccel_objects_teardown(file);
+	laccel_objects_teardown(file, ~0ul);
+	xa_destroy(&file->objects);
 	laccel_client_end(file);
 	laccel_sva_unbind(file);
 	laccel_bind_fini(file);
@@ -122,6 +138,7 @@ static int laccel_file_release(struct inode *inode, struct file *filp)
 
 	cancel_work_sync(&file->drop_work);
 	laccel_pin_free_dropped(file);
+	laccel_local_leave(file);
 	laccel_file_put(file);
 	return 0;
 }
@@ -179,6 +196,26 @@ static __poll_t laccel_file_poll(struct file *filp, poll_table *wait)
 	return 0;
 }
 
+/* Show memory with the keys of DRM, see drm-usage-stats.rst of the kernel, for its monitors. */
+static void laccel_file_show_memory(struct seq_file *m, struct laccel_file *file)
+{
+	struct device *parent = file->ldev->dev.parent;
+
+	seq_puts(m, "drm-driver:\tlite_accel\n");
+	seq_printf(m, "drm-client-id:\t%llu\n", file->client_id);
+	if (dev_is_pci(parent))
+		seq_printf(m, "drm-pdev:\t%s\n", dev_name(parent));
+	if (file->ldev->local) {
+		seq_printf(m, "drm-total-local:\t%lld KiB\n",
+			   atomic64_read(&file->buffers_local) >> 10);
+		seq_printf(m, "drm-resident-local:\t%llu KiB\n",
+			   READ_ONCE(file->local.used) >> 10);
+	}
+	seq_printf(m, "drm-total-system:\t%lld KiB\n",
+		   atomic64_read(&file->buffers_system) >> 10);
+	seq_printf(m, "drm-resident-system:\t%lld KiB\n", atomic64_read(&file->system) >> 10);
+}
+
 static void laccel_file_show_fdinfo(struct seq_file *m, struct file *filp)
 {
 	struct laccel_file *file = filp->private_data;
@@ -190,6 +227,7 @@ static void laccel_file_show_fdinfo(struct seq_file *m, struct file *filp)
 	seq_printf(m, "laccel-memories:\t%u\n", READ_ONCE(file->nr_memories));
 	seq_printf(m, "laccel-pinned:\t%llu kB\n",
 		   READ_ONCE(file->pinned) << (PAGE_SHIFT - 10));
+	laccel_file_show_memory(m, file);
 }
 
 const struct file_operations laccel_fops = {
@@ -198,6 +236,7 @@ const struct file_operations laccel_fops = {
 	.release = laccel_file_release,
 	.unlocked_ioctl = laccel_ioctl_unlocked,
 	.mmap = laccel_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,	/* for leaves of 2 MiB */
 	.poll = laccel_file_poll,
 	.show_fdinfo = laccel_file_show_fdinfo,
 };

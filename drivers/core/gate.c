@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The gate: code inside it may call the operations of a device.  Open files outlive the
- * hardware, which goes in six steps: close the gate, wait for the sections inside, wait for the
- * slices in progress, undo everything the device could reach, file by file, end the bonds of
- * SVA, and wait until the driver has ended all clients.
+ * hardware, which goes in eight steps: close the gate, wait for the sections inside, wait for
+ * the slices in progress, end the kernel's own queue, undo everything the device could reach,
+ * file by file, give up what is in its local memory, end the bonds of SVA, and wait until the
+ * driver has ended all clients.
  *
  *	laccel_gate_enter()	enter the gate; may be done in interrupts
  *	laccel_gate_lock()	enter it, and take the notifier lock of a file
@@ -17,7 +18,7 @@
 static unsigned int timeout_ms = 5000;
 module_param(timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms,
-		 "time for a device to complete a slice, and for a driver to end a client (5000)");
+		 "time for a device to complete a slice or a copy, and for a driver to end a client (5000)");
 
 /**
  * laccel_gate_lock - Enter the gate and lock the state that the device can reach
@@ -72,6 +73,8 @@ void laccel_up(struct laccel_device *ldev)
 	WRITE_ONCE(ldev->lost, false);
 	WRITE_ONCE(ldev->cut_called, false);
 	rcu_assign_pointer(ldev->ops, ldev->mediated ? &laccel_mediated_ops : ldev->driver_ops);
+	laccel_kqueue_up(ldev);
+	laccel_local_open(ldev, true);
 }
 EXPORT_SYMBOL_GPL(laccel_up);
 
@@ -126,6 +129,7 @@ void laccel_down(struct laccel_device *ldev)
 	rcu_assign_pointer(ldev->ops, NULL);
 	synchronize_srcu(&ldev->gate);
 	laccel_flights_down(ldev);
+	laccel_kqueue_down(ldev);
 
 	mutex_lock(&ldev->files_lock);
 	list_for_each_entry(file, &ldev->files, node)
@@ -135,6 +139,8 @@ void laccel_down(struct laccel_device *ldev)
 	list_for_each_entry(file, &ldev->files, node)
 		laccel_mmap_zap_doorbells(file, 0, ldev->max_queues);
 	mutex_unlock(&ldev->files_lock);
+
+	laccel_buffers_down(ldev);
 
 	/* The kernel may wait for a process here, so hold none of the locks. */
 	down_write(&ldev->bonds);

@@ -50,7 +50,7 @@ static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
 
 	if (info->flags)
 		return -EOPNOTSUPP;
-	if (info->reserved || info->reserved2)
+	if (info->reserved)
 		return -EINVAL;
 
 	ret = laccel_info_modes(file, info);
@@ -58,12 +58,15 @@ static int laccel_ioctl_info(struct laccel_file *file, union laccel_ioctl *arg,
 		return ret;
 
 	info->commands = ldev->commands;
-	info->max_queues = ldev->max_queues;
+	info->max_queues = laccel_max_queues(ldev);
 	info->max_entries = ldev->max_entries;
 	info->max_length = ldev->max_length;
 	info->va_bits = ldev->va_bits;
 	memcpy(info->vendor, ldev->vendor, sizeof(info->vendor));
 	info->vendor_version = ldev->vendor_version;
+	info->local_reason = laccel_buffer_lacks(ldev, info->mode);
+	info->local_size = ldev->local_facts.size;
+	info->local_visible = ldev->local_facts.visible;
 	return laccel_ioctl_respond(user, arg);
 }
 
@@ -83,13 +86,17 @@ static int laccel_ioctl_limits(struct laccel_file *file, union laccel_ioctl *arg
 		return ret;
 	*limits = file->refusal;
 	limits->memories = file->nr_memories;
+	limits->local_kept = laccel_local_kept(file);
 	mutex_unlock(&file->lock);
 
-	limits->max_queues = file->ldev->max_queues;
+	limits->max_queues = laccel_max_queues(file->ldev);
 	limits->queues = atomic_read(&file->ldev->nr_queues);
 	limits->max_memories = LACCEL_MAX_MEMORIES;
 	limits->memlock = rlimit(RLIMIT_MEMLOCK);
 	limits->pinned = (u64)atomic64_read(&current->mm->pinned_vm) << PAGE_SHIFT;
+	limits->local = laccel_local_limit(file->ldev);
+	limits->max_buffers = LACCEL_MAX_BUFFERS;
+	limits->buffers = atomic_read(&file->nr_buffers);
 	limits->size = user->size;
 	return laccel_ioctl_respond(user, arg);
 }
@@ -218,6 +225,10 @@ static const struct laccel_ioctl_entry laccel_ioctls[] = {
 		     laccel_ioctl_prefetch),
 	LACCEL_ENTRY(LACCEL_IOC_DESCRIBE, laccel_describe, max_length, false,
 		     laccel_ioctl_describe),
+	LACCEL_ENTRY(LACCEL_IOC_BUFFER_CREATE, laccel_buffer_create, reason, false,
+		     laccel_ioctl_buffer_create),
+	LACCEL_ENTRY(LACCEL_IOC_BUFFER_MOVE, laccel_buffer_move, moved, false,
+		     laccel_ioctl_buffer_move),
 };
 
 /**

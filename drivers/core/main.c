@@ -52,6 +52,9 @@ static void laccel_release_device(struct device *dev)
 	ida_free(&laccel_minors, MINOR(dev->devt));
 	ida_destroy(&ldev->slots);
 	cleanup_srcu_struct(&ldev->gate);
+	laccel_local_fini(ldev);
+	xa_destroy(&ldev->buffers);
+	kfree(ldev->engine);
 	kfree(ldev->flights);
 	kfree(ldev->queues);
 	kfree(ldev);
@@ -95,6 +98,7 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	ldev->mediated = laccel_executes(ops);
 	INIT_WORK(&ldev->lost_work, laccel_gate_lost_work);
 	init_rwsem(&ldev->bonds);
+	mutex_init(&ldev->copy_lock);
 	mutex_init(&ldev->files_lock);
 	INIT_LIST_HEAD(&ldev->files);
 	raw_spin_lock_init(&ldev->slice_lock);
@@ -106,6 +110,7 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	mutex_init(&ldev->cut_lock);
 	ldev->has_clients = ops->client_begin || ops->client_end;
 	ida_init(&ldev->slots);
+	xa_init_flags(&ldev->buffers, XA_FLAGS_ALLOC);
 
 	device_initialize(&ldev->dev);
 	ldev->dev.class = &laccel_class;
@@ -322,7 +327,7 @@ static int laccel_set_vendor(struct laccel_device *ldev)
 		if (!format->granularity)
 			format->granularity = 1;
 		if (!format->max_length)
-			format->max_length = rounddown((u32)min(ldev->max_length, (u64)U32_MAX),
+			format->max_length = rounddown((u32)min_t(u64, ldev->max_length, U32_MAX),
 						       format->granularity);
 	}
 	return 0;
@@ -349,6 +354,10 @@ int laccel_register(struct laccel_device *ldev)
 	ret = laccel_set_vendor(ldev);
 	if (!ret)
 		ret = laccel_flights_init(ldev);
+	if (!ret)
+		ret = laccel_local_init(ldev);
+	if (!ret)
+		ret = laccel_kqueue_init(ldev);
 	if (ret)
 		return ret;
 

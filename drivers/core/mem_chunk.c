@@ -78,7 +78,7 @@ static bool laccel_pin_is_huge(struct page **pages, unsigned int npages)
 /* Keep the pages in the form that mapping needs; without device page tables, as the array. */
 static int laccel_pin_keep(struct laccel_pin *pin, struct page ***pages)
 {
-	if (!READ_ONCE(pin->file->root)) {
+	if (!laccel_file_maps_chunks(pin->file)) {
 		pin->pages = *pages;
 		*pages = NULL;
 		return 0;
@@ -391,7 +391,7 @@ void laccel_chunks_drop(struct laccel_mem *mem, const struct laccel_ops *ops,
 	if (flush.first > flush.last)
 		return;
 
-	if (ops && file->root)
+	if (ops && laccel_file_maps_chunks(file))
 		laccel_pgtable_flush(file, ops, flush.first, flush.last);
 	laccel_chunks_unmap(mem, begin, end);
 	trace_laccel_drop(file->ldev, flush.first, flush.last);
@@ -421,7 +421,7 @@ void laccel_mem_drop(struct laccel_file *file, const struct laccel_ops *ops,
 	if (flush.first > flush.last)
 		return;
 
-	if (ops && file->root)
+	if (ops && laccel_file_maps_chunks(file))
 		laccel_pgtable_flush(file, ops, flush.first, flush.last);
 	for (mem = laccel_mem_first(file, first, last); mem; mem = laccel_mem_next(mem, last))
 		laccel_chunks_unmap(mem, laccel_chunk_first(mem, first),

@@ -78,9 +78,17 @@ static enum dma_data_direction laccel_leaf_dir(const struct laccel_file *file, u
 	return pte & file->ldev->pte.write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-/* Unmap adjacent leaves.  In IOVAs of the segment one call to the IOMMU does for all. */
-static void laccel_leaves_unmap(struct laccel_segment *segment, const __le64 *pte,
-				unsigned int begin, unsigned int end)
+static bool laccel_leaf_is_local(const struct laccel_segment *segment, __le64 pte)
+{
+	return le64_to_cpu(pte) & segment->file->ldev->pte.local;
+}
+
+/*
+ * Unmap adjacent leaves of system memory.  In IOVAs of the segment one call to the IOMMU does
+ * for all.
+ */
+static void laccel_leaves_unmap_system(struct laccel_segment *segment, const __le64 *pte,
+				       unsigned int begin, unsigned int end)
 {
 	struct laccel_file *file = segment->file;
 	struct device *dma_dev = file->ldev->dev.parent;
@@ -98,6 +106,23 @@ static void laccel_leaves_unmap(struct laccel_segment *segment, const __le64 *pt
 		dma_unmap_page_attrs(dma_dev, entry & file->ldev->pte.addr, size,
 				     laccel_leaf_dir(file, entry), DMA_ATTR_REQUIRE_COHERENT);
 	}
+}
+
+/* Unmap adjacent leaves.  Local memory is the device's own. */
+static void laccel_leaves_unmap(struct laccel_segment *segment, const __le64 *pte,
+				unsigned int begin, unsigned int end)
+{
+	unsigned int i;
+
+	for (i = begin; i < end; i++) {
+		if (!laccel_leaf_is_local(segment, pte[i]))
+			continue;
+		if (begin < i)
+			laccel_leaves_unmap_system(segment, pte, begin, i);
+		begin = i + 1;
+	}
+	if (begin < end)
+		laccel_leaves_unmap_system(segment, pte, begin, end);
 }
 
 /* Allocate IOVAs for a segment without leaves: all of its leaves use them, or none. */
@@ -344,14 +369,22 @@ static struct laccel_segment *laccel_segment_of(const struct laccel_fill *fill)
 	return container_of(fill->notifier, struct laccel_segment, notifier);
 }
 
+/* Are addresses those of registrations that have leaves, too? */
+static bool laccel_segment_is_crowded(const struct laccel_segment *segment, unsigned long first,
+				      unsigned long last)
+{
+	return laccel_file_maps_chunks(segment->file) &&
+	       laccel_mem_overlaps(segment->file, first, last);
+}
+
 /* Does the process map the whole segment as 2 MiB, with nothing of it registered? */
 static bool laccel_fill_is_huge(const struct laccel_fill *fill)
 {
 	const struct laccel_segment *segment = laccel_segment_of(fill);
 
 	return hmm_pfn_to_map_order(*laccel_fill_pfn(fill, fill->start)) >= LACCEL_CHUNK_ORDER &&
-	       !laccel_mem_overlaps(segment->file, segment->addr,
-				    laccel_segment_end(segment) - 1);
+	       !laccel_segment_is_crowded(segment, segment->addr,
+					  laccel_segment_end(segment) - 1);
 }
 
 /* Get the table for leaves of a size; drop the leaves of the other size. */
@@ -394,12 +427,15 @@ static int laccel_leaf_map(struct laccel_fill *fill, unsigned int i, __le64 *pte
 	const struct laccel_pte_format *format = &file->ldev->pte;
 	u64 bits = pfn & HMM_PFN_WRITE ? format->write : 0;
 	struct device *dma_dev = file->ldev->dev.parent;
-	struct page *page = hmm_pfn_to_page(pfn);
+	struct page *page = fill->local ? NULL : hmm_pfn_to_page(pfn);
 	size_t size = laccel_leaf_size(segment);
 	dma_addr_t dma;
-	int ret;
+	int ret = 0;
 
-	if (dma_use_iova(&segment->iova)) {
+	if (fill->local) {
+		dma = (pfn & (BIT(HMM_PFN_ORDER_SHIFT) - 1)) << PAGE_SHIFT;
+		bits |= format->valid | format->local;
+	} else if (dma_use_iova(&segment->iova)) {
 		dma = segment->iova.addr + i * PAGE_SIZE;
 		ret = dma_iova_link(dma_dev, &segment->iova, page_to_phys(page), i * PAGE_SIZE,
 				    size, laccel_leaf_dir(file, bits), DMA_ATTR_REQUIRE_COHERENT);
@@ -461,7 +497,8 @@ static int laccel_segment_map_huge(struct laccel_fill *fill, const struct laccel
 	if (test_bit(0, segment->leaves))
 		return 0;
 
-	laccel_segment_alloc_iova(segment);
+	if (!fill->local)
+		laccel_segment_alloc_iova(segment);
 	pfn -= (fill->start - segment->addr) >> PAGE_SHIFT;
 	return laccel_leaf_map(fill, 0, pte, pfn);
 }
@@ -487,7 +524,7 @@ static int laccel_segment_map_small(struct laccel_fill *fill, const struct lacce
 {
 	struct laccel_segment *segment = laccel_segment_of(fill);
 	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
-	bool dense = laccel_fill_is_dense(fill);
+	bool dense = !fill->local && laccel_fill_is_dense(fill);
 	const unsigned long *pfn = fill->pfns;
 	unsigned long addr = fill->around_start;
 	unsigned int i = laccel_leaf_index(segment, addr);
@@ -529,7 +566,7 @@ static int laccel_segment_map(struct laccel_fill *fill, const struct laccel_ops 
 	else
 		ret = laccel_segment_map_small(fill, ops);
 
-	unsynced = laccel_leaves_sync(segment, begin, end);
+	unsynced = fill->local ? 0 : laccel_leaves_sync(segment, begin, end);
 	if (unsynced)
 		laccel_segments_drop(segment->file, ops, fill->around_start,
 				     fill->around_end - 1);
@@ -550,7 +587,8 @@ static int laccel_segment_fill(struct laccel_segment *segment, struct laccel_fil
 	struct laccel_section section;
 	int ret;
 
-	fill->mm = file->mm;
+	fill->file = file;
+	fill->only_buffers = file->mode != LACCEL_MODE_MIRROR;
 	fill->notifier = &segment->notifier;
 	fill->pfns = laccel_scratch_get(file);
 	if (!fill->pfns)
@@ -561,7 +599,8 @@ static int laccel_segment_fill(struct laccel_segment *segment, struct laccel_fil
 		goto out_scratch;
 
 	mutex_lock(&file->lock);
-	fill->crowded = laccel_mem_overlaps(file, fill->around_start, fill->around_end - 1);
+	fill->crowded = laccel_segment_is_crowded(segment, fill->around_start,
+						  fill->around_end - 1);
 	/* Memory registered meanwhile may have a leaf of 2 MiB in place of the table. */
 	ret = -EAGAIN;
 	if (segment->dead ||
@@ -590,8 +629,8 @@ out_scratch:
 
 /**
  * laccel_mirror_fault - Fill a page for the device, and perhaps some around it
- * @file: a bound file in LACCEL_MODE_MIRROR
- * @addr: an address that is not registered
+ * @file: a bound file in LACCEL_MODE_MIRROR, or of any mode with page tables
+ * @addr: an address that is not registered; in other modes one of a buffer
  * @write: whether the device wants to write
  *
  * Context: may wait for user space; no locks held, mm_users are held.
@@ -623,8 +662,17 @@ int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write
 	return ret;
 }
 
-/* Prefetch up to the end of the segment or VMA, or up to registered memory. */
-static int laccel_prefetch_some(struct laccel_file *file, unsigned long *addr, unsigned long end,
+/**
+ * laccel_mirror_prefetch_some - Prefetch to the end of a segment or VMA, or to registered memory
+ * @file: a file bound to the caller
+ * @addr: first address, of a page; advanced
+ * @end: end of the last page
+ * @write: whether the device will write
+ *
+ * Context: may wait for user space; no locks held.
+ * Return: as laccel_mirror_fault().
+ */
+int laccel_mirror_prefetch_some(struct laccel_file *file, unsigned long *addr, unsigned long end,
 				bool write)
 {
 	struct laccel_fill fill = { .start = *addr, .around_start = *addr, .write = write };
@@ -670,7 +718,7 @@ int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigne
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-		ret = laccel_prefetch_some(file, &addr, end, write);
+		ret = laccel_mirror_prefetch_some(file, &addr, end, write);
 	}
 	return ret;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings of a queue: its rings, its state and its doorbell page
+ * Mappings of a queue: its rings, its state and its doorbell page.  Those of buffers are in
+ * buffer.c.
  */
 #include <linux/io.h>
 #include <linux/nospec.h>
@@ -24,6 +25,17 @@
 u64 laccel_mmap_offset(enum laccel_region region, u32 slot)
 {
 	return (u64)region << LACCEL_REGION_SHIFT | (u64)slot << LACCEL_SLOT_SHIFT;
+}
+
+/**
+ * laccel_mmap_buffer_offset - Calculate the mapping offset of a buffer
+ * @index: index of the buffer in its device
+ *
+ * Return: the offset, in bytes; that many follow as a buffer can have.
+ */
+u64 laccel_mmap_buffer_offset(u32 index)
+{
+	return (u64)(LACCEL_REGION_BUFFER + index) << LACCEL_REGION_SHIFT;
 }
 
 static void laccel_vma_open(struct vm_area_struct *vma)
@@ -160,8 +172,9 @@ static size_t laccel_region_bytes(struct laccel_kqueue *queue, enum laccel_regio
 		return queue->state_page ? PAGE_SIZE : 0;
 	case LACCEL_REGION_DOORBELL:
 		return queue->mediated ? 0 : PAGE_SIZE;
+	default:
+		return 0;
 	}
-	return 0;
 }
 
 static int laccel_mmap_check(struct vm_area_struct *vma, struct laccel_kqueue *queue,
@@ -192,6 +205,8 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
 
 	if (laccel_file_foreign(file))
 		return -EPERM;
+	if (vma->vm_pgoff <= ULONG_MAX >> PAGE_SHIFT && region >= LACCEL_REGION_BUFFER)
+		return laccel_buffer_mmap(file, vma, region - LACCEL_REGION_BUFFER);
 	if (vma->vm_pgoff > ULONG_MAX >> PAGE_SHIFT || offset != laccel_mmap_offset(region, slot))
 		return -EINVAL;
 

@@ -52,7 +52,13 @@ void laccel_object_abort(struct laccel_object *obj)
 		xa_erase(&obj->file->objects, obj->id);
 }
 
-static bool laccel_object_published(struct laccel_object *obj)
+/**
+ * laccel_object_published - Is an object complete?
+ * @obj: the object, or NULL
+ *
+ * Return: whether laccel_object_publish() has been called.
+ */
+bool laccel_object_published(struct laccel_object *obj)
 {
 	/* Pairs with laccel_object_publish(). */
 	return obj && smp_load_acquire(&obj->published);
@@ -79,8 +85,9 @@ struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
 	return obj;
 }
 
-/* Take a published object out of its file, so that the caller owns it. */
-static struct laccel_object *laccel_object_take(struct laccel_file *file, u32 id)
+/* Take a published object of some types out of its file, so that the caller owns it. */
+static struct laccel_object *laccel_object_take(struct laccel_file *file, u32 id,
+						unsigned long types)
 {
 	XA_STATE(xas, &file->objects, id);
 	struct laccel_object *obj;
@@ -90,7 +97,7 @@ static struct laccel_object *laccel_object_take(struct laccel_file *file, u32 id
 	xas_lock(&xas);
 	obj = xas_load(&xas);
 	/* Index 0 is no id, but the xarray may keep an entry there, which is no object. */
-	if (!xa_is_zero(obj) && laccel_object_published(obj))
+	if (!xa_is_zero(obj) && laccel_object_published(obj) && types & BIT(obj->type))
 		xas_store(&xas, NULL);
 	else
 		obj = NULL;
@@ -107,6 +114,9 @@ static void laccel_object_teardown(struct laccel_object *obj)
 		break;
 	case LACCEL_MEM:
 		laccel_mem_teardown(container_of(obj, struct laccel_mem, obj));
+		break;
+	case LACCEL_BUFFER:
+		laccel_buffer_teardown(container_of(obj, struct laccel_buffer, obj));
 		break;
 	}
 }
@@ -126,7 +136,7 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 	if (ret)
 		return ret;
 
-	obj = laccel_object_take(file, arg->destroy.id);
+	obj = laccel_object_take(file, arg->destroy.id, ~0ul);
 	mutex_unlock(&file->lock);
 	if (!obj)
 		return -ENOENT;
@@ -136,15 +146,23 @@ int laccel_ioctl_destroy(struct laccel_file *file, union laccel_ioctl *arg,
 }
 
 /**
- * laccel_objects_teardown - Destroy all objects of a file that is being closed
+ * laccel_objects_teardown - Destroy the objects of a file whose process is gone, or that is closed
  * @file: the file
+ * @types: bit N: those of type N
+ *
+ * Context: no locks held; no object is being made.
  */
-void laccel_objects_teardown(struct laccel_file *file)
+void laccel_objects_teardown(struct laccel_file *file, unsigned long types)
 {
 	struct laccel_object *obj;
 	unsigned long id;
 
-	xa_for_each(&file->objects, id, obj)
-		laccel_object_teardown(obj);
-	xa_destroy(&file->objects);
+	xa_for_each(&file->objects, id, obj) {
+		/* The end of the process and a close may run in parallel. */
+		mutex_lock(&file->lock);
+		obj = laccel_object_take(file, id, types);
+		mutex_unlock(&file->lock);
+		if (obj)
+			laccel_object_teardown(obj);
+	}
 }

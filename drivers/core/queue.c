@@ -214,8 +214,15 @@ static int laccel_queue_fill(struct laccel_kqueue *queue, const struct laccel_qu
 	return 0;
 }
 
-static struct laccel_kqueue *laccel_queue_new(struct laccel_file *file,
-					      const struct laccel_queue_create *create)
+/**
+ * laccel_queue_new - Allocate a queue and its rings
+ * @file: its file
+ * @create: checked lengths, flags and eventfd
+ *
+ * Return: a queue without a slot, or an ERR_PTR().  laccel_queue_put() frees it.
+ */
+struct laccel_kqueue *laccel_queue_new(struct laccel_file *file,
+				       const struct laccel_queue_create *create)
 {
 	struct laccel_kqueue *queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
 	int ret;
@@ -277,7 +284,14 @@ err_sq:
 	return ret;
 }
 
-static int laccel_queue_start(struct laccel_kqueue *queue, const struct laccel_queue_create *create)
+/**
+ * laccel_queue_start - Have the device fetch from a queue
+ * @queue: a new queue that has a slot
+ * @create: its lengths
+ *
+ * Return: 0; -ENODEV; -ENOMEM; the error of the file.
+ */
+int laccel_queue_start(struct laccel_kqueue *queue, const struct laccel_queue_create *create)
 {
 	struct laccel_file *file = queue->obj.file;
 	struct laccel_queue_setup setup = {
@@ -286,6 +300,7 @@ static int laccel_queue_start(struct laccel_kqueue *queue, const struct laccel_q
 		.cq_log2 = ilog2(create->cq_entries),
 		.root = file->root ? file->root->dma : 0,
 		.pasid = file->pasid,
+		.bypass = queue->bypass,
 	};
 	struct laccel_section section;
 	int ret;
@@ -310,12 +325,13 @@ static int laccel_queue_start(struct laccel_kqueue *queue, const struct laccel_q
 static int laccel_slot_alloc(struct laccel_file *file)
 {
 	struct laccel_device *ldev = file->ldev;
+	u32 max = laccel_max_queues(ldev);
 	unsigned int ms;
 	int slot;
 
 	for (ms = 0; ms < LACCEL_SLOT_WAIT_MS; ms++) {
-		slot = ida_alloc_max(&ldev->slots, ldev->max_queues - 1, GFP_KERNEL);
-		if (slot != -ENOSPC || atomic_read(&ldev->nr_queues) >= ldev->max_queues)
+		slot = ida_alloc_max(&ldev->slots, max - 1, GFP_KERNEL);
+		if (slot != -ENOSPC || atomic_read(&ldev->nr_queues) >= max)
 			break;
 
 		mutex_unlock(&file->lock);
@@ -347,8 +363,8 @@ static int laccel_queue_take_slot(struct laccel_kqueue *queue)
 	int ret;
 
 	if (slot == -ENOSPC)
-		return laccel_file_refuse(file, LACCEL_LIMIT_QUEUES, ldev->max_queues,
-					  ldev->max_queues, 1);
+		return laccel_file_refuse(file, LACCEL_LIMIT_QUEUES, laccel_max_queues(ldev),
+					  laccel_max_queues(ldev), 1);
 	if (slot < 0)
 		return slot;
 
@@ -620,7 +636,9 @@ void laccel_queue_event(struct laccel_device *ldev, u32 slot)
 
 	laccel_gate_enter(ldev, &idx);
 	queue = laccel_slot_queue(ldev, slot);
-	if (queue && queue->eventfd)
+	if (queue && queue->bypass)
+		wake_up(&queue->obj.file->wait);
+	else if (queue && queue->eventfd)
 		laccel_queue_signal_at_once(queue);
 	laccel_gate_leave(ldev, idx);
 }

@@ -157,7 +157,7 @@ static int laccel_sva_fill(struct laccel_file *file, struct laccel_fill *fill)
 {
 	int ret = -ENOMEM;
 
-	fill->mm = file->mm;
+	fill->file = file;
 	fill->notifier = &file->exit_hook;
 	fill->pfns = laccel_scratch_get(file);
 
@@ -259,6 +259,10 @@ int laccel_sva_prefetch(struct laccel_file *file, unsigned long addr, unsigned l
 			return -EINTR;
 		cond_resched();
 
+		if (laccel_buffer_covers(file, addr)) {
+			ret = laccel_mirror_prefetch_some(file, &addr, end, write);
+			continue;
+		}
 		fill.around_start = fill.start;
 		fill.around_end = fill.end;
 		ret = laccel_sva_fill(file, &fill);

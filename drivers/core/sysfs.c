@@ -40,7 +40,7 @@ static DEVICE_ATTR_RO(refills);
 
 static ssize_t max_queues_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%u\n", to_laccel(dev)->max_queues);
+	return sysfs_emit(buf, "%u\n", laccel_max_queues(to_laccel(dev)));
 }
 static DEVICE_ATTR_RO(max_queues);
 
@@ -50,6 +50,24 @@ static ssize_t commands_show(struct device *dev, struct device_attribute *attr, 
 }
 static DEVICE_ATTR_RO(commands);
 
+static ssize_t local_size_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", to_laccel(dev)->local_facts.size);
+}
+static DEVICE_ATTR_RO(local_size);
+
+static ssize_t local_visible_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", to_laccel(dev)->local_facts.visible);
+}
+static DEVICE_ATTR_RO(local_visible);
+
+static ssize_t local_used_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", laccel_local_used(to_laccel(dev)));
+}
+static DEVICE_ATTR_RO(local_used);
+
 static struct attribute *laccel_dev_attrs[] = {
 	&dev_attr_files.attr,
 	&dev_attr_queues.attr,
@@ -57,6 +75,9 @@ static struct attribute *laccel_dev_attrs[] = {
 	&dev_attr_refills.attr,
 	&dev_attr_max_queues.attr,
 	&dev_attr_commands.attr,
+	&dev_attr_local_size.attr,
+	&dev_attr_local_visible.attr,
+	&dev_attr_local_used.attr,
 	NULL
 };
 

@@ -82,6 +82,50 @@ TRACE_EVENT(laccel_fault,
 		  __entry->addr, __entry->write ? "write" : "read")
 );
 
+TRACE_EVENT(laccel_move,
+	TP_PROTO(const struct laccel_device *ldev, u32 buffer, u64 offset, bool to_local),
+	TP_ARGS(ldev, buffer, offset, to_local),
+	TP_STRUCT__entry(
+		__field(u32, minor)
+		__field(u32, buffer)
+		__field(u64, offset)
+		__field(bool, to_local)
+	),
+	TP_fast_assign(
+		__entry->minor = MINOR(ldev->dev.devt);
+		__entry->buffer = buffer;
+		__entry->offset = offset;
+		__entry->to_local = to_local;
+	),
+	TP_printk("accel-%u buffer=%u offset=%#llx to %s", __entry->minor, __entry->buffer,
+		  __entry->offset, __entry->to_local ? "local" : "system")
+);
+
+TRACE_EVENT(laccel_copy,
+	TP_PROTO(const struct laccel_device *ldev, u64 local, size_t bytes, const char *what,
+		 bool engine, int ret),
+	TP_ARGS(ldev, local, bytes, what, engine, ret),
+	TP_STRUCT__entry(
+		__field(u32, minor)
+		__field(u64, local)
+		__field(size_t, bytes)
+		__string(what, what)
+		__field(bool, engine)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		__entry->minor = MINOR(ldev->dev.devt);
+		__entry->local = local;
+		__entry->bytes = bytes;
+		__assign_str(what);
+		__entry->engine = engine;
+		__entry->ret = ret;
+	),
+	TP_printk("accel-%u local=%#llx bytes=%zu %s by %s ret=%d", __entry->minor,
+		  __entry->local, __entry->bytes, __get_str(what),
+		  __entry->engine ? "engine" : "CPU", __entry->ret)
+);
+
 #endif /* LACCEL_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -10,6 +10,7 @@
 #include <linux/srcu.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include <uapi/lite_accel.h>
 
 /**
@@ -32,8 +33,10 @@
  */
 
 struct laccel_device;
+struct laccel_engine;
 struct laccel_flight;
 struct laccel_kqueue;
+struct laccel_local;
 struct laccel_queue_status;
 
 /**
@@ -43,8 +46,11 @@ struct laccel_queue_status;
  * @cq_log2: log2 of the CQ's length in entries
  * @sq: DMA address of the SQ
  * @cq: DMA address of the CQ, zeroed
- * @root: DMA address of the root of the device page tables
- * @pasid: PASID that the IOMMU translates for, used instead of @root; 0: none
+ * @root: DMA address of the root of the device page tables; 0: none
+ * @pasid: PASID that the IOMMU translates for, where @root has no leaf; 0: none
+ * @bypass: a queue of the kernel's own: operands are DMA addresses, or with bit 63 addresses
+ *	in local memory; neither @root nor @pasid is set.  Only with @bypass of struct
+ *	laccel_device
  */
 struct laccel_queue_setup {
 	u32 slot;
@@ -54,6 +60,7 @@ struct laccel_queue_setup {
 	dma_addr_t cq;
 	dma_addr_t root;
 	u32 pasid;
+	bool bypass;
 };
 
 /**
@@ -419,6 +426,7 @@ struct laccel_ops {
  * @valid: the entry is in use
  * @write: the leaf may be written
  * @huge: the entry is a 2 MiB leaf
+ * @local: the leaf's address is one in local memory; 0 without local memory
  * @addr: bits that hold the DMA address
  *
  * Tables have four levels of 512 entries of 8 bytes, little-endian.
@@ -427,8 +435,26 @@ struct laccel_pte_format {
 	u64 valid;
 	u64 write;
 	u64 huge;
+	u64 local;
 	u64 addr;
 };
+
+/**
+ * struct laccel_local_facts - Local memory of a device
+ * @start: physical address where the CPU sees its first part
+ * @visible: bytes that the CPU sees, a multiple of the page size; may be 0
+ * @size: bytes in all, a multiple of the page size; 0: none
+ *
+ * Addresses in leaves, and of queues with bypass, begin at 0.  A reset may change its contents.
+ */
+struct laccel_local_facts {
+	phys_addr_t start;
+	u64 visible;
+	u64 size;
+};
+
+/** define LACCEL_LOCAL_ADDRESS - operand of a queue with bypass: an address in local memory */
+#define LACCEL_LOCAL_ADDRESS	BIT_ULL(63)
 
 /**
  * struct laccel_device - One accelerator
@@ -445,13 +471,19 @@ struct laccel_pte_format {
  *	preemption disabled, for slices of up to 64 KiB: programs that wait for their
  *	commands execute them in their own time
  * @max_length: without execute: the longest command in bytes
- * @max_queues: without execute: number of hardware queues
+ * @max_queues: without execute: number of hardware queues; the last may be the kernel's own,
+ *	see @bypass
  * @max_entries: without execute: the longest SQ or CQ, a power of two, at most
  *	LACCEL_MAX_ENTRIES
  * @va_bits: without execute: operand addresses lie below 2^va_bits, at most 48
  * @pasid_bits: without execute: width of the PASIDs that queues take.  The IOMMU
  *	translates by PASID, and the device still reports faults.  0: no PASIDs
+ * @pasid_tables: without execute: a queue with a PASID uses its page tables first, and the
+ *	PASID where they have no leaf
+ * @bypass: without execute: the device has queues with bypass, for the kernel alone.  With
+ *	local memory, COPY and FILL of 2 MiB, and a second queue, the core uses one
  * @pte: without execute: format of the device MMU's page-table entries
+ * @local_facts: without execute: local memory
  * @doorbell: without execute: physical address of queue 0's doorbell page; the
  *	pages of the other queues follow at intervals of PAGE_SIZE
  * @dev: the class device; a driver may set @dev.groups before registering
@@ -469,7 +501,10 @@ struct laccel_device {
 	u32 max_entries;
 	u32 va_bits;
 	u32 pasid_bits;
+	bool pasid_tables;
+	bool bypass;
 	struct laccel_pte_format pte;
+	struct laccel_local_facts local_facts;
 	phys_addr_t doorbell;
 	struct device dev;
 
@@ -484,6 +519,8 @@ struct laccel_device {
 	struct work_struct lost_work;
 	struct work_struct feed_work;
 	struct workqueue_struct **workers;	/* by slot, created on first use */
+	struct mutex copy_lock;			/* protects engine, see kqueue.c */
+	struct laccel_engine *engine;		/* NULL: the kernel has no queue of its own */
 	struct mutex files_lock;		/* protects files */
 	struct list_head files;
 	struct ida slots;
@@ -507,6 +544,8 @@ struct laccel_device {
 	struct mutex cut_lock;			/* protects the next two */
 	bool cut_called;			/* since laccel_up() */
 	bool cut_holds;
+	struct laccel_local *local;		/* NULL: no local memory */
+	struct xarray buffers;			/* of all files */
 	bool has_clients;			/* driver_ops has client_begin or client_end */
 	atomic_t nr_clients;
 	struct workqueue_struct *clients_wq;	/* runs client_end */
@@ -584,6 +623,20 @@ int laccel_register(struct laccel_device *ldev);
  * are kept because the driver's cut does not hold.
  */
 void laccel_unregister(struct laccel_device *ldev);
+
+/**
+ * laccel_evict - Move all buffers out of local memory, before a suspend or a reset
+ * @ldev: a registered device that works
+ *
+ * Until laccel_up(), no buffer comes into local memory.  After an error they may again: the
+ * driver refuses to suspend, or goes on, and what is left in local memory is lost.
+ *
+ * Context: may sleep; outside the device's operations; after laccel_register() and before
+ * laccel_unregister(), and before bus mastering is switched off.
+ * Return: 0, also without local memory; -ENOMEM; -EIO or -ENODEV if neither device nor
+ * processor can copy.
+ */
+int laccel_evict(struct laccel_device *ldev);
 
 /**
  * laccel_down - Fail all queues and open files, before a reset, a suspend or removal

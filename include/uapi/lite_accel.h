@@ -26,7 +26,7 @@
  * and does not write it.
  *
  * An open file is one address space on one device.  The first bind, create,
- * register or prefetch binds it to the memory of the calling process (its mm);
+ * register, prefetch or move binds it to the memory of the calling process (its mm);
  * INFO, LIMITS and DESCRIBE do not bind.  When the last thread of that process has exited,
  * the file's queues stop and all its memory is released, even if another process
  * holds the descriptor.
@@ -69,6 +69,8 @@
 #define LACCEL_IOC_BIND		_IO(LACCEL_IOC_TYPE, 7)
 #define LACCEL_IOC_PREFETCH	_IO(LACCEL_IOC_TYPE, 8)
 #define LACCEL_IOC_DESCRIBE	_IO(LACCEL_IOC_TYPE, 9)
+#define LACCEL_IOC_BUFFER_CREATE _IO(LACCEL_IOC_TYPE, 10)
+#define LACCEL_IOC_BUFFER_MOVE	_IO(LACCEL_IOC_TYPE, 11)
 
 /**
  * enum laccel_mode - How the device reaches the program's memory
@@ -95,8 +97,9 @@ enum laccel_mode {
 #define LACCEL_MODES		8
 
 /**
- * enum laccel_reason - Why a mode is not available: the first condition that fails
- * @LACCEL_REASON_NONE: the mode is available
+ * enum laccel_reason - Why a mode, or local memory, is not available: the first condition
+ *	that fails
+ * @LACCEL_REASON_NONE: it is available
  * @LACCEL_REASON_UNKNOWN_MODE: this kernel does not know the mode
  * @LACCEL_REASON_NO_MMU: the device has neither queues nor an MMU of its own; the
  *	kernel executes its commands
@@ -119,6 +122,10 @@ enum laccel_mode {
  * @LACCEL_REASON_LAM: the process uses linear address masking
  * @LACCEL_REASON_PAGING: the IOMMU cannot walk the processor's page tables, which have
  *	five levels or pages of 1 GiB
+ * @LACCEL_REASON_NO_LOCAL: the device has no local memory, or none that the kernel can
+ *	move and clear
+ * @LACCEL_REASON_NO_TABLES: the device has no page tables beside the PASID, so that in
+ *	LACCEL_MODE_SVA it cannot use its local memory
  * @LACCEL_REASON_COUNT: number of reasons in this header; it grows with the header
  */
 enum laccel_reason {
@@ -137,6 +144,8 @@ enum laccel_reason {
 	LACCEL_REASON_PASID_WIDTH = 12,
 	LACCEL_REASON_LAM = 13,
 	LACCEL_REASON_PAGING = 14,
+	LACCEL_REASON_NO_LOCAL = 15,
+	LACCEL_REASON_NO_TABLES = 16,
 	LACCEL_REASON_COUNT,
 };
 
@@ -160,7 +169,11 @@ enum laccel_reason {
  * @vendor: [out] name of the set to which opcodes from LACCEL_OP_VENDOR on belong; all
  *	zero if the device has none
  * @vendor_version: [out] version of that set; later versions include earlier ones
- * @reserved2: 0
+ * @local_reason: [out] enum laccel_reason: why buffers of this file cannot be in local
+ *	memory, in the mode that @mode reports
+ * @local_size: [out] bytes of local memory of the device
+ * @local_visible: [out] bytes of it that programs can access; buffers with
+ *	LACCEL_BUFFER_NO_CPU can have the rest
  *
  * Compare @vendor and @vendor_version before using an opcode of the vendor's.
  *
@@ -180,7 +193,9 @@ struct laccel_info {
 	__u32 reasons[LACCEL_MODES];
 	char vendor[LACCEL_VENDOR_NAME];
 	__u32 vendor_version;
-	__u32 reserved2;
+	__u32 local_reason;
+	__u64 local_size;
+	__u64 local_visible;
 };
 
 /** define LACCEL_FIELD_SRC - the field @src of struct laccel_sqe */
@@ -263,12 +278,17 @@ struct laccel_bind {
  * @LACCEL_LIMIT_QUEUES: queues of the device (all are in use)
  * @LACCEL_LIMIT_MEMORIES: registered ranges of one open file
  * @LACCEL_LIMIT_MEMLOCK: RLIMIT_MEMLOCK, against pages pinned by the process
+ * @LACCEL_LIMIT_BUFFERS: buffers of one open file
+ * @LACCEL_LIMIT_LOCAL: local memory that the buffers of one user may keep for good, which
+ *	are those without LACCEL_BUFFER_SYSTEM
  */
 enum laccel_limit {
 	LACCEL_LIMIT_NONE = 0,
 	LACCEL_LIMIT_QUEUES = 1,
 	LACCEL_LIMIT_MEMORIES = 2,
 	LACCEL_LIMIT_MEMLOCK = 3,
+	LACCEL_LIMIT_BUFFERS = 4,
+	LACCEL_LIMIT_LOCAL = 5,
 };
 
 /**
@@ -287,7 +307,11 @@ enum laccel_limit {
  * @refused_limit: [out] value of that limit at that time
  * @refused_in_use: [out] amount in use at that time
  * @refused_needed: [out] additional amount that the call needed; the unit is bytes
- *	for MEMLOCK and objects for the others
+ *	for MEMLOCK and LOCAL, and objects for the others
+ * @local: [out] bytes of local memory that the caller's user may keep for good: half of all
+ * @local_kept: [out] bytes that buffers of this user keep
+ * @max_buffers: [out] maximum number of buffers of an open file
+ * @buffers: [out] number of buffers of this file, those included that are only mapped
  *
  * Errors: the general ones.
  */
@@ -305,20 +329,24 @@ struct laccel_limits {
 	__u64 refused_limit;
 	__u64 refused_in_use;
 	__u64 refused_needed;
+	__u64 local;
+	__u64 local_kept;
+	__u32 max_buffers;
+	__u32 buffers;
 };
 
 /**
- * struct laccel_destroy - LACCEL_IOC_DESTROY: Destroy a queue or unregister memory
+ * struct laccel_destroy - LACCEL_IOC_DESTROY: Destroy a queue or a buffer, or unregister memory
  * @size: sizeof(struct laccel_destroy)
  * @flags: [in] 0
- * @id: [in] id that QUEUE_CREATE or MEM_REGISTER returned
+ * @id: [in] id that QUEUE_CREATE, MEM_REGISTER or BUFFER_CREATE returned
  * @reserved: 0
  *
  * When the call returns, the device has finished every access that it makes for the
  * object.  Each command that was fetched from a destroyed queue has its CQE, with
  * CANCELED if it did not run.  The ring pages stay as long as they are mapped, and
  * stores to the doorbell page have no effect.  Commands that use unregistered memory
- * end with PAGE_FAULT.
+ * end with PAGE_FAULT.  A buffer stays as long as it is mapped.
  *
  * Errors: the general ones.
  */
@@ -507,6 +535,85 @@ struct laccel_prefetch {
 	__u32 flags;
 	__u64 addr;
 	__u64 length;
+};
+
+/** define LACCEL_BUFFER_LOCAL - the buffer may be in local memory of the device */
+#define LACCEL_BUFFER_LOCAL	(1u << 0)
+/** define LACCEL_BUFFER_SYSTEM - the buffer may be in system memory */
+#define LACCEL_BUFFER_SYSTEM	(1u << 1)
+/**
+ * define LACCEL_BUFFER_NO_CPU - the program does not access the buffer itself
+ *
+ * Map it with PROT_NONE: an access raises SIGSEGV.  It can be in local memory that programs
+ * cannot access.
+ */
+#define LACCEL_BUFFER_NO_CPU	(1u << 2)
+
+/**
+ * struct laccel_buffer_create - LACCEL_IOC_BUFFER_CREATE: Create a buffer
+ * @size: sizeof(struct laccel_buffer_create)
+ * @flags: [in] LACCEL_BUFFER_LOCAL, LACCEL_BUFFER_SYSTEM or both, which say where the
+ *	buffer may be, and LACCEL_BUFFER_NO_CPU
+ * @length: [in] bytes, a multiple of the page size, from one page to 1 TiB
+ * @mmap_offset: [out] offset at which to map @length bytes, MAP_SHARED, to read and write,
+ *	or with PROT_NONE
+ * @id: [out] id of the buffer within this file, for DESTROY
+ * @reason: [out] enum laccel_reason, written after -EOPNOTSUPP, too: why it cannot be in
+ *	local memory
+ *
+ * A buffer is memory of the device, or of the system, that programs and device share.  It is
+ * zero at first.  Where it is mapped is its address, also for commands, in the same command as
+ * other memory, and with the rights of the mapping.  It lives until its id has been destroyed
+ * and all of it is unmapped.
+ *
+ * With LACCEL_BUFFER_LOCAL alone the memory is taken at once, and kept.  Any other buffer gets
+ * memory where it is first accessed, in pieces of 2 MiB: with both flags in local memory while
+ * there is room, from which the kernel moves it to system memory when others need the room.
+ * Neither the program nor a command under way notices it.  System memory is charged to the
+ * memory cgroup of the program.  When the device is lost, contents in local memory are lost:
+ * a page that others cannot see takes their place, and no access raises SIGBUS.
+ *
+ * Where memory is registered, the registration decides: a buffer that is mapped there cannot be
+ * reached by commands.
+ *
+ * The mapping is not inherited over fork() and is never in a core dump; it can be
+ * unmapped and protected in part, and moved, but not grown, and not executable.
+ *
+ * Errors: the general ones; -EOPNOTSUPP if the buffer can be nowhere (@reason says why); -EDQUOT
+ * for LACCEL_LIMIT_BUFFERS, and for LACCEL_LIMIT_LOCAL if memory cannot be kept; -EIO if local
+ * memory cannot be cleared; -ENOMEM.
+ */
+struct laccel_buffer_create {
+	__u32 size;
+	__u32 flags;
+	__u64 length;
+	__u64 mmap_offset;
+	__u32 id;
+	__u32 reason;
+};
+
+/**
+ * struct laccel_buffer_move - LACCEL_IOC_BUFFER_MOVE: Move buffers to a kind of memory
+ * @size: sizeof(struct laccel_buffer_move)
+ * @flags: [in] LACCEL_BUFFER_LOCAL or LACCEL_BUFFER_SYSTEM: where to
+ * @addr: [in] first address, page aligned, in a buffer of this file
+ * @length: [in] bytes, a multiple of the page size, not 0
+ * @moved: [out] bytes of the range that are there on return
+ *
+ * The kernel moves in pieces of 2 MiB of a buffer, and those at both ends as a whole.  Local
+ * memory is made free for it as for a new buffer.  What has no memory yet gets it there.
+ * A move is no promise: the kernel may move the buffer again when others need local memory.
+ *
+ * Errors: the general ones; -EFAULT if the range has an address that is not in a buffer of this
+ * file; -EOPNOTSUPP if a buffer in it must not be there.  If room was short, the call succeeds,
+ * and @moved is less than @length.
+ */
+struct laccel_buffer_move {
+	__u32 size;
+	__u32 flags;
+	__u64 addr;
+	__u64 length;
+	__u64 moved;
 };
 
 /**

@@ -9,6 +9,7 @@
 #include "fixture.h"
 #include "../../drivers/core/bind.c"
 #include "../../drivers/core/client.c"
+#include "../../drivers/core/file.c"
 #include "../../drivers/core/gate.c"
 #include "../../drivers/core/pin.c"
 
@@ -16,30 +17,23 @@
 
 struct workqueue_struct *laccel_wq;
 
-int laccel_file_refuse(struct laccel_file *file, enum laccel_limit limit, u64 value, u64 in_use,
-		       u64 needed)
-{
-	file->refusal.refused = limit;
-	file->refusal.refused_in_use = in_use;
-	return limit == LACCEL_LIMIT_MEMLOCK ? -ENOMEM : -EDQUOT;
-}
-
 int laccel_ioctl_respond(const struct laccel_user *user, const union laccel_ioctl *arg)
 {
 	return 0;
 }
 
-void laccel_file_down(struct laccel_file *file)
+long laccel_ioctl_unlocked(struct file *filp, unsigned int cmd, unsigned long arg)
 {
-	WARN_ON_ONCE(1);	/* no test takes a device down */
-}
-
-void laccel_file_put(struct laccel_file *file)
-{
-	refcount_dec(&file->ref.refcount);
+	return -ENOTTY;
 }
 
 int laccel_mirror_fault(struct laccel_file *file, unsigned long addr, bool write)
+{
+	return -EFAULT;
+}
+
+int laccel_mirror_prefetch_some(struct laccel_file *file, unsigned long *addr, unsigned long end,
+				bool write)
 {
 	return -EFAULT;
 }
@@ -51,6 +45,14 @@ int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigne
 }
 
 void laccel_mirror_trim(struct laccel_file *file)
+{
+}
+
+void laccel_mirror_drop_all(struct laccel_file *file)
+{
+}
+
+void laccel_mirror_fini(struct laccel_file *file)
 {
 }
 
@@ -120,7 +122,14 @@ static void fixture_init_device(struct fixture *fx, struct device *parent)
 	ldev->workers = fx->workers;
 	ldev->wq = laccel_wq;
 	ida_init(&ldev->slots);
+	xa_init_flags(&ldev->buffers, XA_FLAGS_ALLOC);
 	init_rwsem(&ldev->bonds);
+	mutex_init(&ldev->copy_lock);
+	mutex_init(&ldev->files_lock);
+	INIT_LIST_HEAD(&ldev->files);
+	init_waitqueue_head(&ldev->landing);
+	INIT_WORK(&ldev->lost_work, laccel_gate_lost_work);
+	INIT_DELAYED_WORK(&ldev->flight_watch, laccel_flight_watch_work);
 
 	ldev->va_bits = 47;
 	ldev->pte = (struct laccel_pte_format) {
@@ -129,6 +138,7 @@ static void fixture_init_device(struct fixture *fx, struct device *parent)
 		.huge = LACCEL_PTE_HUGE,
 		.addr = LACCEL_PTE_ADDR,
 	};
+	ldev->driver_ops = &fixture_ops;
 	RCU_INIT_POINTER(ldev->ops, &fixture_ops);
 }
 
@@ -136,24 +146,10 @@ static void fixture_init_file(struct fixture *fx)
 {
 	struct laccel_file *file = &fx->file;
 
-	file->ldev = &fx->ldev;
+	laccel_file_init(file, &fx->ldev);
 	address_space_init_once(&fx->mapping);
 	file->mapping = &fx->mapping;
-	kref_init(&file->ref);
-	init_waitqueue_head(&file->wait);
-	init_rwsem(&file->doorbells);
-
-	mutex_init(&file->lock);
-	mutex_init(&file->sva_lock);
-	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
-	file->ranges = RB_ROOT_CACHED;
-	INIT_LIST_HEAD(&file->idle_tables);
-
-	mutex_init(&file->notifier_lock);
-	INIT_LIST_HEAD(&file->queues);
-	INIT_LIST_HEAD(&file->dropped);
-	INIT_LIST_HEAD(&file->tables);
-	INIT_WORK(&file->drop_work, laccel_bind_drop_work);
+	list_add(&file->node, &fx->ldev.files);
 }
 
 int fixture_init(struct kunit *test)
@@ -192,7 +188,8 @@ void fixture_exit(struct kunit *test)
 
 	file = &fx->file;
 	laccel_bind_fini(file);
-	laccel_objects_teardown(file);
+	laccel_objects_teardown(file, ~0ul);
+	xa_destroy(&file->objects);
 	laccel_pgtable_fini(file);
 	cancel_work_sync(&file->drop_work);
 	laccel_pin_free_dropped(file);
@@ -278,6 +275,12 @@ bool visitor_end(struct visitor *visitor)
 	return left;
 }
 
+/* Set the time that the core waits for a device. */
+void fixture_set_timeout(unsigned int ms)
+{
+	timeout_ms = ms;
+}
+
 /* Take the device away. */
 void fixture_close_gate(struct fixture *fx)
 {
@@ -355,7 +358,8 @@ struct laccel_mem *fixture_register(struct kunit *test, unsigned long addr, size
 }
 
 kunit_test_suites(&object_suite, &queue_suite, &pgtable_suite, &chunk_suite, &mem_suite,
-		  &slice_suite, &fault_suite, &faultin_suite, &sva_suite, &register_suite);
+		  &slice_suite, &fault_suite, &faultin_suite, &sva_suite, &register_suite,
+		  &copy_suite, &local_suite);
 
 MODULE_DESCRIPTION("KUnit tests of lite-accel");
 MODULE_LICENSE("GPL");

@@ -43,6 +43,7 @@ struct fixture {
 int fixture_init(struct kunit *test);
 void fixture_exit(struct kunit *test);
 void fixture_bind(struct kunit *test);
+void fixture_set_timeout(unsigned int ms);
 void fixture_close_gate(struct fixture *fx);
 u64 fixture_walk(struct fixture *fx, u64 addr);
 unsigned long fixture_map(struct kunit *test, size_t length);
@@ -64,6 +65,7 @@ void visitor_fault(struct visitor *visitor, struct laccel_file *file);
 bool visitor_end(struct visitor *visitor);
 
 extern struct kunit_suite object_suite, queue_suite, pgtable_suite, chunk_suite, mem_suite;
-extern struct kunit_suite slice_suite, fault_suite, faultin_suite, sva_suite, register_suite;
+extern struct kunit_suite slice_suite, fault_suite, faultin_suite, sva_suite, register_suite,
+	copy_suite, local_suite;
 
 #endif /* FIXTURE_H */

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parts of buffers: 2 MiB each, in one place, which changes under the lock of the buffer.  A part
+ * that moves is taken from the processor first: that notifies the mirror's segments, which take
+ * it from the device.  Both find the new place when they touch it again.
+ *
+ *	laccel_part_place()	have memory behind a part
+ *	laccel_part_move()	move a part from one kind of memory to the other
+ *	laccel_part_lose()	give up what is in the memory of a device that is gone
+ */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "core.h"
+#include "trace.h"
+
+/* Number of parts that are asked to make room for one, before it goes elsewhere */
+#define LACCEL_VICTIMS 16
+
+static u64 laccel_part_offset(const struct laccel_part *part)
+{
+	return (u64)(part - part->buffer->parts) * LACCEL_CHUNK_SIZE;
+}
+
+/**
+ * laccel_part_bytes - Return the length of a part
+ * @part: the part
+ *
+ * Return: bytes, 2 MiB but for the last part of a buffer.
+ */
+u64 laccel_part_bytes(const struct laccel_part *part)
+{
+	return min(part->buffer->length - laccel_part_offset(part), (u64)LACCEL_CHUNK_SIZE);
+}
+
+static unsigned int laccel_part_pages(const struct laccel_part *part)
+{
+	return laccel_part_bytes(part) >> PAGE_SHIFT;
+}
+
+static void laccel_pages_free(struct page **pages, unsigned int npages, bool huge)
+{
+	unsigned int i;
+
+	if (huge)
+		__free_pages(pages[0], LACCEL_CHUNK_ORDER);
+	else
+		for (i = 0; i < npages && pages[i]; i++)
+			__free_page(pages[i]);
+	kvfree(pages);
+}
+
+/* One page of 2 MiB if there is one: it takes less work to map and to copy. */
+static bool laccel_pages_fill_huge(struct laccel_part *part, struct page **pages, gfp_t gfp)
+{
+	struct laccel_file *file = laccel_buffer_file(part->buffer);
+	struct page *page;
+	unsigned int i;
+
+	if (laccel_part_bytes(part) < LACCEL_CHUNK_SIZE || !laccel_file_has_tables(file))
+		return false;
+
+	page = alloc_pages_node(dev_to_node(file->ldev->dev.parent),
+				gfp | __GFP_COMP | __GFP_NORETRY | __GFP_NOWARN,
+				LACCEL_CHUNK_ORDER);
+	if (!page)
+		return false;
+	for (i = 0; i < LACCEL_CHUNK_PAGES; i++)
+		pages[i] = page + i;
+	return true;
+}
+
+/* Allocate system memory for a part, charged to the owner, whoever asks. */
+static struct page **laccel_pages_alloc(struct laccel_part *part, gfp_t gfp, bool *huge)
+{
+	struct laccel_file *file = laccel_buffer_file(part->buffer);
+	struct mem_cgroup *owner = get_mem_cgroup_from_mm(file->mm);
+	struct mem_cgroup *before = set_active_memcg(owner);
+	unsigned int i, npages = laccel_part_pages(part);
+	struct page **pages;
+
+	gfp |= GFP_KERNEL_ACCOUNT;
+	pages = kvcalloc(npages, sizeof(*pages), gfp);
+	if (!pages)
+		goto out;
+
+	*huge = laccel_pages_fill_huge(part, pages, gfp);
+	for (i = 0; i < npages && !*huge; i++) {
+		pages[i] = alloc_pages_node(dev_to_node(file->ldev->dev.parent),
+					    gfp | __GFP_NOWARN, 0);
+		if (!pages[i]) {
+			laccel_pages_free(pages, npages, false);
+			pages = NULL;
+			break;
+		}
+	}
+out:
+	set_active_memcg(before);
+	mem_cgroup_put(owner);
+	return pages;
+}
+
+static void laccel_part_set_system(struct laccel_part *part, struct page **pages, bool huge)
+{
+	part->place = LACCEL_PLACE_SYSTEM;
+	part->pages = pages;
+	part->huge = huge;
+	atomic64_add(laccel_part_bytes(part), &laccel_buffer_file(part->buffer)->system);
+}
+
+static void laccel_part_free_system(struct laccel_part *part)
+{
+	laccel_pages_free(part->pages, laccel_part_pages(part), part->huge);
+	part->pages = NULL;
+	atomic64_sub(laccel_part_bytes(part), &laccel_buffer_file(part->buffer)->system);
+}
+
+/* Take a part from the processor, and with that from the device. */
+static void laccel_part_zap(struct laccel_part *part)
+{
+	struct laccel_buffer *buffer = part->buffer;
+
+	lockdep_assert_held(&buffer->lock);
+	unmap_mapping_range(laccel_buffer_file(buffer)->mapping,
+			    laccel_mmap_buffer_offset(buffer->index) + laccel_part_offset(part),
+			    laccel_part_bytes(part), 1);
+}
+
+/**
+ * laccel_part_to_system - Move a part out of local memory
+ * @part: the part, which is there
+ *
+ * Context: its buffer locked.
+ * Return: 0; -ENOMEM; the error of laccel_copy().  After an error it stays where it is.
+ */
+int laccel_part_to_system(struct laccel_part *part)
+{
+	struct laccel_device *ldev = laccel_buffer_file(part->buffer)->ldev;
+	struct page **pages;
+	bool huge;
+	int ret;
+
+	/* Let others find room elsewhere rather than have the owner killed. */
+	pages = laccel_pages_alloc(part, __GFP_RETRY_MAYFAIL, &huge);
+	if (!pages)
+		return -ENOMEM;
+
+	laccel_part_zap(part);
+	ret = laccel_copy(ldev, part->local, pages, laccel_part_bytes(part), false);
+	if (ret) {
+		laccel_pages_free(pages, laccel_part_pages(part), huge);
+		return ret;
+	}
+
+	laccel_local_give(part);
+	laccel_part_set_system(part, pages, huge);
+	trace_laccel_move(ldev, part->buffer->index, laccel_part_offset(part), false);
+	return 0;
+}
+
+/* Have another part make room.  Its buffer may be busy: then another one is asked. */
+static bool laccel_part_make_room(struct laccel_part *part)
+{
+	struct laccel_part *victim = laccel_local_victim(part);
+	struct laccel_buffer *buffer;
+	bool locked;
+
+	if (!victim)
+		return false;
+
+	buffer = victim->buffer;
+	locked = buffer != part->buffer && mutex_trylock(&buffer->lock);
+	if ((locked || buffer == part->buffer) && victim->place == LACCEL_PLACE_LOCAL)
+		laccel_part_to_system(victim);
+	if (locked)
+		mutex_unlock(&buffer->lock);
+	laccel_buffer_put(buffer);
+	return true;
+}
+
+/* Take local memory for a part; with @evict others may have to make room. */
+static int laccel_part_take_local(struct laccel_part *part, bool evict)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	while ((ret = laccel_local_take(part)) == -ENOSPC && evict && tries++ < LACCEL_VICTIMS)
+		if (fatal_signal_pending(current) || !laccel_part_make_room(part))
+			break;
+	return ret;
+}
+
+static int laccel_part_to_local(struct laccel_part *part, bool evict)
+{
+	struct laccel_device *ldev = laccel_buffer_file(part->buffer)->ldev;
+	u64 bytes = laccel_part_bytes(part);
+	int ret;
+
+	ret = laccel_part_take_local(part, evict);
+	if (ret)
+		return ret;
+
+	if (part->place == LACCEL_PLACE_SYSTEM) {
+		laccel_part_zap(part);
+		ret = laccel_copy(ldev, part->local, part->pages, bytes, true);
+	} else {
+		ret = laccel_copy_clear(ldev, part->local, bytes);
+	}
+	if (ret) {
+		laccel_local_give(part);
+		return ret;
+	}
+
+	if (part->place == LACCEL_PLACE_SYSTEM)
+		laccel_part_free_system(part);
+	part->place = LACCEL_PLACE_LOCAL;
+	trace_laccel_move(ldev, part->buffer->index, laccel_part_offset(part), true);
+	return 0;
+}
+
+/**
+ * laccel_part_place - Have memory behind a part, unless it is lost
+ * @part: the part
+ * @device: whether the device is about to use it
+ *
+ * For the device a part returns to local memory if there is room, but nothing makes room for it:
+ * programs that need more than there is would only move memory.
+ *
+ * Context: its buffer locked; may sleep, for a bounded time.
+ * Return: 0; -ENOMEM; for a buffer that is to be in local memory only: -EDQUOT, -ENOSPC, -ENODEV,
+ * or the error of laccel_copy_clear().
+ */
+int laccel_part_place(struct laccel_part *part, bool device)
+{
+	struct laccel_buffer *buffer = part->buffer;
+	struct page **pages;
+	bool huge;
+	int ret = -ENODEV;
+
+	lockdep_assert_held(&buffer->lock);
+	if (part->place == LACCEL_PLACE_SYSTEM && device && !part->stuck &&
+	    laccel_buffer_may_be_local(buffer))
+		part->stuck = laccel_part_to_local(part, laccel_buffer_is_kept(buffer)) == -EIO;
+	if (part->place != LACCEL_PLACE_EMPTY)
+		return 0;
+
+	/* No device of this file would use it in local memory once it has gone. */
+	if (laccel_buffer_may_be_local(buffer) && !READ_ONCE(laccel_buffer_file(buffer)->error))
+		ret = laccel_part_to_local(part, true);
+	if (!ret || laccel_buffer_is_kept(buffer))
+		return ret;
+
+	pages = laccel_pages_alloc(part, __GFP_ZERO, &huge);
+	if (!pages)
+		return -ENOMEM;
+	laccel_part_set_system(part, pages, huge);
+	return 0;
+}
+
+/**
+ * laccel_part_move - Move a part where a program wants it
+ * @part: the part
+ * @place: LACCEL_BUFFER_LOCAL or LACCEL_BUFFER_SYSTEM
+ *
+ * Context: its buffer is not locked; may sleep, for a bounded time.
+ * Return: whether it is there now.
+ */
+bool laccel_part_move(struct laccel_part *part, u32 place)
+{
+	struct page **pages;
+	bool huge;
+
+	guard(mutex)(&part->buffer->lock);
+	if (place == LACCEL_BUFFER_LOCAL) {
+		if (part->place == LACCEL_PLACE_EMPTY || part->place == LACCEL_PLACE_SYSTEM)
+			laccel_part_to_local(part, true);
+		return part->place == LACCEL_PLACE_LOCAL;
+	}
+
+	if (part->place == LACCEL_PLACE_LOCAL) {
+		laccel_part_to_system(part);
+	} else if (part->place == LACCEL_PLACE_EMPTY) {
+		pages = laccel_pages_alloc(part, __GFP_ZERO, &huge);
+		if (pages)
+			laccel_part_set_system(part, pages, huge);
+	}
+	return part->place == LACCEL_PLACE_SYSTEM;
+}
+
+/**
+ * laccel_part_lose - Give up what is in the memory of a device that is gone
+ * @part: the part
+ *
+ * Context: its buffer locked.
+ */
+void laccel_part_lose(struct laccel_part *part)
+{
+	if (part->place != LACCEL_PLACE_LOCAL)
+		return;
+	laccel_part_zap(part);
+	laccel_local_give(part);
+	part->place = LACCEL_PLACE_LOST;
+}
+
+/**
+ * laccel_part_free - Free the memory of a part for good
+ * @part: a part that neither processor nor device can reach
+ *
+ * Context: its buffer locked.
+ */
+void laccel_part_free(struct laccel_part *part)
+{
+	if (part->place == LACCEL_PLACE_LOCAL)
+		laccel_local_give(part);
+	else if (part->place == LACCEL_PLACE_SYSTEM)
+		laccel_part_free_system(part);
+	part->place = LACCEL_PLACE_LOST;
+}
