@@ -21,9 +21,9 @@
 
 #define CLASS_PROCESSING_ACCELERATOR 0x1200
 #define EXPRESS_CAP     0x80
-#define REGISTERS_SIZE  0x2000
-#define MSIX_TABLE      0x2000
-#define MSIX_PBA        0x3000
+#define REGISTERS_SIZE  0x3000
+#define MSIX_TABLE      0x3000
+#define MSIX_PBA        0x3800
 #define MAX_SLICE       MiB
 #define INTERRUPTS      0xfee00000
 
@@ -181,6 +181,7 @@ static void knob_set(Object *obj, Visitor *v, const char *name, void *opaque,
 static const Property fixed_properties[] = {
     DEFINE_PROP_UINT32("queues", LiteAccel, num_queues, LACCEL_MAX_QUEUES),
     DEFINE_PROP_SIZE("local-mem", LiteAccel, local_size, 64 * MiB),
+    DEFINE_PROP_SIZE("local-bar", LiteAccel, local_bar_size, 0),
     DEFINE_PROP_SIZE("doorbell-bar", LiteAccel, doorbell_bar,
                      LACCEL_MAX_QUEUES << LITE_ACCEL_STRIDE_LOG2),
     DEFINE_PROP_SIZE32("slice", LiteAccel, slice, 64 * KiB),
@@ -190,6 +191,8 @@ static const Property fixed_properties[] = {
 
 static bool properties_good(LiteAccel *s, Error **errp)
 {
+    s->local_bar_size = s->local_bar_size ?: s->local_size;
+
     if (s->num_queues < 1 || s->num_queues > LACCEL_MAX_QUEUES) {
         error_setg(errp, "queues must be from 1 to %d", LACCEL_MAX_QUEUES);
     } else if (!is_power_of_2(s->slice) || s->slice < LITE_ACCEL_PAGE_SIZE ||
@@ -198,6 +201,11 @@ static bool properties_good(LiteAccel *s, Error **errp)
     } else if (!is_power_of_2(s->local_size) ||
                s->local_size < LITE_ACCEL_PAGE_SIZE) {
         error_setg(errp, "local-mem must be a power of two of at least 4K");
+    } else if (!is_power_of_2(s->local_bar_size) ||
+               s->local_bar_size < LITE_ACCEL_PAGE_SIZE ||
+               s->local_bar_size > s->local_size) {
+        error_setg(errp,
+                   "local-bar must be a power of two from 4K to local-mem");
     } else if (!is_power_of_2(s->doorbell_bar) ||
                s->doorbell_bar < LITE_ACCEL_PAGE_SIZE ||
                s->doorbell_bar > LACCEL_MAX_QUEUES << LITE_ACCEL_STRIDE_LOG2) {
@@ -244,6 +252,8 @@ static bool init_bars(LiteAccel *s, Error **errp)
         return false;
     }
 
+    memory_region_init_alias(&s->local_bar, OBJECT(s), "lite-accel-local-bar",
+                             &s->local, 0, s->local_bar_size);
     memory_region_init(&s->control, OBJECT(s), "lite-accel-control",
                        LACCEL_CONTROL_BAR_SIZE);
     memory_region_init_io(&s->registers, OBJECT(s), &lite_accel_control_ops, s,
@@ -255,7 +265,7 @@ static bool init_bars(LiteAccel *s, Error **errp)
     pci_register_bar(pci, LACCEL_BAR_CONTROL, type, &s->control);
     pci_register_bar(pci, LACCEL_BAR_DOORBELL, type, &s->doorbells);
     pci_register_bar(pci, LACCEL_BAR_LOCAL,
-                     type | PCI_BASE_ADDRESS_MEM_PREFETCH, &s->local);
+                     type | PCI_BASE_ADDRESS_MEM_PREFETCH, &s->local_bar);
 
     return true;
 }

@@ -143,7 +143,7 @@ struct LiteAccelQueue {
 
 typedef struct LiteAccelTlbEntry {
     bool used;
-    uint64_t root;
+    uint64_t key;  /* ROOT of a leaf, lite_accel_pasid_key() of an answer */
     uint64_t va;
     uint64_t pte;
 } LiteAccelTlbEntry;
@@ -162,10 +162,12 @@ struct LiteAccel {
     MemoryRegion registers;
     MemoryRegion doorbells;
     MemoryRegion local;
+    MemoryRegion local_bar;
 
     /* Properties */
     uint32_t num_queues;
     uint64_t local_size;
+    uint64_t local_bar_size;
     uint64_t doorbell_bar;
     uint32_t slice;
     uint8_t pasid_bits;
@@ -198,6 +200,7 @@ struct LiteAccel {
     int64_t transfer_end;   /* end of the transfer under way */
     uint64_t budget;        /* bytes left for this callback */
     unsigned next_queue;    /* queue whose turn it is */
+    unsigned turn_slices;   /* slices that it has had in this turn */
     uint64_t stopping;      /* bit N: queue N is STOPPING */
     uint8_t *buf[2];        /* one slice each */
 
@@ -243,6 +246,11 @@ void lite_accel_queue_fail(LiteAccelQueue *q, enum laccel_queue_error error,
 void lite_accel_queue_drain(LiteAccelQueue *q);
 void lite_accel_queue_reset(LiteAccelQueue *q);
 
+static inline bool lite_accel_queue_bypass(LiteAccelQueue *q)
+{
+    return q->regs[QUEUE_ROOT] & LACCEL_ROOT_BYPASS;
+}
+
 /* Fields of CONFIG, validated by START */
 static inline unsigned lite_accel_sq_log2(LiteAccelQueue *q)
 {
@@ -257,6 +265,21 @@ static inline unsigned lite_accel_cq_log2(LiteAccelQueue *q)
 static inline unsigned lite_accel_queue_vector(LiteAccelQueue *q)
 {
     return q->regs[QUEUE_CONFIG] >> 16 & 0xffff;
+}
+
+static inline uint32_t lite_accel_queue_pasid(LiteAccelQueue *q)
+{
+    return q->regs[QUEUE_CONFIG] >> 32 & 0xfffff;
+}
+
+static inline unsigned lite_accel_queue_weight(LiteAccelQueue *q)
+{
+    return q->regs[QUEUE_CONFIG] >> 52 & LACCEL_WEIGHT_MAX;
+}
+
+static inline bool lite_accel_queue_has_pasid(LiteAccelQueue *q)
+{
+    return q->regs[QUEUE_CONFIG] >> 63;
 }
 
 /* lite_accel_ring.c */
@@ -294,7 +317,7 @@ void lite_accel_slice_release(LiteAccelCommand *c);
 int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
                          LiteAccelSegment *seg);
 void lite_accel_tlb_drop(LiteAccel *s);
-void lite_accel_tlb_forget(LiteAccel *s, uint64_t root, uint64_t first,
+void lite_accel_tlb_forget(LiteAccel *s, uint64_t key, uint64_t first,
                            uint64_t last);
 void lite_accel_flush(LiteAccel *s);
 bool lite_accel_flush_busy(LiteAccel *s);
@@ -307,9 +330,7 @@ void lite_accel_mmu_reset(LiteAccel *s);
 /* lite_accel_ats.c */
 void lite_accel_ats_init(LiteAccel *s);
 void lite_accel_ats_reset(LiteAccel *s);
-uint32_t lite_accel_queue_pasid(LiteAccelQueue *q);
-bool lite_accel_queue_has_pasid(LiteAccelQueue *q);
-bool lite_accel_root_good(LiteAccel *s, uint64_t root);
+uint64_t lite_accel_pasid_key(uint32_t pasid);
 bool lite_accel_may_cache(LiteAccelQueue *q);
 int lite_accel_ask(LiteAccelQueue *q, uint64_t va, bool write,
                    IOMMUTLBEntry *entry);

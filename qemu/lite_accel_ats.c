@@ -35,23 +35,10 @@ void lite_accel_ats_init(LiteAccel *s)
     }
 }
 
-uint32_t lite_accel_queue_pasid(LiteAccelQueue *q)
+/* Return what no ROOT of a queue can be, for answers about @pasid in the TLB */
+uint64_t lite_accel_pasid_key(uint32_t pasid)
 {
-    return q->regs[QUEUE_ROOT] & LACCEL_ROOT_PASID_MASK;
-}
-
-bool lite_accel_queue_has_pasid(LiteAccelQueue *q)
-{
-    return q->regs[QUEUE_ROOT] & LACCEL_ROOT_PASID;
-}
-
-/* Return whether ROOT may hold @root: a PASID or the address of a table */
-bool lite_accel_root_good(LiteAccel *s, uint64_t root)
-{
-    if (root & LACCEL_ROOT_PASID) {
-        return (root & ~LACCEL_ROOT_PASID) >> s->pasid_bits == 0;
-    }
-    return (root & ~LACCEL_PTE_ADDR) == 0;
+    return 1ULL << 63 | pasid;
 }
 
 static void on_invalidation(IOMMUNotifier *n, IOMMUTLBEntry *entry)
@@ -60,7 +47,7 @@ static void on_invalidation(IOMMUNotifier *n, IOMMUTLBEntry *entry)
         container_of(n, struct LiteAccelFollowed, notifier);
 
     trace_lite_accel_invalidate(f->pasid, entry->iova, entry->addr_mask);
-    lite_accel_tlb_forget(f->dev, LACCEL_ROOT_PASID | f->pasid, entry->iova,
+    lite_accel_tlb_forget(f->dev, lite_accel_pasid_key(f->pasid), entry->iova,
                           entry->iova | entry->addr_mask);
 }
 
@@ -110,9 +97,19 @@ bool lite_accel_may_cache(LiteAccelQueue *q)
            follow(q->dev, lite_accel_queue_pasid(q));
 }
 
+/* Return whether the CPU, and so the IOMMU, sees local memory in that page */
+static bool own_memory(LiteAccel *s, const IOMMUTLBEntry *entry)
+{
+    hwaddr bar = pci_get_bar_addr(PCI_DEVICE(s), LACCEL_BAR_LOCAL);
+
+    return bar != PCI_BAR_UNMAPPED &&
+           ranges_overlap(entry->translated_addr & ~entry->addr_mask,
+                          entry->addr_mask + 1, bar, s->local_bar_size);
+}
+
 /*
  * Request a translation of @va from the IOMMU.  Return an enum laccel_status,
- * and the answer in @entry.
+ * and the answer in @entry.  One in our own BAR is none.
  */
 int lite_accel_ask(LiteAccelQueue *q, uint64_t va, bool write,
                    IOMMUTLBEntry *entry)
@@ -133,7 +130,7 @@ int lite_accel_ask(LiteAccelQueue *q, uint64_t va, bool write,
     trace_lite_accel_ask(q->index, pasid, va, write, entry->translated_addr,
                          entry->addr_mask, entry->perm);
 
-    if (entry->perm & (write ? IOMMU_WO : IOMMU_RO)) {
+    if (entry->perm & (write ? IOMMU_WO : IOMMU_RO) && !own_memory(s, entry)) {
         return LACCEL_OK;
     }
     return LACCEL_PAGE_FAULT;

@@ -125,17 +125,28 @@ static void land(LiteAccelCommand *c)
     lite_accel_queue_retire(c);
 }
 
-/* Pick a command in round robin, beginning behind the queue served last */
+/*
+ * Pick a command in round robin.  A queue has the turn for as many slices in a
+ * row as its weight says, while it has commands that can proceed.
+ */
 static LiteAccelCommand *next_command(LiteAccel *s)
 {
     for (unsigned i = 0; i < s->num_queues; i++) {
         unsigned index = (s->next_queue + i) % s->num_queues;
         LiteAccelCommand *c = lite_accel_queue_next(&s->queues[index]);
 
-        if (c) {
-            s->next_queue = (index + 1) % s->num_queues;
-            return c;
+        if (!c) {
+            continue;
         }
+
+        s->next_queue = index;
+        s->turn_slices = i ? 1 : s->turn_slices + 1;
+        if (s->turn_slices > lite_accel_queue_weight(&s->queues[index])) {
+            s->next_queue = (index + 1) % s->num_queues;
+            s->turn_slices = 0;
+        }
+
+        return c;
     }
 
     return NULL;
@@ -311,6 +322,7 @@ void lite_accel_engine_reset(LiteAccel *s)
 
     s->transfer_end = 0;
     s->next_queue = 0;
+    s->turn_slices = 0;
 }
 
 void lite_accel_engine_exit(LiteAccel *s)

@@ -21,30 +21,42 @@ static uint64_t leaf_base(unsigned kind, uint64_t va)
     return va >> leaf_shift[kind] << leaf_shift[kind];
 }
 
-static LiteAccelTlbEntry *tlb_slot(LiteAccelQueue *q, unsigned kind,
+static bool leaf_allows(LiteAccel *s, uint64_t pte, bool write)
+{
+    return !write || pte & LACCEL_PTE_WRITE || s->ignore_write_bit;
+}
+
+static LiteAccelTlbEntry *tlb_slot(LiteAccel *s, uint64_t key, unsigned kind,
                                    uint64_t va)
 {
-    uint64_t hash = va >> leaf_shift[kind] ^ q->regs[QUEUE_ROOT] >> 12;
+    uint64_t hash = va >> leaf_shift[kind] ^ key >> 12;
 
-    return &q->dev->tlb[kind][hash % LITE_ACCEL_TLB_SIZE];
+    return &s->tlb[kind][hash % LITE_ACCEL_TLB_SIZE];
 }
 
-static bool tlb_find(LiteAccelQueue *q, unsigned kind, uint64_t va,
-                     uint64_t *pte)
+/* Find an entry with the right that is needed */
+static bool tlb_find(LiteAccel *s, uint64_t key, uint64_t va, bool write,
+                     uint64_t *pte, unsigned *kind)
 {
-    LiteAccelTlbEntry *e = tlb_slot(q, kind, va);
+    for (*kind = 0; *kind < TLB_KINDS; (*kind)++) {
+        LiteAccelTlbEntry *e = tlb_slot(s, key, *kind, va);
 
-    *pte = e->pte;
-    return e->used && e->root == q->regs[QUEUE_ROOT] &&
-           e->va == leaf_base(kind, va);
+        if (e->used && e->key == key && e->va == leaf_base(*kind, va) &&
+            leaf_allows(s, e->pte, write)) {
+            *pte = e->pte;
+            return true;
+        }
+    }
+
+    return false;
 }
 
-static void tlb_fill(LiteAccelQueue *q, unsigned kind, uint64_t va,
+static void tlb_fill(LiteAccel *s, uint64_t key, unsigned kind, uint64_t va,
                      uint64_t pte)
 {
-    *tlb_slot(q, kind, va) = (LiteAccelTlbEntry) {
+    *tlb_slot(s, key, kind, va) = (LiteAccelTlbEntry) {
         .used = true,
-        .root = q->regs[QUEUE_ROOT],
+        .key = key,
         .va = leaf_base(kind, va),
         .pte = pte,
     };
@@ -94,31 +106,47 @@ static int walk(LiteAccelQueue *q, uint64_t va, uint64_t *pte, unsigned *kind)
     return LACCEL_PAGE_FAULT;
 }
 
-static int walk_and_fill(LiteAccelQueue *q, uint64_t va, uint64_t *pte,
-                         unsigned *kind)
+/* Find the leaf of @va, whatever its rights.  Return an enum laccel_status. */
+static int find_leaf(LiteAccelQueue *q, uint64_t va, bool write, uint64_t *pte,
+                     unsigned *kind)
 {
     LiteAccel *s = q->dev;
-    int status = walk(q, va, pte, kind);
+    uint64_t root = q->regs[QUEUE_ROOT];
+    int status;
 
+    if (!root) {
+        return LACCEL_PAGE_FAULT;
+    }
+    if (tlb_find(s, root, va, write, pte, kind)) {
+        return LACCEL_OK;
+    }
+
+    status = walk(q, va, pte, kind);
     trace_lite_accel_walk(q->index, va, *pte);
     s->counters[LACCEL_COUNTER_TLB_MISSES]++;
 
     if (status == LACCEL_OK) {
         s->counters[LACCEL_COUNTER_HUGE_TRANSLATIONS] += *kind == TLB_HUGE;
-        tlb_fill(q, *kind, va, *pte);
+        tlb_fill(s, root, *kind, va, *pte);
     }
 
     return status;
 }
 
-/* Ask the IOMMU and convert its answer to a leaf */
-static int ask_and_fill(LiteAccelQueue *q, uint64_t va, bool write,
-                        uint64_t *pte, unsigned *kind)
+/* Get the IOMMU's answer about @va, converted to a leaf */
+static int find_answer(LiteAccelQueue *q, uint64_t va, bool write,
+                       uint64_t *pte, unsigned *kind)
 {
+    LiteAccel *s = q->dev;
+    uint64_t key = lite_accel_pasid_key(lite_accel_queue_pasid(q));
     IOMMUTLBEntry entry;
-    int status = lite_accel_ask(q, va, write && !q->dev->ignore_write_bit,
-                                &entry);
+    int status;
 
+    if (tlb_find(s, key, va, write, pte, kind)) {
+        return LACCEL_OK;
+    }
+
+    status = lite_accel_ask(q, va, write && !s->ignore_write_bit, &entry);
     if (status != LACCEL_OK) {
         return status;
     }
@@ -130,18 +158,13 @@ static int ask_and_fill(LiteAccelQueue *q, uint64_t va, bool write,
     if (entry.perm & IOMMU_WO) {
         *pte |= LACCEL_PTE_WRITE;
     }
-    q->dev->counters[LACCEL_COUNTER_HUGE_TRANSLATIONS] += *kind == TLB_HUGE;
+    s->counters[LACCEL_COUNTER_HUGE_TRANSLATIONS] += *kind == TLB_HUGE;
 
     if (lite_accel_may_cache(q)) {
-        tlb_fill(q, *kind, va, *pte);
+        tlb_fill(s, key, *kind, va, *pte);
     }
 
     return LACCEL_OK;
-}
-
-static bool leaf_allows(LiteAccelQueue *q, uint64_t pte, bool write)
-{
-    return !write || pte & LACCEL_PTE_WRITE || q->dev->ignore_write_bit;
 }
 
 /*
@@ -151,46 +174,50 @@ static bool leaf_allows(LiteAccelQueue *q, uint64_t pte, bool write)
 int lite_accel_translate(LiteAccelQueue *q, uint64_t va, bool write,
                          LiteAccelSegment *seg)
 {
-    bool pasid = lite_accel_queue_has_pasid(q);
+    bool translated = false;
     uint64_t pte, offset;
     unsigned kind;
+    int status;
+
+    if (lite_accel_queue_bypass(q)) {
+        *seg = (LiteAccelSegment) {
+            .addr = va & ~LACCEL_BYPASS_LOCAL,
+            .len = UINT32_MAX,
+            .local = va & LACCEL_BYPASS_LOCAL,
+        };
+        return LACCEL_OK;
+    }
 
     if (va >> LITE_ACCEL_VA_BITS) {
         return LACCEL_PAGE_FAULT;
     }
 
-    for (kind = 0; kind < TLB_KINDS; kind++) {
-        if (tlb_find(q, kind, va, &pte) && leaf_allows(q, pte, write)) {
-            break;
-        }
+    /*
+     * Look for a leaf each time, before answers of the IOMMU in the TLB, as
+     * nothing is flushed when a leaf is added.
+     */
+    status = find_leaf(q, va, write, &pte, &kind);
+    if (status == LACCEL_PAGE_FAULT && lite_accel_queue_has_pasid(q)) {
+        translated = true;
+        status = find_answer(q, va, write, &pte, &kind);
     }
-
-    if (kind == TLB_KINDS) {
-        int status;
-
-        if (pasid) {
-            status = ask_and_fill(q, va, write, &pte, &kind);
-        } else {
-            status = walk_and_fill(q, va, &pte, &kind);
-        }
-        if (status != LACCEL_OK) {
-            return status;
-        }
-        if (!leaf_allows(q, pte, write)) {
-            return LACCEL_PAGE_FAULT;
-        }
+    if (status != LACCEL_OK) {
+        return status;
+    }
+    if (!leaf_allows(q->dev, pte, write)) {
+        return LACCEL_PAGE_FAULT;
     }
 
     offset = va - leaf_base(kind, va);
     seg->addr = leaf_base(kind, pte & LACCEL_PTE_ADDR) + offset;
     seg->len = (1u << leaf_shift[kind]) - offset;
     seg->local = pte & LACCEL_PTE_LOCAL;
-    seg->translated = pasid;
+    seg->translated = translated;
 
     return LACCEL_OK;
 }
 
-void lite_accel_tlb_forget(LiteAccel *s, uint64_t root, uint64_t first,
+void lite_accel_tlb_forget(LiteAccel *s, uint64_t key, uint64_t first,
                            uint64_t last)
 {
     if (s->ignore_flush) {
@@ -203,7 +230,7 @@ void lite_accel_tlb_forget(LiteAccel *s, uint64_t root, uint64_t first,
             LiteAccelTlbEntry *e = &s->tlb[kind][i];
             uint64_t end = e->va + (1ULL << leaf_shift[kind]) - 1;
 
-            if (e->root == root && e->va <= last && end >= first) {
+            if (e->key == key && e->va <= last && end >= first) {
                 e->used = false;
             }
         }

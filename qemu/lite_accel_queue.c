@@ -131,9 +131,25 @@ void lite_accel_queue_fail(LiteAccelQueue *q, enum laccel_queue_error error,
     lite_accel_interrupt(s, LACCEL_VECTOR_EVENT);
 }
 
+/* Check the memory that the commands of a queue can reach */
+static bool space_good(LiteAccelQueue *q)
+{
+    uint64_t root = q->regs[QUEUE_ROOT];
+    unsigned bits = lite_accel_queue_has_pasid(q) ? q->dev->pasid_bits : 0;
+
+    if (lite_accel_queue_pasid(q) >> bits) {
+        return false;
+    }
+    if (lite_accel_queue_bypass(q)) {
+        return root == LACCEL_ROOT_BYPASS && !lite_accel_queue_has_pasid(q);
+    }
+
+    return !(root & ~LACCEL_PTE_ADDR);
+}
+
 static bool config_good(LiteAccelQueue *q)
 {
-    if (q->regs[QUEUE_CONFIG] >> 32 ||
+    if (extract64(q->regs[QUEUE_CONFIG], 57, 6) ||
         lite_accel_sq_log2(q) > LITE_ACCEL_ENTRIES_LOG2 ||
         lite_accel_cq_log2(q) > LITE_ACCEL_ENTRIES_LOG2 ||
         lite_accel_queue_vector(q) > q->dev->num_queues) {
@@ -146,7 +162,7 @@ static bool config_good(LiteAccelQueue *q)
         return false;
     }
 
-    return lite_accel_root_good(q->dev, q->regs[QUEUE_ROOT]);
+    return space_good(q);
 }
 
 static void queue_start(LiteAccelQueue *q)

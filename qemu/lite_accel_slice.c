@@ -158,7 +158,7 @@ static bool operand_move(LiteAccelCommand *c, unsigned op, uint8_t *buf,
                          DMADirection dir)
 {
     LiteAccelOperand *o = &c->operands[op];
-    uint64_t *counter = &c->queue->dev->counters[
+    uint64_t *counters = c->queue->dev->counters, *counter = &counters[
         dir == DMA_DIRECTION_TO_DEVICE ? LACCEL_COUNTER_DMA_READS :
                                          LACCEL_COUNTER_DMA_WRITES];
     uint32_t at = 0;
@@ -174,6 +174,8 @@ static bool operand_move(LiteAccelCommand *c, unsigned op, uint8_t *buf,
         if (c->step == STEP_DATA) {
             counter[0]++;
             counter[1] += o->segs[i].len;
+            counters[o->segs[i].local ? LACCEL_COUNTER_LOCAL_BYTES :
+                     LACCEL_COUNTER_SYSTEM_BYTES] += o->segs[i].len;
         }
     }
 

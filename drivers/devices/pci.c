@@ -5,6 +5,7 @@
 #include <linux/bits.h>
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
+#include <linux/io.h>
 #include <linux/ktime.h>
 #include <linux/log2.h>
 #include <linux/module.h>
@@ -26,6 +27,9 @@
 
 /* The standard opcodes, and the vendor's whose format the driver has; the device may have more */
 #define LACCEL_PCI_KNOWN (GENMASK_ULL(LACCEL_OP_VENDOR - 1, 0) | BIT_ULL(LACCEL_PCI_OP_XOR))
+
+/* Local memory above which the device is not believed */
+#define LACCEL_PCI_MAX_LOCAL BIT_ULL(40)
 
 /* Value that registers of a removed device read as */
 #define LACCEL_PCI_GONE (~0ULL)
@@ -171,6 +175,20 @@ static void laccel_pci_queue_stop(struct laccel_device *ldev, u32 slot)
 	laccel_pci_faults(pci);
 }
 
+static_assert(LACCEL_BYPASS_LOCAL == LACCEL_LOCAL_ADDRESS);
+
+static u64 laccel_pci_queue_config(struct laccel_pci *pci, const struct laccel_queue_setup *setup)
+{
+	u64 config = LACCEL_CONFIG_RINGS(setup->sq_log2, setup->cq_log2,
+					 laccel_pci_slot_vector(pci, setup->slot));
+
+	if (setup->pasid)
+		config |= LACCEL_CONFIG_PASID(setup->pasid);
+	if (setup->bypass)
+		config |= LACCEL_CONFIG_WEIGHT(LACCEL_WEIGHT_MAX);
+	return config;
+}
+
 static int laccel_pci_queue_start(struct laccel_device *ldev,
 				  const struct laccel_queue_setup *setup)
 {
@@ -188,10 +206,8 @@ static int laccel_pci_queue_start(struct laccel_device *ldev,
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CQ_BASE, setup->cq);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_STATUS_BASE, status);
 	laccel_pci_write(pci, base + LACCEL_QUEUE_ROOT,
-			 setup->pasid ? LACCEL_ROOT_PASID | setup->pasid : setup->root);
-	laccel_pci_write(pci, base + LACCEL_QUEUE_CONFIG,
-			 LACCEL_QUEUE_CONFIG_VALUE(setup->sq_log2, setup->cq_log2,
-						   laccel_pci_slot_vector(pci, setup->slot)));
+			 setup->bypass ? LACCEL_ROOT_BYPASS : setup->root);
+	laccel_pci_write(pci, base + LACCEL_QUEUE_CONFIG, laccel_pci_queue_config(pci, setup));
 
 	laccel_pci_write(pci, base + LACCEL_QUEUE_CTRL, LACCEL_QUEUE_START);
 	if (laccel_pci_read(pci, base + LACCEL_QUEUE_STATE) == LACCEL_QUEUE_RUNNING)
@@ -330,6 +346,9 @@ static struct attribute *laccel_pci_counters[] = {
 	LACCEL_PCI_COUNTER(interrupts, LACCEL_COUNTER_INTERRUPTS),
 	LACCEL_PCI_COUNTER(dma_after_stop, LACCEL_COUNTER_DMA_AFTER_STOP),
 	LACCEL_PCI_COUNTER(translation_requests, LACCEL_COUNTER_TRANSLATION_REQUESTS),
+	LACCEL_PCI_COUNTER(local_bytes, LACCEL_COUNTER_LOCAL_BYTES),
+	LACCEL_PCI_COUNTER(peer_bytes, LACCEL_COUNTER_PEER_BYTES),
+	LACCEL_PCI_COUNTER(system_bytes, LACCEL_COUNTER_SYSTEM_BYTES),
 	NULL
 };
 
@@ -428,6 +447,8 @@ static int laccel_pci_facts(struct laccel_pci *pci)
 	ldev->max_queues = LACCEL_CAPS_QUEUES(caps);
 	ldev->max_entries = 1u << LACCEL_CAPS_ENTRIES_LOG2(caps);
 	ldev->va_bits = LACCEL_CAPS_VA_BITS(caps);
+	ldev->pasid_tables = true;
+	ldev->bypass = true;
 	if (pci_max_pasids(pci->pdev) > 0)
 		ldev->pasid_bits = ilog2(pci_max_pasids(pci->pdev));
 	ldev->doorbell = pci_resource_start(pci->pdev, LACCEL_BAR_DOORBELL);
@@ -435,6 +456,7 @@ static int laccel_pci_facts(struct laccel_pci *pci)
 		.valid = LACCEL_PTE_VALID,
 		.write = LACCEL_PTE_WRITE,
 		.huge = LACCEL_PTE_HUGE,
+		.local = LACCEL_PTE_LOCAL,
 		.addr = LACCEL_PTE_ADDR,
 	};
 	ldev->dev.groups = laccel_pci_groups;
@@ -462,6 +484,34 @@ static int laccel_pci_claim_doorbells(struct laccel_pci *pci)
 	if (ret)
 		return ret;
 	return pcim_request_region(pdev, LACCEL_BAR_DOORBELL, KBUILD_MODNAME);
+}
+
+/* Claim local memory, of which BAR 4 shows the first part, or nothing. */
+static int laccel_pci_claim_local(struct laccel_pci *pci)
+{
+	u64 size = laccel_pci_read(pci, LACCEL_REG_LOCAL_SIZE) & PAGE_MASK;
+	struct laccel_local_facts *local = &pci->ldev.local_facts;
+	struct pci_dev *pdev = pci->pdev;
+	resource_size_t visible = pci_resource_len(pdev, LACCEL_BAR_LOCAL) & PAGE_MASK;
+	int ret;
+
+	if (!size || size > LACCEL_PCI_MAX_LOCAL)
+		return 0;
+
+	local->size = size;
+	if (!(pci_resource_flags(pdev, LACCEL_BAR_LOCAL) & IORESOURCE_MEM) ||
+	    !pci_resource_start(pdev, LACCEL_BAR_LOCAL) || !visible)
+		return 0;
+
+	ret = pcim_request_region(pdev, LACCEL_BAR_LOCAL, KBUILD_MODNAME);
+	if (ret)
+		return ret;
+
+	local->start = pci_resource_start(pdev, LACCEL_BAR_LOCAL);
+	local->visible = min(visible, size);
+	/* Without it, writes of programs are slower, as they are not combined. */
+	devm_arch_io_reserve_memtype_wc(&pdev->dev, local->start, local->visible);
+	return 0;
 }
 
 static int laccel_pci_memory(struct laccel_pci *pci)
@@ -526,6 +576,9 @@ static int laccel_pci_init(struct laccel_pci *pci)
 	ret = laccel_pci_claim_doorbells(pci);
 	if (ret)
 		return ret;
+	ret = laccel_pci_claim_local(pci);
+	if (ret)
+		return ret;
 	ret = laccel_pci_memory(pci);
 	if (ret)
 		return ret;
@@ -584,12 +637,19 @@ static void laccel_pci_remove(struct pci_dev *pdev)
 	laccel_pci_write(pci, LACCEL_REG_FAULT_ENTRIES, 0);
 }
 
+static void laccel_pci_down(struct laccel_pci *pci)
+{
+	pci_clear_master(pci->pdev);
+	laccel_down(&pci->ldev);
+}
+
 static void laccel_pci_reset_prepare(struct pci_dev *pdev)
 {
 	struct laccel_pci *pci = pci_get_drvdata(pdev);
 
-	pci_clear_master(pdev);
-	laccel_down(&pci->ldev);
+	/* The reset cannot be refused, so what stays in local memory is lost. */
+	laccel_evict(&pci->ldev);
+	laccel_pci_down(pci);
 }
 
 static void laccel_pci_reset_done(struct pci_dev *pdev)
@@ -608,7 +668,12 @@ static const struct pci_error_handlers laccel_pci_err_handlers = {
 
 static int laccel_pci_suspend(struct device *dev)
 {
-	laccel_pci_reset_prepare(to_pci_dev(dev));
+	struct laccel_pci *pci = dev_get_drvdata(dev);
+	int ret = laccel_evict(&pci->ldev);
+
+	if (ret)
+		return ret;
+	laccel_pci_down(pci);
 	return 0;
 }
 

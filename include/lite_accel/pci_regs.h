@@ -16,7 +16,7 @@
 
 /* Control BAR.  All registers are 64 bits wide. */
 #define LACCEL_REG_ID			0x00	/* RO */
-#define   LACCEL_ID			0x000000014343414cULL	/* "LACC", version 1 */
+#define   LACCEL_ID			0x000000024343414cULL	/* "LACC", version 2 */
 #define LACCEL_REG_CAPS			0x08	/* RO */
 #define   LACCEL_CAPS_QUEUES(v)		((v) & 0xffff)
 #define   LACCEL_CAPS_ENTRIES_LOG2(v)	(((v) >> 16) & 0xff)
@@ -34,7 +34,7 @@
 #define   LACCEL_REPLY_PAGE_FAULT	0
 #define   LACCEL_REPLY_RETRY		1
 #define   LACCEL_REPLY_ERROR		2
-#define LACCEL_REG_FLUSH_ROOT		0x48	/* RW */
+#define LACCEL_REG_FLUSH_ROOT		0x48	/* RW, ROOT of the queues to flush */
 #define LACCEL_REG_FLUSH_START		0x50	/* RW, first address */
 #define LACCEL_REG_FLUSH_LAST		0x58	/* RW, last address */
 #define LACCEL_REG_FLUSH		0x60	/* RW, write 1 to begin; reads 1 while busy */
@@ -58,27 +58,43 @@
 #define   LACCEL_COUNTER_INTERRUPTS		12
 #define   LACCEL_COUNTER_DMA_AFTER_STOP		13	/* must stay 0 */
 #define   LACCEL_COUNTER_TRANSLATION_REQUESTS	14	/* made to the IOMMU */
-#define   LACCEL_COUNTERS			15
+#define   LACCEL_COUNTER_LOCAL_BYTES		15	/* of operands, in local memory */
+#define   LACCEL_COUNTER_PEER_BYTES		16	/* in other devices; reserved, 0 */
+#define   LACCEL_COUNTER_SYSTEM_BYTES		17	/* elsewhere */
+#define   LACCEL_COUNTERS			18
 
 /* Queue N's registers */
-#define LACCEL_QUEUE(n)			(0x1000 + 0x40 * (n))
+#define LACCEL_QUEUE(n)			(0x1000 + 0x80 * (n))
 #define LACCEL_QUEUE_SQ_BASE		0x00	/* RW */
 #define LACCEL_QUEUE_CQ_BASE		0x08	/* RW */
 #define LACCEL_QUEUE_STATUS_BASE	0x10	/* RW, struct laccel_status_block */
-#define LACCEL_QUEUE_ROOT		0x18	/* RW, page-table root, or PASID with this bit */
-#define   LACCEL_ROOT_PASID		0x8000000000000000ULL
-#define   LACCEL_ROOT_PASID_MASK	0xfffff
+#define LACCEL_QUEUE_ROOT		0x18	/* RW, address of a table, 0: none, or this: */
+#define   LACCEL_ROOT_BYPASS		0x4000000000000000ULL	/* no translation */
+#define   LACCEL_BYPASS_LOCAL		0x8000000000000000ULL	/* operand in local memory */
 #define LACCEL_QUEUE_CONFIG		0x20	/* RW */
-#define   LACCEL_QUEUE_CONFIG_VALUE(sq_log2, cq_log2, vector) \
+#define   LACCEL_CONFIG_RINGS(sq_log2, cq_log2, vector) \
 	((__u64)(vector) << 16 | (cq_log2) << 8 | (sq_log2))
+#define   LACCEL_CONFIG_PASID(pasid)	(1ULL << 63 | (__u64)(pasid) << 32)
+#define   LACCEL_CONFIG_WEIGHT(weight)	((__u64)(weight) << 52)
+#define   LACCEL_WEIGHT_MAX		31
 #define LACCEL_QUEUE_CTRL		0x28	/* RW, write one of these */
 #define   LACCEL_QUEUE_STOP		0
 #define   LACCEL_QUEUE_START		1
+#define   LACCEL_QUEUE_PARK		2	/* this and the next two are reserved */
+#define   LACCEL_QUEUE_RESTORE		3
+#define   LACCEL_QUEUE_RESET		4
 #define LACCEL_QUEUE_STATE		0x30	/* RO */
 #define   LACCEL_QUEUE_IDLE		0
 #define   LACCEL_QUEUE_RUNNING		1
 #define   LACCEL_QUEUE_STOPPING		2
 #define   LACCEL_QUEUE_FAILED		3
+#define LACCEL_QUEUE_RING		0x38	/* this and the next ones are reserved */
+#define LACCEL_QUEUE_ARM		0x40
+#define LACCEL_QUEUE_OLDEST		0x48
+#define LACCEL_QUEUE_WORK		0x50
+#define LACCEL_QUEUE_DONE		0x58
+#define LACCEL_QUEUE_FENCE		0x60
+#define LACCEL_QUEUE_CONTEXT		0x68
 #define LACCEL_CONTROL_BAR_SIZE		0x4000
 #define LACCEL_MAX_QUEUES		64
 
@@ -99,9 +115,9 @@ struct laccel_status_block {
 	__u32 state;		/* LACCEL_QUEUE_* */
 	__u32 error;		/* enum laccel_queue_error */
 	__u32 entry;		/* SQ position the error belongs to */
-	__u32 reserved0;
+	__u32 reserved0;	/* of a later version: done */
 	__u64 value;		/* doorbell value or ring address of the error */
-	__u64 reserved1[4];
+	__u64 reserved1[4];	/* of a later version: work, busy */
 };
 
 /* Fault ring entry; new if @phase is 1 in the first pass, 0 in the second, and so on */
