@@ -9,6 +9,12 @@
  * is unmapped) the command ends with a page fault.  The range is then dropped, and
  * registered again if the present memory permits it.
  *
+ * Buffers need no registration, and the kernel refuses it.  The cache has ranges for them, too:
+ * laccel_buffer_alloc() adds one, and memory that the kernel refuses is looked up in
+ * /proc/self/maps.  So a range is no more than a guess, as the program may unmap, move and protect
+ * a buffer by itself: after a page fault all that the command uses are dropped, and the kernel is
+ * asked again.
+ *
  * A cached range may be dropped at any time, even while a command uses it: the helper
  * of that command notices and tries again.
  */
@@ -80,13 +86,13 @@ static uint64_t bytes_max(const struct laccel_device *dev)
 	return ram / 8;
 }
 
-/* Return true if @bytes more do not fit into the cache, which may hold @most. */
+/* Return true if @bytes more cannot be registered for the cache, which may hold @most. */
 static bool is_full(const struct laccel_device *dev, uint64_t bytes, uint64_t most)
 {
 	size_t i, cached = 0;
 
 	for (i = 0; i < dev->nranges; i++) {
-		if (dev->ranges[i].users)
+		if (dev->ranges[i].users || dev->ranges[i].buffer)
 			continue;
 		bytes += dev->ranges[i].end - dev->ranges[i].start;
 		cached++;
@@ -96,15 +102,16 @@ static bool is_full(const struct laccel_device *dev, uint64_t bytes, uint64_t mo
 }
 
 /*
- * Drop the least recently used cached range.  Return false if command @before or a later one
- * has used all of them.
+ * Drop the least recently used cached range that is registered, or that is a buffer.  Return
+ * false if command @before or a later one has used all of them.
  */
-static bool drop_oldest(struct laccel_device *dev, uint64_t before)
+static bool drop_oldest(struct laccel_device *dev, bool buffer, uint64_t before)
 {
 	size_t i, oldest = dev->nranges;
 
 	for (i = 0; i < dev->nranges; i++) {
-		if (dev->ranges[i].users || dev->ranges[i].used >= before)
+		if (dev->ranges[i].users || dev->ranges[i].buffer != buffer ||
+		    dev->ranges[i].used >= before)
 			continue;
 		before = dev->ranges[i].used;
 		oldest = i;
@@ -123,7 +130,7 @@ int laccel_cache_add(struct laccel_device *dev, struct laccel_range range,
 
 	do {
 		ret = laccel_range_add(dev, range);
-	} while ((ret == -ENOMEM || ret == -EDQUOT) && drop_oldest(dev, before));
+	} while ((ret == -ENOMEM || ret == -EDQUOT) && drop_oldest(dev, false, before));
 	return ret;
 }
 
@@ -139,13 +146,70 @@ void laccel_cache_drop(struct laccel_device *dev, uintptr_t start, uintptr_t end
 	}
 }
 
+static bool is_full_of_buffers(const struct laccel_device *dev)
+{
+	size_t i, buffers = 0;
+
+	for (i = 0; i < dev->nranges; i++)
+		buffers += dev->ranges[i].buffer;
+	return buffers >= RANGES_MAX;
+}
+
+static int add_buffer(struct laccel_device *dev, struct laccel_range range, uint64_t before)
+{
+	range.buffer = true;
+	while (is_full_of_buffers(dev) && drop_oldest(dev, true, before))
+		;
+	return laccel_range_add(dev, range);
+}
+
+/* Without memory for the table helpers find out later.  The program may have a handle there. */
+void laccel_cache_buffer(struct laccel_device *dev, uintptr_t start, uintptr_t end)
+{
+	struct laccel_range range = { .start = start, .end = end, .flags = LACCEL_MEM_WRITE };
+	size_t i;
+
+	pthread_mutex_lock(&dev->lock);
+	laccel_cache_drop(dev, start, end);
+	i = laccel_range_find(dev, start);
+	if (i == dev->nranges || dev->ranges[i].start >= end)
+		add_buffer(dev, range, UINT64_MAX);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+static void forget(struct laccel_device *dev, uintptr_t start, uintptr_t end)
+{
+	size_t i;
+
+	pthread_mutex_lock(&dev->lock);
+	i = laccel_range_find(dev, start);
+	while (i < dev->nranges && dev->ranges[i].start < end) {
+		if (dev->ranges[i].buffer)
+			laccel_range_drop(dev, i);
+		else
+			i++;
+	}
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void laccel_cache_forget(uintptr_t start, uintptr_t end)
+{
+	struct laccel_device *dev;
+
+	pthread_mutex_lock(&devices_lock);
+	for (dev = devices; dev; dev = dev->next)
+		if (dev->owner->alive)
+			forget(dev, start, end);
+	pthread_mutex_unlock(&devices_lock);
+}
+
 /* Keep the ranges of a running command, or two devices could starve each other. */
 static bool drop_idle(struct laccel_device *dev)
 {
 	bool idle = !pthread_mutex_trylock(&dev->helper_lock), dropped = false;
 
 	pthread_mutex_lock(&dev->lock);
-	while (drop_oldest(dev, idle ? UINT64_MAX : dev->command))
+	while (drop_oldest(dev, false, idle ? UINT64_MAX : dev->command))
 		dropped = true;
 	pthread_mutex_unlock(&dev->lock);
 
@@ -217,7 +281,7 @@ static bool merges(const struct laccel_device *dev, const struct laccel_range *o
 	uintptr_t start = old->start < gap->start ? old->start : gap->start;
 	uintptr_t end = old->end > gap->end ? old->end : gap->end;
 
-	if (old->users || old->used == dev->command || old->flags != gap->flags)
+	if (old->users || old->buffer || old->used == dev->command || old->flags != gap->flags)
 		return false;
 	if (old->end - old->start > gap->end - gap->start)
 		return false;
@@ -250,7 +314,7 @@ static int fill_gap(struct laccel_device *dev, struct laccel_range gap)
 
 	absorb_neighbours(dev, &range);
 	while (is_full(dev, range.end - range.start, most) &&
-	       drop_oldest(dev, dev->command))
+	       drop_oldest(dev, false, dev->command))
 		;
 
 	ret = laccel_cache_add(dev, range, dev->command);
@@ -258,6 +322,23 @@ static int fill_gap(struct laccel_device *dev, struct laccel_range gap)
 		ret = laccel_cache_add(dev, gap, dev->command);
 
 	return ret;
+}
+
+/*
+ * Register a gap, or the part of it in front of the next buffer, or record that buffer.  The caller
+ * looks for the next gap.
+ */
+static int fill_or_find(struct laccel_device *dev, struct laccel_range gap)
+{
+	struct laccel_range buffer = gap;
+	int ret = fill_gap(dev, gap);
+
+	if (ret != -EFAULT || !laccel_range_is_buffer(dev, &buffer))
+		return ret;
+	if (gap.flags & ~buffer.flags)
+		return laccel_fail(EFAULT, "%#lx to %#lx is a buffer mapped for reading only",
+				   buffer.start, buffer.end);
+	return add_buffer(dev, buffer, dev->command);
 }
 
 /* Mark the ranges of an operand as used; drop cached ones that lack the rights. */
@@ -302,8 +383,7 @@ static int fill(struct laccel_device *dev, const struct laccel_span *span)
 		if (next > at) {
 			gap.start = at;
 			gap.end = next < end ? next : end;
-			ret = fill_gap(dev, gap);
-			at = gap.end;
+			ret = fill_or_find(dev, gap);
 		} else {
 			at = dev->ranges[i].end;
 		}
@@ -319,8 +399,8 @@ static int fill_all(struct laccel_device *dev, const struct laccel_span spans[LA
 	size_t i;
 
 	pthread_mutex_lock(&dev->lock);
-	if (crowded)
-		laccel_cache_drop(dev, 0, UINTPTR_MAX);
+	while (crowded && drop_oldest(dev, false, UINT64_MAX))
+		;
 
 	begin_command(dev);
 	for (i = 0; i < LACCEL_SPANS && !ret; i++)
@@ -347,6 +427,19 @@ int laccel_cache_fill(struct laccel_device *dev,
 	return ret;
 }
 
+/* Drop the buffers that the current command uses: each may be none any more. */
+static void drop_guesses(struct laccel_device *dev)
+{
+	size_t i = 0;
+
+	while (i < dev->nranges) {
+		if (dev->ranges[i].buffer && dev->ranges[i].used == dev->command)
+			laccel_range_drop(dev, i);
+		else
+			i++;
+	}
+}
+
 bool laccel_cache_renew(struct laccel_device *dev, uintptr_t addr, bool *renewed)
 {
 	bool again;
@@ -359,6 +452,7 @@ bool laccel_cache_renew(struct laccel_device *dev, uintptr_t addr, bool *renewed
 	if (!again && !*renewed && i < dev->nranges &&
 	    dev->ranges[i].start <= addr && !dev->ranges[i].users) {
 		laccel_range_drop(dev, i);
+		drop_guesses(dev);
 		*renewed = true;
 		again = true;
 	}

@@ -95,6 +95,7 @@ static int open_node(struct laccel_device *dev)
 
 	dev->node = st.st_rdev;
 	dev->inode = st.st_ino;
+	dev->filesystem = st.st_dev;
 	return 0;
 }
 
@@ -115,11 +116,20 @@ static int map_owner(struct laccel_device *dev)
 	return 0;
 }
 
+/* A driver without buffers leaves these members zero. */
+static void complete_info(struct laccel_info *info)
+{
+	if (!info->local_size && info->local_reason == LACCEL_REASON_NONE)
+		info->local_reason = LACCEL_REASON_UNKNOWN_MODE;
+}
+
 int laccel_read_info(struct laccel_device *dev)
 {
 	dev->info.size = sizeof(dev->info);
-	if (!ioctl(dev->fd, LACCEL_IOC_INFO, &dev->info))
+	if (!ioctl(dev->fd, LACCEL_IOC_INFO, &dev->info)) {
+		complete_info(&dev->info);
 		return 0;
+	}
 
 	if (errno == ENODEV)
 		return laccel_fail(ENODEV, "%s: the device is gone", dev->path);
@@ -152,25 +162,45 @@ static int fail_memlock(const struct laccel_limits *limits, const char *what)
 			   size_str(limits->refused_in_use, in_use));
 }
 
-/* The kernel records only the last refusal, which may belong to another call. */
-int laccel_fail_limit(struct laccel_device *dev, int err, const char *what,
-		      uint64_t needed)
+static int fail_local(struct laccel_device *dev, const struct laccel_limits *limits,
+		      const char *what)
 {
+	char needed[32], limit[32], in_use[32];
+
+	return laccel_fail(EDQUOT,
+			   "%s: %s: %s more exceed the local memory that a user may keep (%s, %s in use); let it be in system memory, too",
+			   dev->path, what, size_str(limits->refused_needed, needed),
+			   size_str(limits->refused_limit, limit),
+			   size_str(limits->refused_in_use, in_use));
+}
+
+/* The kernel records only the last refusal, which may belong to another call. */
+int laccel_fail_limit(struct laccel_device *dev, int err, const char *what, uint64_t bytes)
+{
+	static const char *const objects[] = {
+		[LACCEL_LIMIT_QUEUES] = "queues",
+		[LACCEL_LIMIT_MEMORIES] = "registrations of an open file",
+		[LACCEL_LIMIT_BUFFERS] = "buffers of an open file",
+	};
 	struct laccel_limits limits = { .size = sizeof(limits) };
-	const char *objects = "queues";
+	uint32_t refused = LACCEL_LIMIT_NONE;
+	bool counts = false;
 
-	if (ioctl(dev->fd, LACCEL_IOC_LIMITS, &limits) ||
-	    limits.refused_needed != needed)
-		limits.refused = LACCEL_LIMIT_NONE;
+	if (!ioctl(dev->fd, LACCEL_IOC_LIMITS, &limits))
+		refused = limits.refused;
+	if (refused < sizeof(objects) / sizeof(objects[0]))
+		counts = objects[refused];
 
-	if (err == ENOMEM && limits.refused == LACCEL_LIMIT_MEMLOCK)
-		return fail_memlock(&limits, what);
-
-	if (err == EDQUOT && limits.refused != LACCEL_LIMIT_NONE) {
-		if (limits.refused != LACCEL_LIMIT_QUEUES)
-			objects = "registrations of an open file";
-		return laccel_fail(EDQUOT, "%s: %s: all %llu %s are in use", dev->path, what,
-				   (unsigned long long)limits.refused_limit, objects);
+	if (limits.refused_needed == (counts ? 1 : bytes)) {
+		if (err == ENOMEM && refused == LACCEL_LIMIT_MEMLOCK)
+			return fail_memlock(&limits, what);
+		if (err == EDQUOT && refused == LACCEL_LIMIT_LOCAL)
+			return fail_local(dev, &limits, what);
+		if (err == EDQUOT && counts)
+			return laccel_fail(EDQUOT, "%s: %s: all %llu %s are in use",
+					   dev->path, what,
+					   (unsigned long long)limits.refused_limit,
+					   objects[refused]);
 	}
 
 	return laccel_fail(err, "%s: %s: %s", dev->path, what, strerror(err));
@@ -293,18 +323,28 @@ int laccel_get_info_until(struct laccel_device *dev, struct laccel_info *info, c
 
 int laccel_get_info(struct laccel_device *dev, struct laccel_info *info)
 {
-	return laccel_get_info_until(dev, info, &info->reserved2 + 1);
+	int ret = laccel_get_info_until(dev, info, &info->local_visible + 1);
+
+	if (!ret)
+		complete_info(info);
+	return ret;
 }
 
-int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits)
+int laccel_get_limits_until(struct laccel_device *dev, struct laccel_limits *limits,
+			    const void *end)
 {
 	int ret = laccel_check_owner(dev);
 
 	if (ret)
 		return ret;
 
-	limits->size = laccel_clear(limits, &limits->refused_needed + 1);
+	limits->size = laccel_clear(limits, end);
 	return laccel_ioctl(dev, LACCEL_IOC_LIMITS, limits, "read its limits");
+}
+
+int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits)
+{
+	return laccel_get_limits_until(dev, limits, &limits->buffers + 1);
 }
 
 /*

@@ -128,6 +128,8 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 				  dev->path);
 	} else {
 		*sqe = *command;
+		/* The program may have stored to operands in local memory. */
+		laccel_buffer_fence();
 		do {
 			ret = laccel_wait(q, -1);
 		} while (ret == -EINTR);
@@ -135,6 +137,8 @@ static int execute(struct laccel_device *dev, const struct laccel_sqe *command,
 
 	if (!ret) {
 		laccel_reap(q, cqe);
+		/* The program is going to load from them. */
+		laccel_buffer_fence();
 		return 0;
 	}
 

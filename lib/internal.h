@@ -24,12 +24,13 @@ struct owner_page {
 /* Chunk size of the kernel: it pins memory in chunks that end at multiples of this. */
 #define LACCEL_CHUNK	((uintptr_t)2 << 20)
 
-/* A range registered with the kernel; page aligned, disjoint, sorted by start */
+/* A range that the device can access in PINNED mode; page aligned, disjoint, sorted by start */
 struct laccel_range {
 	uintptr_t start;
 	uintptr_t end;
-	uint32_t id;
+	uint32_t id;			/* not of a buffer */
 	uint32_t flags;
+	bool buffer;			/* a part of a buffer, which the kernel does not register */
 	unsigned int users;		/* number of handles that use it; 0: cached */
 	uint64_t used;			/* number of the last helper command that used it */
 };
@@ -57,6 +58,7 @@ struct laccel_device {
 	int fd;
 	dev_t node;			/* device number and inode of the node behind fd, to */
 	ino_t inode;			/* detect that the program has closed it */
+	dev_t filesystem;		/* of that node, as in /proc/self/maps */
 	uintptr_t page_size;
 	struct owner_page *owner;
 	struct laccel_info info;
@@ -131,8 +133,18 @@ int laccel_mode_wanted(uint32_t *mode);
 /* Read the device's capabilities, and the reasons for missing modes, into dev->info. */
 int laccel_read_info(struct laccel_device *dev);
 
-/* Report the members of a caller's struct laccel_info up to @end. */
+/* Report the members of a caller's struct up to @end. */
 int laccel_get_info_until(struct laccel_device *dev, struct laccel_info *info, const void *end);
+int laccel_get_limits_until(struct laccel_device *dev, struct laccel_limits *limits,
+			    const void *end);
+
+/* Earlier versions of functions, in versions.c */
+int laccel_get_info_0(struct laccel_device *dev, struct laccel_info *info);
+int laccel_get_info_1(struct laccel_device *dev, struct laccel_info *info);
+int laccel_get_limits_0(struct laccel_device *dev, struct laccel_limits *limits);
+
+/* Return the words for an enum laccel_reason, NULL for LACCEL_REASON_NONE. */
+const char *laccel_reason_str(uint32_t reason);
 
 /* Bind the open file to this process, in a mode, then call laccel_read_info(). */
 int laccel_mode_bind(struct laccel_device *dev, uint32_t mode);
@@ -149,16 +161,24 @@ int laccel_ioctl(struct laccel_device *dev, unsigned long request, void *arg,
 
 /*
  * Store a sentence that tells which of the kernel's limits refused @what.  @err is the error
- * of the call, @needed the amount that it needed.  Return -@err.
+ * of the call, @bytes what it needed beside one object.  Return -@err.
  */
-int laccel_fail_limit(struct laccel_device *dev, int err, const char *what,
-		      uint64_t needed);
+int laccel_fail_limit(struct laccel_device *dev, int err, const char *what, uint64_t bytes);
 
 /* Return the index of the first range that ends after @addr.  Call with lock held. */
 size_t laccel_range_find(const struct laccel_device *dev, uintptr_t addr);
 
-/* Register a range that overlaps no other with the kernel.  Call with lock held. */
+/*
+ * Register a range that overlaps no other with the kernel, or record one of a buffer.  Call with
+ * lock held.
+ */
 int laccel_range_add(struct laccel_device *dev, struct laccel_range range);
+
+/*
+ * Find the first mapping of a buffer in a range, and cut the range to it.  The range loses the
+ * right to write if the mapping lacks it.
+ */
+bool laccel_range_is_buffer(const struct laccel_device *dev, struct laccel_range *range);
 
 /* Unregister range @index from the kernel.  Call with lock held. */
 int laccel_range_drop(struct laccel_device *dev, size_t index);
@@ -178,6 +198,13 @@ void laccel_cache_close(struct laccel_device *dev);
 int laccel_cache_add(struct laccel_device *dev, struct laccel_range range,
 		     uint64_t before);
 
+/*
+ * Record a new buffer, so that helpers need not find out that it is one.  laccel_cache_forget()
+ * does the opposite, in all devices of the process.
+ */
+void laccel_cache_buffer(struct laccel_device *dev, uintptr_t start, uintptr_t end);
+void laccel_cache_forget(uintptr_t start, uintptr_t end);
+
 /* Drop cached ranges from @start to @end.  Call with lock held. */
 void laccel_cache_drop(struct laccel_device *dev, uintptr_t start, uintptr_t end);
 
@@ -195,7 +222,7 @@ int laccel_cache_fill(struct laccel_device *dev,
 
 /*
  * Return true if a command that ended with a page fault at @addr should run again: it has
- * lost a range, or a range was dropped here to be registered again.  Drop one only if
+ * lost a range, or ranges were dropped here to be registered, or found, again.  Drop any only if
  * @renewed is not set, and set it then.
  */
 bool laccel_cache_renew(struct laccel_device *dev, uintptr_t addr, bool *renewed);

@@ -4,14 +4,14 @@
  *
  * The fast path (fill, submit, reap) is inline and accesses only memory that the
  * device shares with the program.  Everything else is a call into the library,
- * which returns 0 or a positive value, or -errno.  laccel_last_error() then returns
- * one sentence that tells what was refused and why.
+ * which returns 0 or a positive value, or -errno; laccel_buffer_alloc() returns NULL and sets
+ * errno.  laccel_last_error() then returns one sentence that tells what was refused and why.
  *
  * Threads: a queue belongs to one thread at a time; its functions take no lock.
  * Any thread may call functions that take a struct laccel_device at any time,
  * except laccel_close(), which must be the last.
  *
- * fork(): a child has none of its parent's queues and registered memory.  In the
+ * fork(): a child has none of its parent's queues, registered memory and buffers.  In the
  * child every library call on a device opened before the fork returns -EPERM,
  * except laccel_close().  The inline functions must not be called on its queues.
  * The child has to open the device again.
@@ -88,21 +88,39 @@ struct laccel_queue {
  * laccel_io_acquire() follows the read of a phase.  Its observer is the program: reads of
  * the rest of the CQE and of the memory that the command wrote must not happen before
  * the read of the phase that showed the command to be complete.
+ *
+ * Local memory is mapped write-combined, which an architecture may order less than memory.  What
+ * the two do not order of it, laccel_buffer_fence() does.
  */
 #if defined(__x86_64__)
-/* The CPU orders loads and stores before an uncached store; stop the compiler only. */
+/*
+ * The CPU orders loads and stores before an uncached store; stop the compiler only.  But write
+ * combining is weakly ordered.  Intel's manual (SDM 3A, "Methods of Caching Available") has a
+ * write to uncached memory among the events that write the buffers back, not that this happens
+ * first, and asks programs to empty them on purpose; AMD's has reads only.  Loads may be
+ * speculative.  MFENCE orders both.
+ */
 #define LACCEL_IO_RELEASE	""
 #define LACCEL_IO_ACQUIRE	""
+#define LACCEL_BUFFER_FENCE	"mfence"
 #define LACCEL_RELAX		"pause"
 #elif defined(__aarch64__)
-/* The device observes memory in the outer shareable domain. */
+/*
+ * The device observes memory in the outer shareable domain, in which non-cacheable normal memory,
+ * as which local memory is mapped, always is.
+ */
 #define LACCEL_IO_RELEASE	"dmb osh"
 #define LACCEL_IO_ACQUIRE	"dmb oshld"
+#define LACCEL_BUFFER_FENCE	""
 #define LACCEL_RELAX		"yield"
 #elif defined(__riscv)
-/* A store to the device is an "o" access, which a fence of "r" and "w" does not order. */
-#define LACCEL_IO_RELEASE	"fence rw, o"
-#define LACCEL_IO_ACQUIRE	"fence r, rw"
+/*
+ * A store to the device is an "o" access, which a fence of "r" and "w" does not order.  Accesses
+ * to local memory are "i" and "o", too; with Svpbmt they are both these and "r" and "w".
+ */
+#define LACCEL_IO_RELEASE	"fence iorw, o"
+#define LACCEL_IO_ACQUIRE	"fence r, iorw"
+#define LACCEL_BUFFER_FENCE	""
 #define LACCEL_RELAX		"nop"
 #else
 #error "liblite-accel: define the barriers of this architecture"
@@ -116,6 +134,19 @@ static inline void laccel_io_release(void)
 static inline void laccel_io_acquire(void)
 {
 	__asm__ volatile(LACCEL_IO_ACQUIRE : : : "memory");
+}
+
+/**
+ * laccel_buffer_fence() - Order a program's own accesses to local memory with commands
+ *
+ * The processor may delay stores to a buffer in local memory, and load from it early.  Call this
+ * between the last such store and the laccel_submit() of a command that uses the bytes, and
+ * between the laccel_reap() of a command and the first load of bytes that it has written.  One call
+ * serves any number of accesses and commands.  Helpers call it, and no other memory needs it.
+ */
+static inline void laccel_buffer_fence(void)
+{
+	__asm__ volatile(LACCEL_BUFFER_FENCE : : : "memory");
 }
 
 /* Return the position of the next SQE to fill. */
@@ -484,12 +515,23 @@ int laccel_open_mode(const char *path, unsigned int mode, struct laccel_device *
  */
 const char *laccel_explain(const struct laccel_device *dev, unsigned int mode);
 
+/**
+ * laccel_explain_local() - Explain why buffers cannot be in local memory
+ * @dev: the device
+ *
+ * Return: NULL if they can be, in the mode in which the device was opened, else as
+ * laccel_explain().
+ */
+const char *laccel_explain_local(const struct laccel_device *dev);
+
 /** laccel_mode_str() - Return the name of a mode, NULL if the library does not know it */
 const char *laccel_mode_str(unsigned int mode);
 
 /**
  * laccel_close() - Close a device, destroy its queues and unregister its memory
  * @dev: the device, or NULL
+ *
+ * Buffers stay until laccel_buffer_free(), and hold the kernel's open file until then.
  *
  * In a forked child this closes the descriptor and frees the library's own memory only.
  */
@@ -502,6 +544,8 @@ const char *laccel_path(const struct laccel_device *dev);
  * laccel_get_info() - Describe the device
  * @dev: the device
  * @info: receives the description; the function sets @size and @flags
+ *
+ * With a driver that has no buffers, @local_reason is LACCEL_REASON_UNKNOWN_MODE.
  *
  * Return: 0, or -errno.
  */
@@ -651,6 +695,56 @@ int laccel_mem_unregister(struct laccel_device *dev, int id);
  */
 int laccel_prefetch(struct laccel_device *dev, const void *addr, size_t length,
 		    uint32_t flags);
+
+/**
+ * laccel_buffer_alloc() - Allocate a buffer, which can be in local memory of the device
+ * @dev: the device
+ * @size: bytes, not 0; rounded up to whole pages
+ * @flags: LACCEL_BUFFER_LOCAL, LACCEL_BUFFER_SYSTEM or both: where the buffer may be; without
+ *	either, both.  LACCEL_BUFFER_NO_CPU: the program does not access it itself
+ *
+ * A buffer is zero at first, needs no registration, and is an operand like any other memory, in
+ * the same command, too.  struct laccel_buffer_create tells where it is, and when it moves.
+ * Accesses of the program itself to local memory need laccel_buffer_fence().
+ *
+ * Free it with laccel_buffer_free(); munmap(), also of a part, mprotect() and mremap() work as on
+ * any memory.  A child does not inherit it.  Use it with @dev alone: commands of
+ * other devices and open files reach it in some modes only.
+ *
+ * Cost: three system calls; memory is taken at the first access, but with LACCEL_BUFFER_LOCAL
+ * alone here.
+ *
+ * Return: the address, or NULL, with errno set: EINVAL for a size that is not possible; EDQUOT if
+ * an open file has no more buffers, or the user may keep no more local memory; EOPNOTSUPP if the
+ * buffer can be nowhere, and laccel_last_error() tells why; another errno.
+ */
+void *laccel_buffer_alloc(struct laccel_device *dev, size_t size, uint32_t flags);
+
+/**
+ * laccel_buffer_free() - Free a buffer, or whole pages of one
+ * @addr: what laccel_buffer_alloc() returned, or the first page
+ * @size: bytes, as for laccel_buffer_alloc()
+ *
+ * The device no longer reaches it on return.  The device may have been closed before.
+ *
+ * Return: 0; -EINVAL if this is no range of pages.
+ */
+int laccel_buffer_free(void *addr, size_t size);
+
+/**
+ * laccel_buffer_move() - Move buffers to a kind of memory
+ * @dev: the device
+ * @addr: first address in a buffer of @dev, page aligned
+ * @size: bytes, rounded up to whole pages
+ * @place: LACCEL_BUFFER_LOCAL or LACCEL_BUFFER_SYSTEM
+ *
+ * Commands and the program may use the buffer meanwhile.  The kernel may move it again later.
+ *
+ * Return: the number of bytes, of whole pages, that are there now: fewer than asked if room is
+ * short; -EFAULT if there is memory of another kind in the range; -EOPNOTSUPP if a buffer in it
+ * must not be there; -EINVAL; -errno.
+ */
+int64_t laccel_buffer_move(struct laccel_device *dev, void *addr, size_t size, uint32_t place);
 
 /**
  * DOC: Helpers

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * Modes: how the device reaches memory, which mode the environment requests, and why
- * a mode is not available.
+ * a mode, or local memory, is not available.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -49,6 +49,10 @@ static const char *const reasons[] = {
 		"the program uses linear address masking; run it without masking",
 	[LACCEL_REASON_PAGING] =
 		"the IOMMU cannot walk the processor's page tables; boot with no5lvl and nogbpages",
+	[LACCEL_REASON_NO_LOCAL] =
+		"the device has no local memory that the kernel can use; use system memory",
+	[LACCEL_REASON_NO_TABLES] =
+		"the device has no page tables beside the PASID; use MIRROR, where it can use its local memory",
 };
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
@@ -60,18 +64,26 @@ const char *laccel_mode_str(unsigned int mode)
 	return mode < COUNT(names) ? names[mode] : NULL;
 }
 
-const char *laccel_explain(const struct laccel_device *dev, unsigned int mode)
+const char *laccel_reason_str(uint32_t reason)
 {
-	uint32_t reason = LACCEL_REASON_UNKNOWN_MODE;
-
-	if (mode < LACCEL_MODES)
-		reason = dev->info.reasons[mode];
 	if (reason == LACCEL_REASON_NONE)
 		return NULL;
 
 	if (reason >= COUNT(reasons) || !reasons[reason])
 		return "the library does not know the reason; use a newer library";
 	return reasons[reason];
+}
+
+const char *laccel_explain(const struct laccel_device *dev, unsigned int mode)
+{
+	if (mode >= LACCEL_MODES)
+		return laccel_reason_str(LACCEL_REASON_UNKNOWN_MODE);
+	return laccel_reason_str(dev->info.reasons[mode]);
+}
+
+const char *laccel_explain_local(const struct laccel_device *dev)
+{
+	return laccel_reason_str(dev->info.local_reason);
 }
 
 int laccel_mode_wanted(uint32_t *mode)

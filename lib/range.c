@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The ranges registered with the kernel: whole pages, disjoint, sorted by address.
- * A range never grows, shrinks or moves, so a command is disturbed only if a range
- * that it uses is dropped.
+ * The ranges that the device can access in PINNED mode: registered with the kernel, or parts of
+ * buffers.  They are whole pages, disjoint, sorted by address.  A range never grows, shrinks or
+ * moves, so a command is disturbed only if a range that it uses is dropped.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysmacros.h>
 
 #include "internal.h"
 
@@ -25,23 +26,34 @@ size_t laccel_range_find(const struct laccel_device *dev, uintptr_t addr)
 	return low;
 }
 
-/* Return true if a line of /proc/self/maps is a mapping of a file that permits @reg. */
-static bool line_is_file(const char *line, const struct laccel_mem_register *reg)
+/* A line of /proc/self/maps */
+struct mapping {
+	unsigned long long start;
+	unsigned long long end;
+	char read;			/* 'r' or '-' */
+	char write;			/* 'w' or '-' */
+	unsigned int major;		/* device number of the file system */
+	unsigned int minor;
+	unsigned long long inode;	/* 0: no file */
+};
+
+static bool next_mapping(FILE *maps, struct mapping *m)
 {
-	unsigned long long start, end, inode;
-	char read, write;
-	int fields;
+	char line[128];
 
-	fields = sscanf(line, "%llx-%llx %c%c%*c%*c %*x %*x:%*x %llu", &start, &end, &read,
-			&write, &inode);
-	if (fields != 5 || !inode)
-		return false;
-	if (start > reg->addr || reg->addr + reg->length > end)
-		return false;
-	if (reg->flags & LACCEL_MEM_WRITE && write != 'w')
-		return false;
+	/* The rest of a line longer than the buffer is read as a line that does not match. */
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%llx-%llx %c%c%*c%*c %*x %x:%x %llu", &m->start, &m->end,
+			   &m->read, &m->write, &m->major, &m->minor, &m->inode) == 7)
+			return true;
+	return false;
+}
 
-	return read == 'r';
+static bool maps_file(const struct mapping *m, const struct laccel_mem_register *reg)
+{
+	if (!m->inode || m->read != 'r' || (reg->flags & LACCEL_MEM_WRITE && m->write != 'w'))
+		return false;
+	return m->start <= reg->addr && reg->addr + reg->length <= m->end;
 }
 
 /* Return true if one mapping of a file holds the whole range, with the requested rights. */
@@ -49,14 +61,49 @@ static bool is_file(const struct laccel_mem_register *reg)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	bool found = false;
-	char line[128];
+	struct mapping m;
 
-	/* The rest of a line longer than the buffer is read as a line that does not match. */
-	while (maps && !found && fgets(line, sizeof(line), maps))
-		found = line_is_file(line, reg);
+	while (maps && !found && next_mapping(maps, &m))
+		found = maps_file(&m, reg);
 	if (maps)
 		fclose(maps);
 
+	return found;
+}
+
+/* Rings are mappings of the node, too: commands on them end with a page fault. */
+static bool maps_node(const struct laccel_device *dev, const struct mapping *m,
+		      const struct laccel_range *range)
+{
+	return m->inode == dev->inode && makedev(m->major, m->minor) == dev->filesystem &&
+	       m->start < range->end && range->start < m->end;
+}
+
+static void cut(struct laccel_range *range, const struct mapping *m)
+{
+	if (range->start < m->start)
+		range->start = m->start;
+	if (range->end > m->end)
+		range->end = m->end;
+
+	/* Buffers that only the device accesses are mapped without rights. */
+	if (m->read == 'r' && m->write != 'w')
+		range->flags &= ~LACCEL_MEM_WRITE;
+}
+
+bool laccel_range_is_buffer(const struct laccel_device *dev, struct laccel_range *range)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	bool found = false;
+	struct mapping m;
+
+	while (maps && !found && next_mapping(maps, &m))
+		found = maps_node(dev, &m, range);
+	if (maps)
+		fclose(maps);
+
+	if (found)
+		cut(range, &m);
 	return found;
 }
 
@@ -66,13 +113,15 @@ static int fail_register(struct laccel_device *dev, int err,
 	static const char what[] = "registering memory";
 	static const char refusal[] = "its length, or its file system, does not let it be pinned";
 	unsigned long long start = reg->addr, end = reg->addr + reg->length;
+	struct laccel_range range = { .start = start, .end = end };
 	const char *rights = reg->flags & LACCEL_MEM_WRITE ? "writing" : "reading";
 
-	if (err == ENOMEM)
+	if (err == ENOMEM || err == EDQUOT)
 		return laccel_fail_limit(dev, err, what, reg->length);
-	if (err == EDQUOT)
-		return laccel_fail_limit(dev, err, what, 1);
 
+	if (err == EFAULT && laccel_range_is_buffer(dev, &range))
+		return laccel_fail(err, "%#llx to %#llx has a buffer, which needs no registration",
+				   start, end);
 	if (err == EFAULT && is_file(reg))
 		return laccel_fail(err, "%#llx to %#llx maps a file: %s for %s; use other memory",
 				   start, end, refusal, rights);
@@ -101,27 +150,35 @@ static int have_room(struct laccel_device *dev)
 	return 0;
 }
 
-int laccel_range_add(struct laccel_device *dev, struct laccel_range range)
+static int register_range(struct laccel_device *dev, struct laccel_range *range)
 {
 	struct laccel_mem_register reg = {
 		.size = sizeof(reg),
-		.flags = range.flags,
-		.addr = range.start,
-		.length = range.end - range.start,
+		.flags = range->flags,
+		.addr = range->start,
+		.length = range->end - range->start,
 	};
-	size_t index = laccel_range_find(dev, range.start);
-	int ret = have_room(dev);
+	int ret = laccel_ioctl(dev, LACCEL_IOC_MEM_REGISTER, &reg, "register memory");
 
-	if (ret)
-		return ret;
-
-	ret = laccel_ioctl(dev, LACCEL_IOC_MEM_REGISTER, &reg, "register memory");
 	if (ret == -ENODEV || ret == -EBADF)
 		return ret;
 	if (ret)
 		return fail_register(dev, -ret, &reg);
 
-	range.id = reg.id;
+	range->id = reg.id;
+	return 0;
+}
+
+int laccel_range_add(struct laccel_device *dev, struct laccel_range range)
+{
+	size_t index = laccel_range_find(dev, range.start);
+	int ret = have_room(dev);
+
+	if (!ret && !range.buffer)
+		ret = register_range(dev, &range);
+	if (ret)
+		return ret;
+
 	memmove(&dev->ranges[index + 1], &dev->ranges[index],
 		(dev->nranges++ - index) * sizeof(range));
 	dev->ranges[index] = range;
@@ -134,8 +191,10 @@ int laccel_range_drop(struct laccel_device *dev, size_t index)
 		.size = sizeof(destroy),
 		.id = dev->ranges[index].id,
 	};
-	int ret = laccel_ioctl(dev, LACCEL_IOC_DESTROY, &destroy,
-			       "unregister memory");
+	int ret = 0;
+
+	if (!dev->ranges[index].buffer)
+		ret = laccel_ioctl(dev, LACCEL_IOC_DESTROY, &destroy, "unregister memory");
 
 	if (dev->ranges[index].used == dev->command)
 		dev->disturbed = true;

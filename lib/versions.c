@@ -5,8 +5,6 @@
  */
 #include "internal.h"
 
-int laccel_get_info_0(struct laccel_device *dev, struct laccel_info *info);
-
 /* Such a program has allocated no more of the struct than the reasons. */
 int laccel_get_info_0(struct laccel_device *dev, struct laccel_info *info)
 {
@@ -14,3 +12,18 @@ int laccel_get_info_0(struct laccel_device *dev, struct laccel_info *info)
 }
 
 __asm__(".symver laccel_get_info_0, laccel_get_info@LITE_ACCEL_0");
+
+/* Its last member was reserved, and has become local_reason. */
+int laccel_get_info_1(struct laccel_device *dev, struct laccel_info *info)
+{
+	return laccel_get_info_until(dev, info, &info->local_reason + 1);
+}
+
+__asm__(".symver laccel_get_info_1, laccel_get_info@LITE_ACCEL_1");
+
+int laccel_get_limits_0(struct laccel_device *dev, struct laccel_limits *limits)
+{
+	return laccel_get_limits_until(dev, limits, &limits->refused_needed + 1);
+}
+
+__asm__(".symver laccel_get_limits_0, laccel_get_limits@LITE_ACCEL_0");

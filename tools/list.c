@@ -11,11 +11,7 @@
 
 #include "tool.h"
 
-#define CLASS	"/sys/class/lite_accel"
-
-/* Return the first line of a file in the device's directory in sysfs, "?" if there is none. */
-static const char *read_attribute(const char *directory, const char *name,
-				  char value[64])
+const char *read_attribute(const char *directory, const char *name, char value[64])
 {
 	char path[PATH_MAX];
 	FILE *file;
@@ -73,6 +69,15 @@ static int scan(const char *path, struct dirent ***entries)
 	return count < 0 ? 0 : count;
 }
 
+int scan_devices(struct dirent ***devices)
+{
+	int count = scan(CLASS, devices);
+
+	if (!count)
+		errx(EXIT_FAILURE, "no accelerator found (is the module loaded?)");
+	return count;
+}
+
 static void list_device(const char *name)
 {
 	char driver[PATH_MAX], parent[PATH_MAX], used[64], all[64], queues[160];
@@ -93,9 +98,7 @@ int list_main(int argc, char **argv)
 
 	if (parse_common(argc, argv) != argc)
 		fail_usage("list takes no argument");
-	count = scan(CLASS, &devices);
-	if (!count)
-		errx(EXIT_FAILURE, "no accelerator found (is the module loaded?)");
+	count = scan_devices(&devices);
 
 	printf("%-17s %-16s %-14s %s\n", "DEVICE", "DRIVER", "AT", "QUEUES");
 	for (i = 0; i < count; i++) {
@@ -177,6 +180,22 @@ static void print_limits(const struct laccel_info *info,
 	       limits->max_memories, memlock, size_str(limits->pinned, pinned));
 }
 
+static void print_local(const struct laccel_device *dev, const struct laccel_info *info,
+			const struct laccel_limits *limits)
+{
+	const char *why = laccel_explain_local(dev);
+	char size[32], visible[32], kept[32], limit[32];
+
+	if (info->local_size)
+		printf("  local:     %s, %s visible to programs; you keep %s of %s\n",
+		       size_str(info->local_size, size), size_str(info->local_visible, visible),
+		       size_str(limits->local_kept, kept), size_str(limits->local, limit));
+	if (why)
+		printf("  %-10s %s\n", info->local_size ? "" : "local:", why);
+	if (limits->max_buffers)
+		printf("  buffers:   up to %u per open file\n", limits->max_buffers);
+}
+
 static void print_counters(const char *directory)
 {
 	char path[PATH_MAX], value[64];
@@ -222,6 +241,7 @@ static void print_device(struct laccel_device *dev)
 	       read_driver(directory, driver),
 	       read_link(directory, "device", parent));
 	print_limits(&info, &limits);
+	print_local(dev, &info, &limits);
 	print_commands(&info);
 	print_vendor(dev, &info);
 	print_modes(dev, &info);

@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
 	{ "list", list_main, "list            show all accelerators" },
 	{ "info", info_main, "info [DEVICE]   show an accelerator's capabilities and counters" },
+	{ "mem", mem_main, "mem             show who holds how much memory of the accelerators" },
 	{ "sha256", sha256_main,
 	  "sha256 [FILE]…  print SHA-256 checksums, or check them with -c" },
 	{ "crc32c", crc32c_main,

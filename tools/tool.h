@@ -23,12 +23,23 @@ void fail_usage(const char *format, ...)
 bool common_option(int option);
 int parse_common(int argc, char **argv);
 
-/* list.c, copy.c, sum.c: the commands */
+/* list.c, mem.c, copy.c, sum.c: the commands */
 int list_main(int argc, char **argv);
 int info_main(int argc, char **argv);
+int mem_main(int argc, char **argv);
 int copy_main(int argc, char **argv);
 int sha256_main(int argc, char **argv);
 int crc32c_main(int argc, char **argv);
+
+/*
+ * list.c: return the first line of a file in a device's directory in sysfs, "?" if there is none;
+ * return the number of devices, sorted, which is not 0, and which the caller frees.
+ */
+#define CLASS	"/sys/class/lite_accel"
+
+const char *read_attribute(const char *directory, const char *name, char value[64]);
+struct dirent;
+int scan_devices(struct dirent ***devices);
 
 /* list.c: format a size in the largest unit that is exact; vendor.c: a part of info */
 const char *size_str(uint64_t bytes, char text[32]);

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fake.h"
@@ -43,6 +44,10 @@ void fake_init(void)
 		.memlock = 1ull << 40,
 		.pinned_max = 1ull << 40,
 		.max_memories = FAKE_RANGES,
+		.local_size = 1ull << 30,
+		.local_max = 1ull << 29,
+		.max_buffers = UINT32_MAX,
+		.movable = UINT64_MAX,
 		.mode = LACCEL_MODE_PINNED,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.memfd = memfd_create("accel", 0),
@@ -66,10 +71,16 @@ static int fail(int err)
 
 static int refuse(int err, uint32_t limit, uint64_t in_use, uint64_t needed)
 {
+	const uint64_t limits[] = {
+		[LACCEL_LIMIT_MEMORIES] = fake.max_memories,
+		[LACCEL_LIMIT_MEMLOCK] = fake.pinned_max,
+		[LACCEL_LIMIT_BUFFERS] = fake.max_buffers,
+		[LACCEL_LIMIT_LOCAL] = fake.local_max,
+	};
+
 	fake.refusal = (struct laccel_limits){
 		.refused = limit,
-		.refused_limit =
-			limit == LACCEL_LIMIT_MEMLOCK ? fake.pinned_max : fake.max_memories,
+		.refused_limit = limits[limit],
 		.refused_in_use = in_use,
 		.refused_needed = needed,
 	};
@@ -90,6 +101,9 @@ static int info(struct laccel_info *arg)
 	arg->max_entries = ENTRIES_MAX;
 	arg->max_length = 1u << 30;
 	arg->va_bits = 48;
+	arg->local_reason = fake.local_reason;
+	arg->local_size = fake.local_size;
+	arg->local_visible = fake.local_size / 2;
 
 	for (uint32_t i = 0; i < LACCEL_MODES; i++)
 		arg->reasons[i] = i == fake.mode ? LACCEL_REASON_NONE : LACCEL_REASON_NO_PASID;
@@ -160,6 +174,82 @@ static int queue_create(struct laccel_queue_create *arg)
 	return 0;
 }
 
+struct fake_page fake_page(uintptr_t at)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	struct fake_page page = { 0 };
+	unsigned long start, end, inode;
+	struct stat st;
+	char line[512];
+
+	fstat(fake.memfd, &st);
+	while (!page.mapped && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %4s %*x %*s %lu", &start, &end, page.rights, &inode) != 4)
+			continue;
+		page.mapped = start <= at && at < end;
+		page.buffer = page.mapped && inode == st.st_ino;
+	}
+	fclose(maps);
+	return page;
+}
+
+/* Check that no page of a range is a buffer's.  Other addresses need not be mapped. */
+static bool may_be_pinned(uintptr_t start, uintptr_t end)
+{
+	if (!fake.buffers)
+		return true;
+
+	while (start < end && !fake_page(start).buffer)
+		start += fake.page_size;
+	return start >= end;
+}
+
+static int buffer_create(struct laccel_buffer_create *arg)
+{
+	const uint32_t places = LACCEL_BUFFER_LOCAL | LACCEL_BUFFER_SYSTEM;
+	struct stat st;
+
+	if (fake.no_buffers)
+		return fail(ENOTTY);
+	if (arg->flags & ~(places | LACCEL_BUFFER_NO_CPU))
+		return fail(EOPNOTSUPP);
+	if (!(arg->flags & places) || !arg->length || arg->length % fake.page_size ||
+	    arg->length > 1ull << 40)
+		return fail(EINVAL);
+
+	arg->reason = fake.local_reason;
+	if (arg->reason && !(arg->flags & LACCEL_BUFFER_SYSTEM))
+		return fail(EOPNOTSUPP);
+	if (fake.buffers == fake.max_buffers)
+		return refuse(EDQUOT, LACCEL_LIMIT_BUFFERS, fake.buffers, 1);
+	if (!(arg->flags & LACCEL_BUFFER_SYSTEM) && arg->length > fake.local_max)
+		return refuse(EDQUOT, LACCEL_LIMIT_LOCAL, 0, arg->length);
+
+	if (fstat(fake.memfd, &st) || ftruncate(fake.memfd, st.st_size + arg->length))
+		return fail(ENOMEM);
+
+	fake.buffers++;
+	arg->id = ++fake.last_id;
+	arg->mmap_offset = st.st_size;
+	fake.buffer = *arg;
+	return 0;
+}
+
+static int buffer_move(struct laccel_buffer_move *arg)
+{
+	if (fake.no_buffers)
+		return fail(ENOTTY);
+	if (arg->addr % fake.page_size || arg->length % fake.page_size || !arg->length)
+		return fail(EINVAL);
+	for (uintptr_t at = arg->addr; at < arg->addr + arg->length; at += fake.page_size)
+		if (!fake_page(at).buffer)
+			return fail(EFAULT);
+
+	arg->moved = arg->length < fake.movable ? arg->length : fake.movable;
+	fake.move = *arg;
+	return 0;
+}
+
 static int mem_register(struct laccel_mem_register *arg)
 {
 	uint64_t end = arg->addr + arg->length;
@@ -170,7 +260,7 @@ static int mem_register(struct laccel_mem_register *arg)
 		if (arg->addr < fake.ranges[i].end && fake.ranges[i].start < end)
 			return fail(EEXIST);
 
-	if (arg->addr <= fake.hole && fake.hole < end)
+	if ((arg->addr <= fake.hole && fake.hole < end) || !may_be_pinned(arg->addr, end))
 		return fail(EFAULT);
 	if (fake.nranges == fake.max_memories)
 		return refuse(EDQUOT, LACCEL_LIMIT_MEMORIES, fake.nranges, 1);
@@ -194,6 +284,10 @@ static int destroy(uint32_t id)
 		fake.create.id = 0;
 		return 0;
 	}
+	if (id && id == fake.buffer.id) {
+		fake.buffer.id = 0;
+		return 0;
+	}
 
 	for (size_t i = 0; i < fake.nranges; i++) {
 		if (fake.ranges[i].id != id)
@@ -202,6 +296,7 @@ static int destroy(uint32_t id)
 		fake.ranges[i] = fake.ranges[--fake.nranges];
 		return 0;
 	}
+	fake.strays++;
 	return fail(ENOENT);
 }
 
@@ -259,6 +354,10 @@ static int answer(unsigned long request, void *arg)
 	case LACCEL_IOC_PREFETCH:
 		fake.prefetch = *(struct laccel_prefetch *)arg;
 		return 0;
+	case LACCEL_IOC_BUFFER_CREATE:
+		return buffer_create(arg);
+	case LACCEL_IOC_BUFFER_MOVE:
+		return buffer_move(arg);
 	case LACCEL_IOC_KICK:
 		return kick(arg);
 	default:

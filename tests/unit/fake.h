@@ -32,6 +32,12 @@ struct fake {
 	bool no_state_in_cq;		/* the module does not know LACCEL_QUEUE_STATE_IN_CQ */
 	uintptr_t hole;			/* MEM_REGISTER fails if the range contains it */
 	bool no_describe;		/* the module does not know LACCEL_IOC_DESCRIBE */
+	bool no_buffers;		/* the module does not know LACCEL_IOC_BUFFER_CREATE */
+	uint32_t local_reason;
+	uint64_t local_size;
+	uint64_t local_max;		/* limit of buffers without LACCEL_BUFFER_SYSTEM */
+	uint32_t max_buffers;		/* limit of BUFFER_CREATE, whatever was destroyed */
+	uint64_t movable;		/* bytes that BUFFER_MOVE moves at most */
 	const char *vendor;		/* NULL: the device has no command of a vendor's */
 	uint32_t vendor_version;
 	struct laccel_describe format;	/* of LACCEL_OP_VENDOR, if there is a vendor */
@@ -47,6 +53,10 @@ struct fake {
 	unsigned int kicks;
 	unsigned int lent;		/* accepted kicks with LACCEL_KICK_INLINE */
 	struct laccel_prefetch prefetch;
+	struct laccel_buffer_create buffer;	/* the latest; id 0: destroyed */
+	struct laccel_buffer_move move;
+	uint32_t buffers;		/* successful calls of BUFFER_CREATE */
+	unsigned int strays;		/* calls of DESTROY for what does not exist */
 
 	/* The device's side of its one queue. */
 	struct laccel_queue_create create;
@@ -83,6 +93,15 @@ uint32_t fake_below(uint32_t bound);
 
 /* Return whether [start, end) is registered with @flags. */
 bool fake_reaches(uintptr_t start, uintptr_t end, uint32_t flags);
+
+/* What the process has at an address, by /proc/self/maps */
+struct fake_page {
+	bool mapped;
+	bool buffer;			/* a mapping of the node */
+	char rights[5];			/* as there */
+};
+
+struct fake_page fake_page(uintptr_t at);
 
 /* Put the device in its state after @position commands; to be called before the first one. */
 void fake_start_at(struct laccel_queue *q, uint32_t position);

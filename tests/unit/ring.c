@@ -473,13 +473,13 @@ TEST_F_TIMEOUT(ring, sleeps, 120)
 #define RELEASE		0xd50333bf	/* dmb osh */
 #define ACQUIRE		0xd50331bf	/* dmb oshld */
 #elif defined(__riscv)
-#define RELEASE		0x0340000f	/* fence rw, o */
-#define ACQUIRE		0x0230000f	/* fence r, rw */
+#define RELEASE		0x0f40000f	/* fence iorw, o */
+#define ACQUIRE		0x02f0000f	/* fence r, iorw */
 #endif
 
-#ifdef RELEASE
 #define IN(name) __attribute__((noinline, section(name), used))
 
+#ifdef RELEASE
 IN("submit_section") static void submit_code(struct laccel_queue *q)
 {
 	laccel_submit(q);
@@ -516,6 +516,22 @@ TEST(barriers)
 	EXPECT_EQ(1, COUNT(arm_section, RELEASE));
 	EXPECT_EQ(1, COUNT(reap_section, ACQUIRE));
 }
-#endif	/* x86 needs no instruction */
+#else	/* x86 needs an instruction for local memory only */
+
+static const uint8_t mfence[] = { 0x0f, 0xae, 0xf0 };
+
+IN("fence_section") static void fence_code(void)
+{
+	laccel_buffer_fence();
+}
+
+TEST(barriers)
+{
+	extern const uint8_t __start_fence_section[], __stop_fence_section[];
+
+	EXPECT_NE(NULL, memmem(__start_fence_section, __stop_fence_section - __start_fence_section,
+			       mfence, sizeof(mfence)));
+}
+#endif
 
 TEST_HARNESS_MAIN

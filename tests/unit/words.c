@@ -173,7 +173,33 @@ TEST(reasons)
 	EXPECT_STREQ("the library does not know the reason; use a newer library",
 		     laccel_explain(dev, LACCEL_MODE_SVA));
 	EXPECT_NE(NULL, strstr(laccel_explain(dev, LACCEL_MODES), "the driver does not know it"));
+
+	EXPECT_EQ(NULL, laccel_explain_local(dev));
+	dev->info.local_reason = LACCEL_REASON_NO_TABLES;
+	EXPECT_NE(NULL, strstr(laccel_explain_local(dev), "use MIRROR"));
 	free(dev);
+}
+
+/* A driver without buffers leaves the members of local memory zero, or does not know them. */
+TEST(local_memory)
+{
+	struct laccel_device *dev;
+	struct laccel_info info;
+
+	fake_init();
+	ASSERT_EQ(0, laccel_open(fake.path, &dev));
+	ASSERT_EQ(0, laccel_get_info(dev, &info));
+	EXPECT_EQ(LACCEL_REASON_NONE, info.local_reason);
+	EXPECT_EQ(fake.local_size, info.local_size);
+	EXPECT_EQ(NULL, laccel_explain_local(dev));
+	laccel_close(dev);
+
+	fake.local_size = 0;
+	ASSERT_EQ(0, laccel_open(fake.path, &dev));
+	ASSERT_EQ(0, laccel_get_info(dev, &info));
+	EXPECT_EQ(LACCEL_REASON_UNKNOWN_MODE, info.local_reason);
+	EXPECT_NE(NULL, strstr(laccel_explain_local(dev), "load a newer driver"));
+	laccel_close(dev);
 }
 
 TEST(open_in_a_mode)

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Buffers: the library's calls, and helpers in PINNED mode, which must not register buffers. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fake.h"
+#include "kselftest_harness.h"
+
+#define PAGE		4096ul
+#define BOTH		(LACCEL_BUFFER_LOCAL | LACCEL_BUFFER_SYSTEM)
+#define CACHE_MAX	1024	/* limit of buffers in the cache */
+
+FIXTURE(buffer) {
+	struct laccel_device *dev;
+};
+
+static bool reaches(uintptr_t at, uint32_t flags)
+{
+	struct fake_page page = fake_page(at);
+
+	if (!page.mapped || page.rights[0] != 'r' || (flags && page.rights[1] != 'w'))
+		return false;
+	return page.buffer || fake_reaches(at & -PAGE, (at | (PAGE - 1)) + 1, flags);
+}
+
+/*
+ * Copy or fill page by page, so that a command ends where the device cannot go on.  Ranges that
+ * are compared are equal here.
+ */
+static struct laccel_cqe execute(const struct laccel_sqe *sqe)
+{
+	uint32_t written = sqe->opcode == LACCEL_OP_COMPARE ? 0 : LACCEL_MEM_WRITE;
+	struct laccel_cqe cqe = { .user_data = sqe->user_data };
+	bool reads = sqe->opcode != LACCEL_OP_FILL;
+	uint64_t done = 0, length;
+
+	while (done < sqe->length && !cqe.status) {
+		uintptr_t dst = sqe->dst + done, src = sqe->src + done;
+
+		length = PAGE - dst % PAGE;
+		if (reads && length > PAGE - src % PAGE)
+			length = PAGE - src % PAGE;
+		if (length > sqe->length - done)
+			length = sqe->length - done;
+
+		if (!reaches(dst, written)) {
+			cqe.status = LACCEL_PAGE_FAULT;
+			cqe.fault_addr = dst;
+		} else if (reads && !reaches(src, 0)) {
+			cqe.status = LACCEL_PAGE_FAULT;
+			cqe.fault_addr = src;
+		} else {
+			if (sqe->opcode == LACCEL_OP_COPY)
+				memcpy((void *)dst, (void *)src, length);
+			else if (sqe->opcode == LACCEL_OP_FILL)
+				memset((void *)dst, sqe->arg0, length);
+			done += length;
+		}
+	}
+
+	if (cqe.status ? written : !written)
+		cqe.result = done;
+	return cqe;
+}
+
+FIXTURE_SETUP(buffer)
+{
+	fake_init();
+	ASSERT_EQ(0, laccel_open(fake.path, &self->dev));
+	ASSERT_EQ(0, laccel_queue_create(self->dev, 1, 1, &self->dev->helper_queue));
+	fake_start(execute);
+}
+
+FIXTURE_TEARDOWN(buffer)
+{
+	fake_stop();
+	laccel_close(self->dev);
+	EXPECT_EQ(0, fake.nranges);
+	EXPECT_EQ(0, fake.strays);
+}
+
+static void *anonymous(void *at, size_t length)
+{
+	int fixed = at ? MAP_FIXED : 0;
+
+	return mmap(at, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
+}
+
+/* Allocate a buffer, and move it to an address. */
+static void *put_buffer(struct laccel_device *dev, void *at, size_t length)
+{
+	void *p = laccel_buffer_alloc(dev, length, 0);
+
+	if (!p || p == at)
+		return p;
+	return mremap(p, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, at);
+}
+
+static bool is_filled(const uint8_t *p, size_t length, uint8_t byte)
+{
+	return *p == byte && !memcmp(p, p + 1, length - 1);
+}
+
+/* Repeated 8 bytes of the same value, as the fake device fills. */
+static uint64_t bytes_of(uint8_t byte)
+{
+	return byte * 0x0101010101010101ull;
+}
+
+TEST_F(buffer, is_mapped_and_forgotten)
+{
+	uint8_t *p = laccel_buffer_alloc(self->dev, 5000, 0);
+
+	ASSERT_NE(NULL, p);
+	EXPECT_EQ(2 * PAGE, fake.buffer.length);
+	EXPECT_EQ(BOTH, fake.buffer.flags);
+	EXPECT_EQ(0, fake.buffer.id);
+	EXPECT_STREQ("rw-s", fake_page((uintptr_t)p).rights);
+	EXPECT_TRUE(is_filled(p, 2 * PAGE, 0));
+
+	EXPECT_EQ(0, laccel_buffer_free(p, 5000));
+	EXPECT_FALSE(fake_page((uintptr_t)p).buffer);
+	EXPECT_FALSE(fake_page((uintptr_t)p + PAGE).buffer);
+	EXPECT_EQ(0, self->dev->nranges);
+	EXPECT_EQ(-EINVAL, laccel_buffer_free(p + 1, PAGE));
+	EXPECT_EQ(-EINVAL, laccel_buffer_free(p, 0));
+}
+
+TEST_F(buffer, flags)
+{
+	static const struct {
+		uint32_t flags;
+		uint32_t used;
+		const char *rights;
+	} cases[] = {
+		{ LACCEL_BUFFER_LOCAL, LACCEL_BUFFER_LOCAL, "rw-s" },
+		{ LACCEL_BUFFER_SYSTEM, LACCEL_BUFFER_SYSTEM, "rw-s" },
+		{ LACCEL_BUFFER_NO_CPU, LACCEL_BUFFER_NO_CPU | BOTH, "---s" },
+		{ LACCEL_BUFFER_LOCAL | LACCEL_BUFFER_NO_CPU,
+		  LACCEL_BUFFER_LOCAL | LACCEL_BUFFER_NO_CPU, "---s" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		void *p = laccel_buffer_alloc(self->dev, PAGE, cases[i].flags);
+
+		ASSERT_NE(NULL, p);
+		EXPECT_EQ(cases[i].used, fake.buffer.flags);
+		EXPECT_STREQ(cases[i].rights, fake_page((uintptr_t)p).rights);
+		EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+	}
+}
+
+static bool refused(struct laccel_device *dev, size_t size, uint32_t flags, int err,
+		    const char *words)
+{
+	errno = 0;
+	return !laccel_buffer_alloc(dev, size, flags) && errno == err &&
+	       strstr(laccel_last_error(), words) && !fake.buffer.id;
+}
+
+TEST_F(buffer, refused)
+{
+	EXPECT_TRUE(refused(self->dev, 0, 0, EINVAL, "cannot have 0 bytes"));
+	EXPECT_TRUE(refused(self->dev, SIZE_MAX, 0, EINVAL, "cannot have"));
+	EXPECT_TRUE(refused(self->dev, 1ul << 41, 0, EINVAL, "Invalid argument"));
+	EXPECT_TRUE(refused(self->dev, PAGE, 1u << 31, EOPNOTSUPP, "not supported"));
+
+	fake.local_max = 2 * PAGE;
+	EXPECT_TRUE(refused(self->dev, 3 * PAGE, LACCEL_BUFFER_LOCAL, EDQUOT,
+			    "12 KiB more exceed the local memory that a user may keep (8 KiB, 0"));
+
+	fake.max_buffers = 0;
+	EXPECT_TRUE(refused(self->dev, PAGE, 0, EDQUOT,
+			    "all 0 buffers of an open file are in use"));
+
+	fake.local_reason = LACCEL_REASON_NO_LOCAL;
+	EXPECT_TRUE(refused(self->dev, PAGE, LACCEL_BUFFER_LOCAL, EOPNOTSUPP,
+			    "local memory: the device has no local memory"));
+
+	fake.no_buffers = true;
+	EXPECT_TRUE(refused(self->dev, PAGE, 0, EOPNOTSUPP, "has no buffers; load a newer driver"));
+	EXPECT_EQ(-EOPNOTSUPP, laccel_buffer_move(self->dev, self, PAGE, LACCEL_BUFFER_LOCAL));
+	EXPECT_EQ(0, fake.buffers);
+}
+
+/* A mapping that fails leaves no buffer. */
+TEST_F(buffer, cannot_be_mapped)
+{
+	int fd = self->dev->fd, other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	ASSERT_LE(0, other);
+	self->dev->fd = other;		/* ioctl() is replaced, mmap() is not */
+	EXPECT_TRUE(refused(self->dev, PAGE, 0, EACCES, "cannot map a buffer"));
+	self->dev->fd = fd;
+	close(other);
+
+	EXPECT_EQ(1, fake.buffers);
+	EXPECT_EQ(0, self->dev->nranges);
+}
+
+TEST_F(buffer, moves)
+{
+	uint8_t *p = laccel_buffer_alloc(self->dev, 3 * PAGE, 0);
+
+	ASSERT_NE(NULL, p);
+	EXPECT_EQ(2 * PAGE,
+		  laccel_buffer_move(self->dev, p + PAGE, PAGE + 1, LACCEL_BUFFER_SYSTEM));
+	EXPECT_EQ((uintptr_t)p + PAGE, fake.move.addr);
+	EXPECT_EQ(2 * PAGE, fake.move.length);
+	EXPECT_EQ(LACCEL_BUFFER_SYSTEM, fake.move.flags);
+
+	fake.movable = PAGE;
+	EXPECT_EQ(PAGE, laccel_buffer_move(self->dev, p, 3 * PAGE, LACCEL_BUFFER_LOCAL));
+
+	EXPECT_EQ(-EINVAL, laccel_buffer_move(self->dev, p + 1, PAGE, LACCEL_BUFFER_LOCAL));
+	EXPECT_EQ(-EINVAL, laccel_buffer_move(self->dev, p, 0, LACCEL_BUFFER_LOCAL));
+	EXPECT_EQ(-EINVAL, laccel_buffer_move(self->dev, p, SIZE_MAX, LACCEL_BUFFER_LOCAL));
+	EXPECT_EQ(0, laccel_buffer_free(p, 3 * PAGE));
+	EXPECT_EQ(-EFAULT, laccel_buffer_move(self->dev, p, PAGE, LACCEL_BUFFER_LOCAL));
+}
+
+/* A child has none; the mapping outlives the device. */
+TEST_F(buffer, fork_and_close)
+{
+	struct laccel_device *dev;
+	void *p;
+
+	ASSERT_EQ(0, laccel_open(fake.path, &dev));
+	p = laccel_buffer_alloc(dev, PAGE, 0);
+	ASSERT_NE(NULL, p);
+
+	dev->owner->alive = 0;		/* as in a child */
+	EXPECT_TRUE(refused(dev, PAGE, 0, EPERM, "before fork()"));
+	EXPECT_EQ(-EPERM, laccel_buffer_move(dev, p, PAGE, LACCEL_BUFFER_LOCAL));
+	dev->owner->alive = 1;
+
+	laccel_close(dev);
+	EXPECT_TRUE(fake_page((uintptr_t)p).buffer);
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+}
+
+/* A buffer as both operands, and beside malloc'ed memory, which alone is registered. */
+TEST_F(buffer, operand_of_helpers)
+{
+	uint8_t *p = laccel_buffer_alloc(self->dev, 2 * PAGE, 0);
+	uint8_t *q = anonymous(NULL, PAGE);
+
+	memset(q, 7, PAGE);
+	EXPECT_EQ(0, laccel_copy(self->dev, p + 100, q, PAGE));
+	EXPECT_EQ(1, fake.registered);
+	EXPECT_TRUE(is_filled(p + 100, PAGE, 7));
+
+	EXPECT_EQ(0, laccel_fill(self->dev, p, bytes_of(8), PAGE));
+	EXPECT_EQ(0, laccel_copy(self->dev, p + PAGE, p, PAGE));
+	EXPECT_EQ(1, fake.registered);
+	EXPECT_TRUE(is_filled(p, 2 * PAGE, 8));
+
+	EXPECT_EQ(0, laccel_buffer_free(p, 2 * PAGE));
+	munmap(q, PAGE);
+}
+
+/* The program frees it by munmap(), and its addresses, both operands', hold other memory then. */
+TEST_F(buffer, unmapped_by_the_program)
+{
+	uint8_t *p = laccel_buffer_alloc(self->dev, 2 * PAGE, 0);
+	uint8_t *q = laccel_buffer_alloc(self->dev, 2 * PAGE, 0);
+
+	EXPECT_EQ(0, laccel_copy(self->dev, p, q, 2 * PAGE));
+	EXPECT_EQ(0, munmap(p, 2 * PAGE));
+	EXPECT_EQ(-EFAULT, laccel_copy(self->dev, p, q, PAGE));
+
+	ASSERT_EQ(p, put_buffer(self->dev, p, 2 * PAGE));
+	EXPECT_EQ(0, laccel_copy(self->dev, p, q, 2 * PAGE));
+	ASSERT_EQ(p, anonymous(p, 2 * PAGE));
+	ASSERT_EQ(q, anonymous(q, 2 * PAGE));
+	memset(q, 9, 2 * PAGE);
+	EXPECT_EQ(0, laccel_copy(self->dev, p, q, 2 * PAGE)) {
+		TH_LOG("%s", laccel_last_error());
+	}
+	EXPECT_TRUE(is_filled(p, 2 * PAGE, 9));
+
+	munmap(p, 2 * PAGE);
+	munmap(q, 2 * PAGE);
+}
+
+/* One operand may begin in a buffer and end in other memory; a moved buffer is one, too. */
+TEST_F(buffer, beside_other_memory)
+{
+	uint8_t *p = laccel_buffer_alloc(self->dev, 3 * PAGE, 0);
+	uint8_t *room = anonymous(NULL, 4 * PAGE);
+
+	ASSERT_EQ(p + PAGE, anonymous(p + PAGE, PAGE));
+	EXPECT_EQ(0, laccel_fill(self->dev, p, bytes_of(1), 3 * PAGE));
+	EXPECT_EQ(1, fake.registered);
+	EXPECT_TRUE(is_filled(p, 3 * PAGE, 1));
+
+	ASSERT_EQ(room + PAGE, mremap(p + 2 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+				      room + PAGE));
+	EXPECT_EQ(0, laccel_fill(self->dev, room, bytes_of(2), 4 * PAGE));
+	EXPECT_TRUE(is_filled(room, 4 * PAGE, 2));
+
+	/* COMPARE, and not only a command that goes on where it ended, finds each part. */
+	ASSERT_EQ(room + 2 * PAGE, put_buffer(self->dev, room + 2 * PAGE, PAGE));
+	laccel_cache_drop(self->dev, 0, UINTPTR_MAX);
+	EXPECT_EQ(4 * PAGE, laccel_compare(self->dev, room, room, 4 * PAGE));
+	EXPECT_EQ(0, laccel_buffer_free(p, 2 * PAGE));
+	munmap(room, 4 * PAGE);
+}
+
+TEST_F(buffer, protected)
+{
+	uint8_t *p = laccel_buffer_alloc(self->dev, PAGE, 0);
+	uint8_t *q = anonymous(NULL, PAGE);
+
+	ASSERT_EQ(0, mprotect(p, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, laccel_fill(self->dev, p, bytes_of(1), PAGE));
+	EXPECT_NE(NULL, strstr(laccel_last_error(), "a buffer mapped for reading only"));
+	EXPECT_EQ(0, laccel_copy(self->dev, q, p, PAGE));
+	ASSERT_EQ(0, mprotect(p, PAGE, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(0, laccel_fill(self->dev, p, bytes_of(1), PAGE));
+	EXPECT_TRUE(is_filled(p, PAGE, 1));
+
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+	munmap(q, PAGE);
+}
+
+/* A program that registers one by itself is told; a new buffer replaces old registrations. */
+TEST_F(buffer, is_not_registered)
+{
+	uint8_t *p = anonymous(NULL, PAGE);
+
+	EXPECT_EQ(0, laccel_fill(self->dev, p, 0, PAGE));
+	EXPECT_EQ(1, fake.nranges);
+	ASSERT_EQ(p, put_buffer(self->dev, p, PAGE));
+	EXPECT_EQ(1, fake.nranges);
+	laccel_cache_buffer(self->dev, (uintptr_t)p, (uintptr_t)p + PAGE);
+	EXPECT_EQ(0, fake.nranges);
+
+	EXPECT_EQ(-EFAULT, laccel_mem_register(self->dev, p, PAGE, 0));
+	EXPECT_NE(NULL, strstr(laccel_last_error(), "needs no registration"));
+	EXPECT_EQ(0, laccel_fill(self->dev, p, bytes_of(3), PAGE));
+	EXPECT_TRUE(is_filled(p, PAGE, 3));
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+}
+
+/* What the program has registered stays so, although a buffer has been there meanwhile. */
+TEST_F(buffer, where_memory_is_registered)
+{
+	uint8_t *p = anonymous(NULL, PAGE);
+	int id = laccel_mem_register(self->dev, p, PAGE, 0);
+
+	ASSERT_LE(0, id);
+	ASSERT_EQ(p, put_buffer(self->dev, p, PAGE));
+	laccel_cache_buffer(self->dev, (uintptr_t)p, (uintptr_t)p + PAGE);
+	EXPECT_EQ(2, self->dev->nranges);	/* and the one from which it was moved */
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+	EXPECT_EQ(1, fake.nranges);
+	EXPECT_EQ(0, laccel_mem_unregister(self->dev, id));
+}
+
+/* Buffers stay in the cache where it may register no more. */
+TEST_F(buffer, registering_drops_none)
+{
+	uint8_t *p = laccel_buffer_alloc(self->dev, PAGE, 0);
+	uint8_t *q = anonymous(NULL, 2 * PAGE);
+	const struct laccel_span spans[LACCEL_SPANS] = { { (uintptr_t)p, PAGE, LACCEL_MEM_WRITE } };
+
+	fake.pinned_max = PAGE;
+	EXPECT_EQ(0, laccel_fill(self->dev, q, 0, PAGE));
+	EXPECT_EQ(0, laccel_fill(self->dev, q + PAGE, 0, PAGE));
+	EXPECT_TRUE(laccel_cache_has(self->dev, spans));
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+	munmap(q, 2 * PAGE);
+}
+
+/* Buffers that the program unmaps by itself do not fill the table for ever. */
+TEST_F(buffer, table_is_bounded)
+{
+	uint8_t *p[CACHE_MAX + 100];
+
+	for (int i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = laccel_buffer_alloc(self->dev, PAGE, 0);
+		ASSERT_NE(NULL, p[i]);
+	}
+	EXPECT_EQ(CACHE_MAX, self->dev->nranges);
+
+	for (int i = 0; i < ARRAY_SIZE(p); i += 100)
+		EXPECT_EQ(0, laccel_fill(self->dev, p[i], bytes_of(i), PAGE));
+	EXPECT_EQ(CACHE_MAX, self->dev->nranges);
+	for (int i = 0; i < ARRAY_SIZE(p); i++)
+		munmap(p[i], PAGE);
+}
+
+/* Other modes look nothing up and keep nothing. */
+TEST_F(buffer, in_other_modes)
+{
+	struct laccel_device *dev;
+	void *p;
+
+	fake.mode = LACCEL_MODE_MIRROR;
+	ASSERT_EQ(0, laccel_open(fake.path, &dev));
+	p = laccel_buffer_alloc(dev, PAGE, 0);
+	ASSERT_NE(NULL, p);
+	EXPECT_EQ(0, dev->nranges);
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+	laccel_close(dev);
+}
+
+/*
+ * Pages of an arena become anonymous memory, parts of buffers, read-only, or inaccessible, and
+ * fills of any range succeed just if the program could write all of it.
+ */
+TEST_F_TIMEOUT(buffer, any_memory, 120)
+{
+	enum { PAGES = 12 };
+	uint8_t *arena = anonymous(NULL, PAGES * PAGE);
+	bool writable[PAGES];
+	int succeeded = 0, failed = 0;
+
+	memset(writable, true, sizeof(writable));
+	for (int step = 0; step < 400; step++) {
+		size_t first = fake_below(PAGES), count = 1 + fake_below(PAGES - first);
+		uint8_t *at = arena + first * PAGE;
+		bool expected = true;
+		uint32_t what = fake_below(12);
+
+		if (count > 3)
+			count = 1 + fake_below(3);
+		switch (what) {
+		case 0:
+			ASSERT_EQ(at, anonymous(at, count * PAGE));
+			break;
+		case 1:
+		case 2:
+			ASSERT_EQ(at, put_buffer(self->dev, at, count * PAGE));
+			break;
+		case 3:
+			/* A hole would take the next buffer. */
+			ASSERT_EQ(at, mmap(at, count * PAGE, PROT_NONE,
+					   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+			break;
+		case 4:
+		case 5:
+			for (size_t i = first; i < first + count; i++)
+				mprotect(arena + i * PAGE, PAGE,
+					 what == 4 ? PROT_READ : PROT_READ | PROT_WRITE);
+			break;
+		}
+
+		for (size_t i = first; what < 6 && i < first + count; i++)
+			writable[i] = what < 3 || what == 5;
+
+		first = fake_below(PAGES);
+		count = 1 + fake_below(PAGES - first);
+		for (size_t i = first; i < first + count; i++)
+			expected = expected && writable[i];
+
+		ASSERT_EQ(expected ? 0 : -EFAULT,
+			  laccel_fill(self->dev, arena + first * PAGE, bytes_of(step),
+				      count * PAGE)) {
+			TH_LOG("step %d: %s", step, laccel_last_error());
+		}
+		if (expected)
+			ASSERT_TRUE(is_filled(arena + first * PAGE, count * PAGE, step));
+		succeeded += expected;
+		failed += !expected;
+	}
+
+	EXPECT_LT(100, succeeded);
+	EXPECT_LT(100, failed);
+	munmap(arena, PAGES * PAGE);
+}
+
+TEST_HARNESS_MAIN
