@@ -76,6 +76,7 @@ void bench_register(const char *suffix);
 void bench_invalidate(void);
 void bench_touch(const char *suffix);
 void bench_unmap(const char *suffix);
+void bench_buffer(void);
 void bench_load(void);
 void bench_victim_slices(void);
 

@@ -22,6 +22,9 @@
 #define PROGRAMS_MAX 64
 #define COPY (256ul << 10)
 #define VICTIM_COPIES 400
+#define HUGE (2ul << 20)
+#define GREED (128ul << 20)	/* twice the local memory of the device */
+#define VICTIM_TOUCHES 400
 
 struct program {
 	struct laccel_device *dev;
@@ -223,6 +226,25 @@ static void storm_registrations(struct program *p)
 	}
 }
 
+static void use_buffer(struct program *p, size_t length)
+{
+	char *buffer = laccel_buffer_alloc(p->dev, length, 0);
+
+	if (!buffer)
+		die(laccel_last_error());
+	for (size_t i = 0; i < length; i += HUGE)
+		buffer[i] = 1;
+	laccel_buffer_free(buffer, length);
+}
+
+/* Take more local memory than there is, again and again: each piece pushes another one out. */
+static void storm_buffers(struct program *p)
+{
+	program_init(p, LACCEL_MODE_AUTO);
+	for (;;)
+		use_buffer(p, GREED);
+}
+
 /* Use processor time only, which no driver can prevent. */
 static void storm_nothing(struct program *p)
 {
@@ -243,7 +265,21 @@ static const struct {
 	{ "victim-of-registrations", storm_registrations },
 };
 
-static double sample_victim(struct program *p, void (*storm)(struct program *p))
+/* What the victim does: batches of commands, or the first touch of a buffer. */
+static void victim_batch(struct program *p)
+{
+	submit_batch(p->q);
+	reap_batch(p->q, false);
+}
+
+static void victim_touch(struct program *p)
+{
+	use_buffer(p, HUGE);
+}
+
+/* Return the time of one of @n turns of a victim, beside an attacker unless @storm is NULL. */
+static double sample_victim(struct program *p, void (*storm)(struct program *p),
+			    void (*turn)(struct program *p), int n)
 {
 	struct program other;
 	pid_t attacker = 0;
@@ -260,10 +296,8 @@ static double sample_victim(struct program *p, void (*storm)(struct program *p))
 	}
 
 	start = ticks();
-	for (int i = 0; i < VICTIM_BATCHES; i++) {
-		submit_batch(p->q);
-		reap_batch(p->q, false);
-	}
+	for (int i = 0; i < n; i++)
+		turn(p);
 	start = ticks() - start;
 
 	if (attacker) {
@@ -272,22 +306,27 @@ static double sample_victim(struct program *p, void (*storm)(struct program *p))
 		kill(attacker, SIGKILL);
 		waitpid(attacker, NULL, 0);
 	}
-	return (double)start / VICTIM_BATCHES / BATCH_MAX;
+	return (double)start / n;
 }
 
 static void bench_victim(void)
 {
 	struct program victim;
-	double alone;
+	double alone, beside;
 
 	/* Undo mlockall(): the attackers are not to inherit locked memory. */
 	munlockall();
 	program_init(&victim, LACCEL_MODE_AUTO);
-	alone = sample_victim(&victim, NULL);
-	row("victim-of-none", "insns", "lite-accel", alone);
-	for (size_t i = 0; i < sizeof(attackers) / sizeof(attackers[0]); i++)
-		row(attackers[i].row, "ratio_share", "lite-accel",
-		    sample_victim(&victim, attackers[i].storm) / (2 * alone));
+	alone = sample_victim(&victim, NULL, victim_batch, VICTIM_BATCHES);
+	row("victim-of-none", "insns", "lite-accel", alone / BATCH_MAX);
+	for (size_t i = 0; i < sizeof(attackers) / sizeof(attackers[0]); i++) {
+		beside = sample_victim(&victim, attackers[i].storm, victim_batch, VICTIM_BATCHES);
+		row(attackers[i].row, "ratio_share", "lite-accel", beside / (2 * alone));
+	}
+
+	alone = sample_victim(&victim, NULL, victim_touch, VICTIM_TOUCHES);
+	beside = sample_victim(&victim, storm_buffers, victim_touch, VICTIM_TOUCHES);
+	row("victim-of-buffers", "ratio_share", "lite-accel", beside / (2 * alone));
 	laccel_close(victim.dev);
 }
 

@@ -6,6 +6,7 @@
  *   register SUFFIX   registering memory; SUFFIX is appended to the names of the rows
  *   touch SUFFIX      memory that the device is the first to touch
  *   unmap SUFFIX      memory that is unmapped while the device has it
+ *   buffer            buffers, in local memory and on the way there
  *   mediated          a machine that has the device in software as well
  *   cipher WHO        AES-CBC on a virtio crypto device, by lite-accel or af_alg
  *   load              many programs at once
@@ -65,6 +66,8 @@ int main(int argc, char **argv)
 		bench_touch(argv[2]);
 	else if (argc > 2 && !strcmp(argv[1], "unmap"))
 		bench_unmap(argv[2]);
+	else if (argc > 1 && !strcmp(argv[1], "buffer"))
+		bench_buffer();
 	else if (argc > 1 && !strcmp(argv[1], "mediated"))
 		bench_mediated();
 	else if (argc > 2 && !strcmp(argv[1], "cipher"))

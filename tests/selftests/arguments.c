@@ -103,6 +103,8 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 	struct laccel_prefetch *prefetch = page;
 	struct laccel_describe *describe = page;
 	struct laccel_destroy *destroy = page;
+	struct laccel_buffer_create *buffer = page;
+	struct laccel_buffer_move *move = page;
 	struct laccel_kick *kick = page;
 
 	memset(page, 0, PAGE);
@@ -123,6 +125,15 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 	if (call->cmd == LACCEL_IOC_PREFETCH) {
 		prefetch->addr = accel_va(page);
 		prefetch->length = PAGE;
+	}
+	if (call->cmd == LACCEL_IOC_BUFFER_CREATE) {
+		buffer->flags = LACCEL_BUFFER_SYSTEM;
+		buffer->length = PAGE;
+	}
+	if (call->cmd == LACCEL_IOC_BUFFER_MOVE) {
+		move->flags = LACCEL_BUFFER_SYSTEM;
+		move->addr = accel_va(page);
+		move->length = PAGE;
 	}
 
 	if (call->cmd != LACCEL_IOC_QUEUE_CREATE)
@@ -147,6 +158,7 @@ FIXTURE_VARIANT_ADD(answer, queue_create) { .cmd = LACCEL_IOC_QUEUE_CREATE };
 FIXTURE_VARIANT_ADD(answer, queue_status) { .cmd = LACCEL_IOC_QUEUE_STATUS };
 FIXTURE_VARIANT_ADD(answer, bind) { .cmd = LACCEL_IOC_BIND };
 FIXTURE_VARIANT_ADD(answer, describe) { .cmd = LACCEL_IOC_DESCRIBE };
+FIXTURE_VARIANT_ADD(answer, buffer_create) { .cmd = LACCEL_IOC_BUFFER_CREATE };
 
 FIXTURE_SETUP(answer)
 {
@@ -226,6 +238,8 @@ FIXTURE_VARIANT_ADD(second_holder, prefetch) { .cmd = LACCEL_IOC_PREFETCH };
 FIXTURE_VARIANT_ADD(second_holder, kick) { .cmd = LACCEL_IOC_KICK };
 FIXTURE_VARIANT_ADD(second_holder, bind) { .cmd = LACCEL_IOC_BIND };
 FIXTURE_VARIANT_ADD(second_holder, describe) { .cmd = LACCEL_IOC_DESCRIBE };
+FIXTURE_VARIANT_ADD(second_holder, buffer_create) { .cmd = LACCEL_IOC_BUFFER_CREATE };
+FIXTURE_VARIANT_ADD(second_holder, buffer_move) { .cmd = LACCEL_IOC_BUFFER_MOVE };
 
 FIXTURE_SETUP(second_holder)
 {

@@ -12,11 +12,13 @@
 #include <sys/wait.h>
 
 #include "accel.h"
+#include "buffer.h"
 #include "kselftest_harness.h"
 #include "vm.h"
 
 #define ROOT		"/sys/fs/cgroup/"
 #define GROUP		ROOT "lite-accel/"
+#define BUFFER		(32 * HUGE)
 #define SEGMENTS	256ul		/* of 2 MiB, with a page table each */
 
 /* Enter the group.  Called in a child, as a process is charged to the group in which it began. */
@@ -142,6 +144,37 @@ TEST_F(cgroup, file)
 	self->child = fork();
 	if (!self->child)
 		_exit(read_file());
+
+	ASSERT_EQ(self->child, waitpid(self->child, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* Use a buffer of system memory, which is charged as the kernel's. */
+static int use_buffer(void)
+{
+	struct accel_queue q;
+	uint64_t before;
+	uint8_t *p;
+
+	if (!enter_group() || open_queue(&q))
+		return 2;
+	before = charged("kernel ");
+	if (before == UINT64_MAX)
+		return 4;
+
+	p = buffer_alloc(q.fd, BUFFER, LACCEL_BUFFER_SYSTEM);
+	if (!p || accel_command(&q, accel_fill(p, 1, BUFFER)) != LACCEL_OK)
+		return 3;
+	return !becomes("kernel ", before + BUFFER);
+}
+
+TEST_F(cgroup, buffer)
+{
+	int status;
+
+	self->child = fork();
+	if (!self->child)
+		_exit(use_buffer());
 
 	ASSERT_EQ(self->child, waitpid(self->child, &status, 0));
 	EXPECT_EQ(0, status);

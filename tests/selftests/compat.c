@@ -661,6 +661,24 @@ TEST_F(library, info)
 	EXPECT_STREQ(device_path(), laccel_path(self->dev));
 }
 
+/* LITE_ACCEL_1 of laccel_get_info() came later, for a struct that had grown by 32 bytes. */
+TEST_F(library, info_of_the_next_version)
+{
+	__typeof__(laccel_get_info) *get_info =
+		dlvsym(RTLD_DEFAULT, "laccel_get_info", "LITE_ACCEL_1");
+	struct {
+		struct laccel_info arg;
+		uint8_t more[32];
+		uint8_t behind[BEHIND];
+	} info;
+
+	ASSERT_NE(NULL, get_info);
+	memset(&info, 0x5a, sizeof(info));
+	ASSERT_EQ(0, get_info(self->dev, &info.arg));
+	EXPECT_EQ(sizeof(info.arg) + sizeof(info.more), info.arg.size);
+	EXPECT_TRUE(stays(info.behind));
+}
+
 TEST_F(library, limits)
 {
 	ROOMY(struct laccel_limits) l;

@@ -10,11 +10,13 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
+#include "buffer.h"
 #include "file_state.h"
 #include "inject.h"
 #include "kselftest_harness.h"
 
-#define CAP	600		/* limit of places in one call */
+#define BUFFER_PAGES	8
+#define CAP		600	/* limit of places in one call */
 
 /*
  * The calls.  A second call, after a failure, finds the file in the state of the first.
@@ -101,6 +103,48 @@ static int call_destroy_memory(struct file_state *s)
 	int ret = accel_destroy(s->fd, s->id);
 
 	s->has_memory = ret;
+	return ret;
+}
+
+static int call_buffer(struct file_state *s)
+{
+	int ret = buffer_create(s->fd, s->buffer.length, s->buffer.flags, &s->buffer);
+
+	s->has_buffer = !ret;
+	return ret;
+}
+
+static int call_map_buffer(struct file_state *s)
+{
+	s->view = buffer_map(s->fd, &s->buffer, NULL);
+	return s->view ? 0 : -errno;
+}
+
+/* Let the kernel touch the buffer, which reports the failure of a page fault. */
+static int call_touch(struct file_state *s)
+{
+	ssize_t got = pread(s->zeros, s->view, s->buffer.length, 0);
+
+	if (got < 0)
+		return -errno;
+	return got == s->buffer.length ? 0 : -EFAULT;
+}
+
+static int call_fetch(struct file_state *s)
+{
+	return buffer_moves(s->fd, s->view, s->buffer.length, LOCAL) ? 0 : -ENOMEM;
+}
+
+static int call_move_back(struct file_state *s)
+{
+	return buffer_moves(s->fd, s->view, s->buffer.length, SYSTEM) ? 0 : -ENOMEM;
+}
+
+static int call_destroy_buffer(struct file_state *s)
+{
+	int ret = accel_destroy(s->fd, s->buffer.id);
+
+	s->has_buffer = ret || s->view;
 	return ret;
 }
 
@@ -206,6 +250,33 @@ static bool with_hole(struct file_state *s)
 	return with_file(s) && !munmap(s->memory + s->hole * PAGE, PAGE);
 }
 
+static bool with_buffer(struct file_state *s)
+{
+	return with_file(s) && !call_buffer(s);
+}
+
+static bool with_mapped_buffer(struct file_state *s)
+{
+	s->zeros = memfd_create("zeros", MFD_CLOEXEC);
+	return !ftruncate(s->zeros, s->buffer.length) && with_buffer(s) && !call_map_buffer(s);
+}
+
+static bool with_written_buffer(struct file_state *s)
+{
+	s->value = 0x5a;
+	return with_mapped_buffer(s) && memset(s->view, s->value, s->buffer.length);
+}
+
+static bool with_system_buffer(struct file_state *s)
+{
+	return with_written_buffer(s) && !call_move_back(s);
+}
+
+static bool with_local_buffer(struct file_state *s)
+{
+	return with_written_buffer(s) && !call_fetch(s);
+}
+
 /* Errors that are allowed when something fails. */
 #define NOMEM	(1u << 0)
 #define FAULT	(1u << 1)
@@ -237,6 +308,7 @@ FIXTURE_VARIANT(call) {
 	unsigned int errors;
 	const struct layout *memory;
 	bool has_modes;			/* the call differs between modes */
+	uint32_t buffer;		/* where it may be; 0: none */
 };
 
 #define CALL(name, ...)	FIXTURE_VARIANT_ADD(call, name) { __VA_ARGS__ }
@@ -264,6 +336,14 @@ CALL(destroy_memory, with_memory, call_destroy_memory, 0, FAULT, &few);
 CALL(mmap, with_queue, call_mmap, 0, NOMEM, &none);
 CALL(fdinfo, with_both, call_fdinfo, 0, NOMEM | FAULT, &few);
 CALL(munmap_registered, with_memory, call_munmap, 0, NOMEM, &few, true);
+CALL(buffer_create, with_file, call_buffer, 0, NOMEM | FAULT | ANSWER, &none, true, SYSTEM);
+CALL(buffer_create_to_keep, with_file, call_buffer, 0, NOMEM | FAULT | ANSWER, &none, false, LOCAL);
+CALL(buffer_mmap, with_buffer, call_map_buffer, 0, NOMEM, &none, false, BOTH);
+CALL(buffer_touch, with_mapped_buffer, call_touch, 0, NOMEM | FAULT, &none, true, SYSTEM);
+CALL(buffer_touch_local, with_mapped_buffer, call_touch, 0, NOMEM | FAULT, &none, false, BOTH);
+CALL(buffer_move_to_local, with_system_buffer, call_fetch, 0, NOMEM | FAULT, &none, true, BOTH);
+CALL(buffer_move_to_system, with_local_buffer, call_move_back, 0, NOMEM | FAULT, &none, true, BOTH);
+CALL(buffer_destroy, with_mapped_buffer, call_destroy_buffer, 0, FAULT, &none, false, BOTH);
 /* close() has no place that can fail. */
 CALL(close, with_both, call_close, 0, 0, &few, true);
 
@@ -291,7 +371,10 @@ static bool make_memory(struct file_state *s, const struct layout *layout)
 
 static bool begin(struct file_state *s, const FIXTURE_VARIANT(call) *variant)
 {
-	*s = (struct file_state){ .path = accel_path(), .fd = -1, .eventfd = -1, .fdinfo = -1 };
+	*s = (struct file_state){ .path = accel_path(), .fd = -1, .eventfd = -1, .fdinfo = -1,
+				  .zeros = -1 };
+	s->buffer = (struct laccel_buffer_create){ .length = BUFFER_PAGES * PAGE,
+						   .flags = variant->buffer };
 	return make_memory(s, variant->memory) && variant->prepare(s);
 }
 
@@ -303,6 +386,9 @@ static void end(struct file_state *s)
 		close(s->fd);
 	close(s->fdinfo);
 	close(s->eventfd);
+	close(s->zeros);
+	if (s->view)
+		munmap(s->view, s->buffer.length);
 	munmap(s->area, 5 * HUGE);
 }
 
@@ -353,6 +439,8 @@ FIXTURE_SETUP(call)
 		SKIP(return, "the device has doorbell pages");
 	if (variant->call == call_describe)
 		NEEDS(ACCEL_VENDOR);
+	if (variant->buffer & LOCAL && buffer_lacks_local())
+		SKIP(return, "%s", buffer_lacks_local());
 	if (!variant->has_modes && accel_lacks(ACCEL_CONFINED))
 		SKIP(return, "as in PINNED mode");
 

@@ -15,7 +15,7 @@
 #include "vm.h"
 
 #define PROCESSES	8
-#define QUEUES		8		/* of each process */
+#define QUEUES		7		/* of each process: fewer than the device has */
 #define SLICE		(64u << 10)	/* the device's default */
 #define SLICES		8		/* of each queue's command */
 #define SHARE		(SLICE * SLICES)

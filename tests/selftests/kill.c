@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "accel.h"
+#include "buffer.h"
 #include "host.h"
 #include "kselftest_harness.h"
 #include "vm.h"
@@ -178,8 +179,12 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 {
 	struct accel_queue q;
 	int fd = accel_open();
+	uint8_t *p;
 
 	ASSERT_EQ(0, accel_queue_init(&q, fd, 4));
+	p = buffer_alloc(fd, HUGE, BOTH);
+	ASSERT_NE(NULL, p);
+	p[0] = 1;
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
 	ASSERT_EQ(0, vm_unload(self->driver));
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&q));
@@ -188,6 +193,10 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 	close(fd);
 	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));	/* the mappings hold it too */
 	accel_queue_unmap(&q);
+	EXPECT_EQ(-EWOULDBLOCK, vm_unload("lite_accel"));
+	p[HUGE - 1] = 1;
+	EXPECT_EQ(1, p[HUGE - 1]);
+	munmap(p, HUGE);
 
 	ASSERT_TRUE(accel_until(!vm_unload("lite_accel")));
 	ASSERT_EQ(0, vm_load("core/lite_accel"));

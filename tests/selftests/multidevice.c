@@ -4,12 +4,15 @@
  * and the software device.  Each runs the commands it supports on the same memory, and
  * when one is removed the others keep working.
  */
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "accel.h"
+#include "buffer.h"
 #include "host.h"
 #include "kselftest_harness.h"
 #include "vm.h"
@@ -247,6 +250,41 @@ TEST_F_TIMEOUT(parting, others_go_on, 60)
 	EXPECT_EQ(LACCEL_OK, accel_command(&next.q, accel_copy(next.memory, next.memory + PAGE,
 							       PAGE)));
 	close_device(&next);
+}
+
+/*
+ * Memory of one device is out of reach of the others, and of their calls.  What a device without
+ * an MMU has for buffers are pages of the system, which others reach as any memory of the program.
+ */
+TEST(buffers_are_of_one_device)
+{
+	struct laccel_info info;
+	struct devices all;
+	uint32_t flags;
+	int status;
+	uint8_t *p;
+
+	ASSERT_EQ(0, open_devices(&all));
+	for (int i = 0; i < DEVICES; i++) {
+		struct device *other = &all.d[(i + 1) % DEVICES];
+
+		ASSERT_EQ(0, accel_info(all.d[i].fd, &info));
+		flags = info.local_reason ? SYSTEM : LOCAL;
+		p = buffer_alloc(all.d[i].fd, PAGE, flags);
+		ASSERT_NE(NULL, p);
+		memset(p, 0x44, PAGE);
+		status = accel_command(&other->q, accel_copy(other->memory, p, 64));
+		if (flags == LOCAL || status != LACCEL_OK)
+			EXPECT_EQ(LACCEL_PAGE_FAULT, status);
+		if (status == LACCEL_OK)
+			EXPECT_TRUE(accel_is_all(other->memory, 64, 0x44));
+		EXPECT_EQ(-EFAULT, buffer_move(other->fd, p, PAGE, SYSTEM, NULL));
+		EXPECT_EQ(LACCEL_OK, accel_command(&all.d[i].q, accel_copy(all.d[i].memory, p,
+									   64)));
+		EXPECT_TRUE(accel_is_all(all.d[i].memory, 64, 0x44));
+		EXPECT_EQ(0, munmap(p, PAGE));
+	}
+	close_devices(&all);
 }
 
 TEST_HARNESS_MAIN

@@ -434,6 +434,36 @@ TEST_F(unusual, secret_memory)
 	EXPECT_EQ(LACCEL_PAGE_FAULT, accel_command(&self->q, accel_read(p, PAGE)));
 }
 
+/*
+ * On queues of the kernel's own such addresses are untranslated, or lie in local memory.  From
+ * a program's queue they lead nowhere.
+ */
+TEST_F(unusual, addresses_of_the_kernel)
+{
+	const uint64_t bits[] = { 1ull << 62, 1ull << 63, 3ull << 62 };
+	uint64_t local = accel_counter("local_bytes");
+	uint8_t *p = accel_pages(PAGE);
+	struct laccel_cqe cqe;
+
+	ASSERT_EQ(0, accel_reach(self->fd, p, PAGE, LACCEL_MEM_WRITE, NULL));
+	ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(p, ~0ull, PAGE)));
+
+	for (int i = 0; i < 2 * ARRAY_SIZE(bits); i++) {
+		uint8_t *bad = (uint8_t *)(bits[i / 2] | (i % 2 ? accel_va(p) : 0));
+		struct laccel_sqe sqe[2] = { accel_copy(p, bad, PAGE), accel_copy(bad, p, PAGE) };
+
+		for (int j = 0; j < 2; j++) {
+			ASSERT_EQ(0, accel_run(&self->q, &sqe[j], &cqe));
+			EXPECT_EQ(LACCEL_PAGE_FAULT, cqe.status) TH_LOG("%p", bad);
+			EXPECT_EQ(0, cqe.result);
+			EXPECT_EQ(accel_va(bad), cqe.fault_addr);
+		}
+	}
+
+	EXPECT_TRUE(accel_is_all(p, PAGE, 0xff));
+	EXPECT_EQ(local, accel_counter("local_bytes"));
+}
+
 /* A page at which the process would die ends the command with a page fault. */
 TEST_F(unusual, guard_regions)
 {

@@ -8,6 +8,7 @@
  */
 #include "race.h"
 
+#include "buffer.h"
 #include "kselftest_harness.h"
 #include "ksm.h"
 #include "swap.h"
@@ -38,6 +39,7 @@ RACE(thp_collapse, BIG, change_collapse, KEEPS | DROPS | COUNTS);
 RACE(migration, SMALL, change_migrate, KEEPS | DROPS | COUNTS, .prepare = need_nodes);
 RACE(reclaim, SHARED, change_page_out, KEEPS | DROPS);
 RACE(swap, SMALL, change_swap_out, KEEPS | DROPS | COUNTS, .prepare = swap_on, .undo = swap_off);
+RACE(place, BUFFER, change_place, KEEPS | DROPS, .prepare = buffer_lacks_local);
 RACE(ksm, SMALL, change_merge, KEEPS | DROPS | COUNTS, .prepare = ksm_on, .undo = ksm_off);
 
 FIXTURE_SETUP(race)

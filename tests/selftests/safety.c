@@ -33,6 +33,7 @@ FIXTURE_VARIANT(broken) {
 BREAK(unregister, "ignore-flush", check_unregister, 0, .needs = ACCEL_CONFINED);
 BREAK(unmap, "ignore-flush", check_unmap, 0);
 BREAK(move, "ignore-flush", check_move, 0);
+BREAK(buffer_move, "ignore-flush", check_buffer_move, 0);
 BREAK(lost_memory, "ignore-valid-bit", check_lost_memory, 0, .needs = ACCEL_TABLES);
 BREAK(lost_memory_by_cache, "ignore-flush", check_lost_memory, 0, .needs = ACCEL_MMU);
 BREAK(read_only, "ignore-write-bit", check_read_only, 0);

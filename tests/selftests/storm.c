@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Random programs over the whole interface, seeded: processes of two threads each that
- * open, bind, create, map, submit, register, unmap, fork, die and pass descriptors on,
+ * open, bind, create, map, submit, register, move, unmap, fork, die and pass descriptors on,
  * now and then with an argument in a page that userfaultfd holds back, while the device is
  * reset or unbound (R14, R15).  A neighbour does verified work all the time.
  *
@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 
 #include "accel.h"
+#include "buffer.h"
 #include "host.h"
 #include "kselftest_harness.h"
 #include "vm.h"
@@ -43,7 +44,7 @@
 /* Kinds of actions of a program, each one call or a few. */
 enum kind {
 	SUBMIT, REAP, REGISTER, DESTROY, CREATE, CHANGE, ASK, PREFETCH, OPEN, BIND, MAP, POLL,
-	PASS, FORK, WAIT, KINDS,
+	PASS, FORK, WAIT, ALLOC, MOVE, KINDS,
 };
 
 static const struct {
@@ -55,6 +56,7 @@ static const struct {
 	[ASK] = { "ask", 5 }, [PREFETCH] = { "prefetch", 5 }, [OPEN] = { "open", 4 },
 	[BIND] = { "bind", 4 }, [MAP] = { "map", 4 }, [POLL] = { "poll", 3 },
 	[PASS] = { "pass", 3 }, [FORK] = { "fork", 1 }, [WAIT] = { "wait", 1 },
+	[ALLOC] = { "alloc", 5 }, [MOVE] = { "move", 5 },
 };
 
 /* State shared by all processes. */
@@ -76,6 +78,7 @@ struct program {
 	int fd[FILES];
 	uint8_t *region[REGIONS];
 	struct accel_queue ring[RINGS];
+	struct { int fd; uint8_t *at; } buffer;		/* the last one, if it is still there */
 	int event;
 };
 
@@ -247,6 +250,38 @@ static bool do_prefetch(struct worker *w)
 	return !accel_prefetch(any_fd(w), any_address(w), any_length(w), below(w, 3));
 }
 
+/* Map a new buffer over a part of the program's memory, where everything else may find it. */
+static bool do_alloc(struct worker *w)
+{
+	size_t length = one_in(w, 2) ? HUGE - REGION_PAGES * PAGE : (1 + below(w, 4)) * PAGE;
+	uint8_t *at = w->program->region[below(w, REGIONS)] + below(w, REGION_PAGES) * PAGE;
+	struct laccel_buffer_create info;
+	int fd = any_fd(w);
+	bool mapped;
+
+	if (one_in(w, 30))
+		return !buffer_create(fd, any_length(w), below(w, 16), &info);
+	if (buffer_create(fd, length, 1 + below(w, 7), &info))
+		return false;
+
+	mapped = buffer_map(fd, &info, at);
+	if (!one_in(w, 20))
+		accel_destroy(fd, info.id);
+
+	w->program->buffer.fd = fd;
+	w->program->buffer.at = at;
+	return mapped;
+}
+
+static bool do_move(struct worker *w)
+{
+	uint32_t to = 1 + below(w, 3);
+
+	if (one_in(w, 4))
+		return !buffer_move(any_fd(w), any_address(w), any_length(w), to, NULL);
+	return !buffer_move(w->program->buffer.fd, w->program->buffer.at, PAGE, to, NULL);
+}
+
 static bool do_change(struct worker *w)
 {
 	static const int advice[] = { MADV_DONTNEED, MADV_FREE, MADV_NOHUGEPAGE, MADV_PAGEOUT };
@@ -352,6 +387,8 @@ union argument {
 	struct laccel_bind bind;
 	struct laccel_prefetch prefetch;
 	struct laccel_describe describe;
+	struct laccel_buffer_create buffer;
+	struct laccel_buffer_move move;
 };
 
 static unsigned long any_call(struct worker *w, const struct accel_queue *q, union argument *arg)
@@ -367,6 +404,8 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 		{ LACCEL_IOC_BIND, sizeof(arg->bind) },
 		{ LACCEL_IOC_PREFETCH, sizeof(arg->prefetch) },
 		{ LACCEL_IOC_DESCRIBE, sizeof(arg->describe) },
+		{ LACCEL_IOC_BUFFER_CREATE, sizeof(arg->buffer) },
+		{ LACCEL_IOC_BUFFER_MOVE, sizeof(arg->move) },
 	};
 	unsigned int i = below(w, ARRAY_SIZE(calls));
 
@@ -404,6 +443,15 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 		break;
 	case LACCEL_IOC_DESCRIBE:
 		arg->describe.opcode = one_in(w, 4) ? below(w, 80) : accel_vendor_opcode();
+		break;
+	case LACCEL_IOC_BUFFER_CREATE:
+		arg->buffer.flags = below(w, 16);
+		arg->buffer.length = any_length(w);
+		break;
+	case LACCEL_IOC_BUFFER_MOVE:
+		arg->move.flags = below(w, 4);
+		arg->move.addr = accel_va(any_address(w));
+		arg->move.length = any_length(w);
 		break;
 	}
 
@@ -475,6 +523,7 @@ static bool (*const acts[KINDS])(struct worker *w) = {
 	[DESTROY] = do_destroy, [CREATE] = do_create, [CHANGE] = do_change, [ASK] = do_ask,
 	[PREFETCH] = do_prefetch, [OPEN] = do_open, [BIND] = do_bind, [MAP] = do_map,
 	[POLL] = do_poll, [PASS] = do_pass, [FORK] = do_fork, [WAIT] = do_wait,
+	[ALLOC] = do_alloc, [MOVE] = do_move,
 };
 
 static void act(struct worker *w)
@@ -553,18 +602,34 @@ static bool copy_rightly(struct accel_queue *q, uint8_t *p, size_t length, uint8
 	return true;
 }
 
+/* Get memory for the neighbour: pages of its own, or a buffer. */
+static uint8_t *neighbours_memory(int fd, bool buffer)
+{
+	uint8_t *p;
+
+	if (buffer)
+		return buffer_alloc(fd, 2 * PAGE, BOTH);
+
+	p = accel_pages(2 * PAGE);
+	if (!accel_reach(fd, p, 2 * PAGE, LACCEL_MEM_WRITE, NULL))
+		return p;
+	munmap(p, 2 * PAGE);
+	return NULL;
+}
+
 /* Work in a process of its own: the data is right whatever the other programs do. */
 static void be_neighbour(void)
 {
-	uint8_t *p = accel_pages(2 * PAGE);
 	size_t length = accel_capped(PAGE);
 
-	while (!__atomic_load_n(&world->over, __ATOMIC_RELAXED)) {
+	for (int turn = 0; !__atomic_load_n(&world->over, __ATOMIC_RELAXED); turn++) {
 		struct accel_queue q = {};
 		int fd = accel_open();
+		uint8_t *p = NULL;
 
-		if (fd >= 0 && !accel_queue_init(&q, fd, 4) &&
-		    !accel_reach(fd, p, 2 * PAGE, LACCEL_MEM_WRITE, NULL)) {
+		if (fd >= 0 && !accel_queue_init(&q, fd, 4))
+			p = neighbours_memory(fd, turn % 2);
+		if (p) {
 			for (int i = 0; i < 50 && copy_rightly(&q, p, length, i); i++)
 				;
 		} else {
@@ -572,6 +637,8 @@ static void be_neighbour(void)
 			usleep(1000);
 		}
 
+		if (p)
+			munmap(p, 2 * PAGE);
 		accel_queue_unmap(&q);
 		close(fd);
 	}

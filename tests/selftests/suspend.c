@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Suspend and resume with pm_test: files that are open lose the device, which keeps nothing
- * of them afterwards (F18, C02), whatever was under way (R17).  The arguments are modes, or
- * "sessions" for those of drivers/devices/vcrypto.c.
+ * of them afterwards (F18, C02), whatever was under way (R17).  The arguments are modes,
+ * "sessions" for those of drivers/devices/vcrypto.c, or "refused", the last, for a suspend that
+ * finds no room for what is in local memory.
  *
  * The machine's file systems do not come back, so ./../vm/suspend runs this program, linked
  * statically, from memory; it prints TAP to the kernel's log, and switches the machine off.
@@ -14,9 +15,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "accel.h"
+#include "buffer.h"
 #include "vcrypto.h"
 
 #define AT	((uint8_t *)0x200000000000)
@@ -136,10 +140,19 @@ static int ended_early(struct accel_queue *q, const uint8_t *p, const uint8_t *s
 	       !memcmp(p, seen, busy_length);
 }
 
+/* Make a buffer, in local memory if it may be there, whose contents a suspend has to save. */
+static uint8_t *make_buffer(int fd)
+{
+	uint8_t *p = buffer_alloc(fd, length, LOCAL) ?: buffer_alloc(fd, length, BOTH);
+
+	memset(p, 0x39, length);
+	return p;
+}
+
 static bool try(const char *level, const char *state, bool close_first)
 {
 	uint8_t *p = map(AT, length), *kept = map(NULL, length);
-	uint8_t *filled = map(NULL, busy_length), *seen = map(NULL, busy_length);
+	uint8_t *filled = map(NULL, busy_length), *seen = map(NULL, busy_length), *buffer;
 	int ready[2], go[2], status, wrong;
 	struct accel_queue q, busy;
 	pid_t child;
@@ -157,6 +170,7 @@ static bool try(const char *level, const char *state, bool close_first)
 		printf("suspend: # no device works\n");
 		return false;
 	}
+	buffer = make_buffer(q.fd);
 	start_fills(&busy, filled);
 
 	put("/sys/power/pm_test", level);
@@ -164,7 +178,7 @@ static bool try(const char *level, const char *state, bool close_first)
 
 	memcpy(seen, filled, busy_length);
 	wrong += accel_state(&q) != LACCEL_STATE_LOST;
-	wrong += !accel_is_all(p, length, 0x11);
+	wrong += !accel_is_all(p, length, 0x11) + !accel_is_all(buffer, length, 0x39);
 
 	if (close_first)
 		close_for(&q);
@@ -175,8 +189,10 @@ static bool try(const char *level, const char *state, bool close_first)
 		close_for(&q);
 
 	wrong += !ended_early(&busy, filled, seen);
+	wrong += !accel_is_all(buffer, length, 0x39);
 	close_for(&busy);
 
+	munmap(buffer, length);
 	munmap(AT, length);
 	munmap(kept, length);
 	munmap(filled, busy_length);
@@ -268,6 +284,59 @@ static bool try_sessions(const char *level, const char *state, bool close_first)
 	return !wrong;
 }
 
+#define GROUP	"/sys/fs/cgroup/little/"
+
+/*
+ * Refuse to suspend while system memory, of which the memory cgroup allows less, is too short for
+ * what is in local memory: the device and the buffer go on as if nobody had asked.
+ */
+static bool try_refused(const char *level, const char *state)
+{
+	const size_t buffer_length = 12 * HUGE;
+	struct accel_queue q;
+	int wrong = 0, fd;
+	uint8_t *p;
+
+	put("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	mkdir(GROUP, 0755);
+	put(GROUP "memory.max", "16M");
+	put(GROUP "cgroup.procs", "0");
+
+	if (accel_queue_init(&q, accel_open(), 64))
+		return false;
+	p = buffer_alloc(q.fd, buffer_length, LOCAL);
+	if (!p)
+		return false;
+	memset(p, 0x39, buffer_length);
+
+	put("/sys/power/pm_test", level);
+	fd = open("/sys/power/state", O_WRONLY | O_CLOEXEC);
+	wrong += write(fd, state, strlen(state)) >= 0 || errno != ENOMEM;
+	close(fd);
+
+	wrong += accel_state(&q) != LACCEL_STATE_RUNNING;
+	wrong += !accel_is_all(p, buffer_length, 0x39);
+	wrong += accel_command(&q, accel_write(p, 0x4747474747474747, buffer_length)) != LACCEL_OK;
+	wrong += !accel_is_all(p, buffer_length, 0x47);
+
+	munmap(p, buffer_length);
+	close_for(&q);
+	if (wrong)
+		printf("suspend: # %d errors\n", wrong);
+	return !wrong;
+}
+
+static bool run(const char *mode, const char *level, const char *state, bool close_first)
+{
+	if (!strcmp(mode, "sessions"))
+		return try_sessions(level, state, close_first);
+	if (!strcmp(mode, "refused"))
+		return try_refused(level, state);
+
+	setenv("LITE_ACCEL_MODE", mode, 1);
+	return try(level, state, close_first);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -296,11 +365,10 @@ int main(int argc, char **argv)
 
 	for (size_t i = 0; i < n * (argc - 1); i++) {
 		const char *mode = argv[1 + i / n];
-		bool sessions = !strcmp(mode, "sessions"), good;
+		bool good;
 
-		setenv("LITE_ACCEL_MODE", sessions ? "" : mode, 1);
-		good = (sessions ? try_sessions : try)(tries[i % n].level, tries[i % n].state,
-						       tries[i % n].close_first);
+		setenv("LITE_ACCEL_MODE", "", 1);
+		good = run(mode, tries[i % n].level, tries[i % n].state, tries[i % n].close_first);
 		printf("suspend: %s %zu %s.%s\n", good ? "ok" : "not ok", i + 1, mode,
 		       tries[i % n].name);
 	}

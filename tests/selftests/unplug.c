@@ -29,42 +29,6 @@
 #define MOST_LANDED	(512u << 10)	/* filled in a quarter of a second */
 #define SLICE	(64u << 10)	/* the device's default */
 
-static int reset(const char *bdf)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
-	return vm_write(path, "1");
-}
-
-enum removal { UNBIND, UNPLUG, RESET };
-
-static int take_away(enum removal removal, const char *bdf)
-{
-	switch (removal) {
-	case UNBIND:
-		return vm_unbind(bdf);
-	case UNPLUG:
-		return vm_unplug();
-	case RESET:
-		return reset(bdf);
-	}
-	return -EINVAL;
-}
-
-static int bring_back(enum removal removal, const char *bdf)
-{
-	switch (removal) {
-	case UNBIND:
-		return vm_bind(bdf);
-	case UNPLUG:
-		return vm_plug();
-	case RESET:
-		return 0;
-	}
-	return -EINVAL;
-}
-
 /* A user of the device when it is removed: all is mapped, and much is under way. */
 struct user {
 	int event;
@@ -471,7 +435,7 @@ TEST_F_TIMEOUT(driver, reset_cuts_off_first, 60)
 	usleep(50000);
 	before = filled(memory);
 	in_time = before <= LONG_LENGTH / 2 && !accel_poll(&other.q, &cqe);
-	ASSERT_EQ(0, reset(self->bdf));
+	ASSERT_EQ(0, vm_reset(self->bdf));
 	landed = filled(memory) - before;
 
 	pthread_join(thread, &ret);
@@ -638,7 +602,7 @@ TEST_F_TIMEOUT(driver, reset_without_effect, 60)
 	ASSERT_EQ(0, open_user(&u));
 	start_fills(&u);
 	ASSERT_EQ(0, vm_switch("ignore-reset", true));
-	ASSERT_EQ(0, reset(self->bdf));
+	ASSERT_EQ(0, vm_reset(self->bdf));
 	ASSERT_EQ(0, vm_switch("ignore-reset", false));
 
 	EXPECT_EQ(LACCEL_STATE_LOST, accel_state(&u.q));
@@ -646,7 +610,7 @@ TEST_F_TIMEOUT(driver, reset_without_effect, 60)
 	EXPECT_TRUE(accel_is_quiet(u.memory, LENGTH));
 	close_user(&u);
 	EXPECT_EQ(-ENODEV, accel_open_unbound());
-	ASSERT_EQ(0, reset(self->bdf));
+	ASSERT_EQ(0, vm_reset(self->bdf));
 	EXPECT_TRUE(masters_bus(self->bdf));
 
 	/* The next driver does not take such a device either. */

@@ -17,8 +17,9 @@ HARNESS = ["suite", "plan.py", "runner.py", "verdict.py", "run", "control", "ctl
 
 # Files that suites which are scripts run or read.
 BESIDE = ["build/lib/liblite-accel.so.0", "build/grown/lib/liblite-accel.so.0", "build/lib/copy",
-          "build/lib/sum", "build/lib/sum-shared", "build/tools/lite-accel",
-          "build/tests/selftests/abi", "build/tests/selftests/compat", "README.md"]
+          "build/lib/buffer", "build/lib/sum", "build/lib/sum-shared", "build/tools/lite-accel",
+          "build/tests/selftests/abi", "build/tests/selftests/compat", "README.md",
+          "Documentation/memory.rst"]
 
 
 @functools.cache

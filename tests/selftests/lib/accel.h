@@ -64,8 +64,10 @@ enum accel_need {
 	holds_;								\
 })
 
-/* Kinds of memory: private small pages, huge pages, or pages of a file. */
-enum backing { SMALL, BIG, SHARED };
+/*
+ * Kinds of memory: private small pages, huge pages, or pages of a file; of a race also a buffer.
+ */
+enum backing { SMALL, BIG, SHARED, BUFFER };
 
 /* A queue with its mappings and the positions of its only user. */
 struct accel_queue {

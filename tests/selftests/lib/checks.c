@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "accel.h"
+#include "buffer.h"
 
 /* Long enough for a device that goes on writing to be noticed. */
 #define WATCH_US	(accel_lacks(ACCEL_SPEED) ? 900000 : 100000)
@@ -194,6 +195,27 @@ bool check_move(void)
 bool check_stop(void)
 {
 	return quiet_after(STOP);
+}
+
+/* Only towards system memory: a device that goes on writes to its own memory, and harms nobody. */
+bool check_buffer_move(void)
+{
+	struct trial s;
+	bool safe = true;
+	uint8_t *p;
+
+	open_trial(&s, PAGE, LACCEL_MEM_WRITE);
+	p = buffer_alloc(s.q.fd, HUGE, BOTH);
+	if (!p || !buffer_moves(s.q.fd, p, HUGE, LOCAL) ||
+	    accel_command(&s.q, accel_write(p, 1, PAGE)))
+		return close_trial(&s, broken("no buffer in local memory"));
+
+	if (!buffer_moves(s.q.fd, p, HUGE, SYSTEM) || p[0] != 1 ||
+	    accel_command(&s.q, accel_write(p, 2, PAGE)) || p[0] != 2)
+		safe = broken("the device wrote where the buffer had been");
+
+	munmap(p, HUGE);
+	return close_trial(&s, safe);
 }
 
 /* mprotect() first: the table stays, with an entry that is not valid. */

@@ -15,6 +15,8 @@ bool check_unregister(void);
 bool check_unmap(void);
 /* The device no longer writes to memory that mremap() has moved elsewhere. */
 bool check_move(void);
+/* The device works on a buffer where it is, after it has moved from local to system memory. */
+bool check_buffer_move(void);
 /* A command on memory that was forbidden or unregistered ends with PAGE_FAULT. */
 bool check_lost_memory(void);
 /* The device does not write to memory registered for reading. */

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "host.h"
 #include "kselftest.h"
 
@@ -147,11 +148,32 @@ static bool queue_works(struct file_state *s)
 	return works;
 }
 
+/* Return how much local memory is kept. */
+static uint64_t kept(const struct file_state *s)
+{
+	return s->has_buffer && s->buffer.flags == LOCAL ? s->buffer.length : 0;
+}
+
+/* Return whether CPU and device find in a buffer what was written there last. */
+static bool buffer_is_right(struct file_state *s, struct accel_queue *q, uint8_t *probe)
+{
+	uint8_t *view = s->view ?: buffer_map(s->fd, &s->buffer, NULL);
+	bool right = view;
+
+	for (uint8_t *p = view; right && p < view + s->buffer.length; p += PAGE)
+		right = accel_command(q, accel_copy(probe, p, PAGE)) == LACCEL_OK &&
+			accel_is_all(probe, PAGE, s->value) && accel_is_all(p, PAGE, s->value);
+	if (!s->view)
+		munmap(view, s->buffer.length);
+	return right;
+}
+
 static bool numbers_are_right(struct file_state *s)
 {
 	struct laccel_limits limits;
 
 	return !accel_limits(s->fd, &limits) && limits.refused == LACCEL_LIMIT_NONE &&
+	       limits.buffers == s->has_buffer && limits.local_kept == kept(s) &&
 	       limits.memories == s->has_memory &&
 	       limits.pinned == s->has_memory * s->pages * PAGE &&
 	       accel_fd_pinned_kb(s->fd) == limits.pinned / 1024;
@@ -179,6 +201,8 @@ const char *wrong_with(struct file_state *s)
 		wrong = "ids";
 	else if (s->pages && !memory_is_right(s, &q, probe))
 		wrong = "registrations, or the memory that the device reaches";
+	else if (s->has_buffer && !buffer_is_right(s, &q, probe))
+		wrong = "the buffer";
 	else if (!queue_works(s))
 		wrong = "the queue";
 

@@ -25,6 +25,11 @@ struct file_state {
 	uint32_t id;
 	bool has_memory;
 	int hole;		/* number of the unmapped page of the memory */
+	struct laccel_buffer_create buffer;
+	bool has_buffer;
+	uint8_t *view;		/* its mapping, or NULL */
+	uint8_t value;		/* of all its bytes */
+	int zeros;		/* a file as long */
 };
 
 /* Resources in use by all processes. */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "ksm.h"
 
 #define MADV_TO_HUGE	25	/* MADV_COLLAPSE */
@@ -288,4 +289,12 @@ bool change_merge(struct race *r, int n)
 	lives = !memcmp(before, alike, PAGE);
 
 	return lives || wrong(r, "a page that was merged with one of the device's was written");
+}
+
+/* Move the whole buffer, and the other pages with it, to the other kind of memory. */
+bool change_place(struct race *r, int n)
+{
+	uint32_t to = r->page[n].begun % 2 ? LOCAL : SYSTEM;
+
+	return buffer_moves(r->fd, r->memory, HUGE, to);
 }

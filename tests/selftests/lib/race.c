@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "host.h"
 
 #define HASHED		512	/* bytes */
@@ -282,7 +283,12 @@ int open_race(struct race *r, const struct page_change *change)
 	if (ftruncate(r->memfd, HUGE))
 		return -errno;
 
-	r->memory = accel_backed_by(change->kind, r->memfd, HUGE);
+	if (change->kind == BUFFER)
+		r->memory = buffer_alloc(r->fd, HUGE, BOTH);
+	else
+		r->memory = accel_backed_by(change->kind, r->memfd, HUGE);
+	if (!r->memory)
+		return -errno;
 	r->step = change->kind == BIG ? HUGE / PAGES : PAGE;
 	r->twin = mmap(NULL, 2 * PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0);
 
@@ -301,7 +307,7 @@ int open_race(struct race *r, const struct page_change *change)
 	if (!ret)
 		ret = accel_reach(r->fd, r->probe, 2 * PAGE, LACCEL_MEM_WRITE, NULL);
 	r->pins = accel_pins();
-	if (!ret)
+	if (!ret && change->kind != BUFFER)
 		ret = accel_reach(r->fd, r->memory, PAGES * r->step, LACCEL_MEM_WRITE, NULL);
 
 	return ret;

@@ -105,6 +105,7 @@ bool change_migrate(struct race *r, int n);
 bool change_page_out(struct race *r, int n);
 bool change_swap_out(struct race *r, int n);
 bool change_merge(struct race *r, int n);
+bool change_place(struct race *r, int n);
 const char *need_nodes(void);
 
 #endif /* RACE_H */

@@ -38,8 +38,9 @@
  *
  * The template allocates src, dst, arg0 and params, at odd places, fills them with random bytes and
  * sets their fields.  What each command needs, such as a session, begin() of the set opens; only
- * what the command itself ends is opened by prepare(), as not every command is checked.  accel_run()
- * and accel_command() run one command, accel_open() and vendor_open() open another file.
+ * what the command itself ends is opened by prepare(), as not every command is checked.
+ * accel_run() and accel_command() run one command; accel_open() and vendor_open() open another
+ * file.
  *
  * Each command then passes the tests below, as vendor.twist.lengths and so on.  They accept
  * LACCEL_NO_RESOURCES only from a command that says how many can be open (.at_once): they open

@@ -127,8 +127,18 @@ int vm_await_node(void)
 
 int vm_plug(void)
 {
-	int ret = ask("device_add lite-accel,id=accel0,bus=rp0");
+	return vm_plug_with("");
+}
 
+/* Plug the device in with properties, as KEY=VALUE,... */
+int vm_plug_with(const char *properties)
+{
+	char request[160];
+	int ret;
+
+	snprintf(request, sizeof(request), "device_add lite-accel,id=accel0,bus=rp0%s%s",
+		 *properties ? "," : "", properties);
+	ret = ask(request);
 	if (!ret)
 		ret = vm_await_node();
 	return ret;
@@ -227,6 +237,40 @@ int vm_bind(const char *bdf)
 	if (!ret)
 		ret = vm_await_node();
 	return ret;
+}
+
+int vm_reset(const char *bdf)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
+	return vm_write(path, "1");
+}
+
+int take_away(enum removal removal, const char *bdf)
+{
+	switch (removal) {
+	case UNBIND:
+		return vm_unbind(bdf);
+	case UNPLUG:
+		return vm_unplug();
+	case RESET:
+		return vm_reset(bdf);
+	}
+	return -EINVAL;
+}
+
+int bring_back(enum removal removal, const char *bdf)
+{
+	switch (removal) {
+	case UNBIND:
+		return vm_bind(bdf);
+	case UNPLUG:
+		return vm_plug();
+	case RESET:
+		return 0;
+	}
+	return -EINVAL;
 }
 
 /* Load a module of this project by its path below drivers/ or tests/. */

@@ -18,6 +18,7 @@ int vm_switch(const char *property, bool on);
 int vm_ask_monitor(void);
 int vm_unplug(void);
 int vm_plug(void);
+int vm_plug_with(const char *properties);
 int vm_await_node(void);
 
 /* Operations of root by the device's name on its bus, or by its module's. */
@@ -28,10 +29,17 @@ int vm_find(char *bdf, size_t room);
 int vm_unbind(const char *bdf);
 int vm_attach(const char *bdf);
 int vm_bind(const char *bdf);
+int vm_reset(const char *bdf);
 int vm_module(char *name, size_t room);
 int vm_load(const char *module);
 int vm_load_with(const char *module, const char *parameters);
 int vm_modprobe(const char *module);
 int vm_unload(const char *module);
+
+/* Ways in which a device goes while it is in use, each with its way back. */
+enum removal { UNBIND, UNPLUG, RESET };
+
+int take_away(enum removal removal, const char *bdf);
+int bring_back(enum removal removal, const char *bdf);
 
 #endif /* VM_H */

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "buffer.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+int buffer_create(int fd, uint64_t length, uint32_t flags, struct laccel_buffer_create *info)
+{
+	*info = (struct laccel_buffer_create){
+		.size = sizeof(*info), .flags = flags, .length = length,
+	};
+	return accel_ioctl(fd, LACCEL_IOC_BUFFER_CREATE, info);
+}
+
+/* @moved may be NULL. */
+int buffer_move(int fd, const void *p, uint64_t length, uint32_t to, uint64_t *moved)
+{
+	struct laccel_buffer_move arg = {
+		.size = sizeof(arg), .flags = to, .addr = accel_va(p), .length = length,
+	};
+	int ret = accel_ioctl(fd, LACCEL_IOC_BUFFER_MOVE, &arg);
+
+	if (moved)
+		*moved = arg.moved;
+	return ret;
+}
+
+/* Move memory; return whether all of it is there now. */
+bool buffer_moves(int fd, const void *p, uint64_t length, uint32_t to)
+{
+	uint64_t moved;
+
+	return !buffer_move(fd, p, length, to, &moved) && moved == length;
+}
+
+void *buffer_map(int fd, const struct laccel_buffer_create *info, void *at)
+{
+	int prot = info->flags & NO_CPU ? PROT_NONE : PROT_READ | PROT_WRITE;
+	void *p = mmap(at, info->length, prot, MAP_SHARED | (at ? MAP_FIXED : 0), fd,
+		       info->mmap_offset);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void *buffer_alloc(int fd, size_t length, uint32_t flags)
+{
+	struct laccel_buffer_create info;
+	void *p;
+
+	if (buffer_create(fd, length, flags, &info))
+		return NULL;
+
+	p = buffer_map(fd, &info, NULL);
+	accel_destroy(fd, info.id);
+	return p;
+}
+
+const char *buffer_lacks_local(void)
+{
+	struct laccel_info info;
+	int fd = accel_open(), ret = accel_info(fd, &info);
+
+	close(fd);
+	return !ret && info.local_reason ? "no buffer can be in local memory" : NULL;
+}
+
+uint64_t buffer_resident(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return accel_number_in(path, "drm-resident-local:") << 10;
+}
+
+uint64_t buffer_kept(int fd)
+{
+	struct laccel_limits limits;
+
+	return accel_limits(fd, &limits) ? UINT64_MAX : limits.local_kept;
+}
+
+static sigjmp_buf back;
+
+static void on_fault(int sig)
+{
+	siglongjmp(back, sig);
+}
+
+int signal_of_read(const void *p)
+{
+	int sig = sigsetjmp(back, 1);
+
+	if (sig)
+		return sig;
+
+	signal(SIGSEGV, on_fault);
+	signal(SIGBUS, on_fault);
+	*(volatile const char *)p;
+	return 0;
+}
+
+int signal_of_write(void *p)
+{
+	int sig = sigsetjmp(back, 1);
+
+	if (sig)
+		return sig;
+
+	signal(SIGSEGV, on_fault);
+	signal(SIGBUS, on_fault);
+	*(volatile char *)p = 1;
+	return 0;
+}
