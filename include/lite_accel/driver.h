@@ -353,8 +353,8 @@ struct laccel_ops {
 	 *
 	 * Guarantees: on return the slot is idle, every fetched command has its
 	 * CQE, and no more DMA or interrupt happens for the queue.
-	 * Idempotent.  If the device does not stop in time, the driver switches its bus
-	 * mastering off and calls laccel_device_lost(), which keeps the guarantee too.
+	 * Idempotent.  If the device does not stop in time, the driver cuts it off from
+	 * memory and calls laccel_device_lost(), which keeps the guarantee too.
 	 */
 	void (*queue_stop)(struct laccel_device *ldev, u32 slot);
 	/**
@@ -632,7 +632,7 @@ void laccel_unregister(struct laccel_device *ldev);
  * driver refuses to suspend, or goes on, and what is left in local memory is lost.
  *
  * Context: may sleep; outside the device's operations; after laccel_register() and before
- * laccel_unregister(), and before bus mastering is switched off.
+ * laccel_unregister(), and before the driver cuts the device off.
  * Return: 0, also without local memory; -ENOMEM; -EIO or -ENODEV if neither device nor
  * processor can copy.
  */
@@ -649,8 +649,8 @@ int laccel_evict(struct laccel_device *ldev);
  * Context: may sleep; outside the device's operations, and without a lock that one of them
  * takes; after laccel_register() and before laccel_unregister().  Waits for operations that run,
  * for doorbell faults, which wait for their programs' memory, and for slices in progress and
- * client_end, see @cut of struct laccel_ops.  The driver of a device with queues has to switch
- * bus mastering off first, because memory is given back without a flush of the device.
+ * client_end, see @cut of struct laccel_ops.  The driver of a device with queues has to cut it
+ * off from memory first, because memory is given back without a flush of the device.
  * Guarantees: as laccel_unregister(), until laccel_up().
  */
 void laccel_down(struct laccel_device *ldev);
@@ -710,7 +710,7 @@ void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct lacce
  * @ldev: a registered device
  *
  * A worker does as laccel_down() does.  So that memory can be given back although the device did
- * not confirm, a driver without a @depth switches bus mastering off first; with one, its cut is
+ * not confirm, a driver without a @depth cuts the device off first; with one, its cut is
  * called, at once.  Further calls change nothing; the device stays lost until laccel_up().
  *
  * Context: any, interrupts and operations included; from laccel_register() until
