@@ -53,8 +53,8 @@
  * ==============  ==========================================================
  *
  * A call that fails changes nothing but the refusal that LIMITS records, and
- * possibly the owner of the file: the first process that calls bind, create,
- * register or prefetch may own the file even if the call fails.
+ * possibly the owner of the file: the first process that makes a call that binds
+ * may own the file even if the call fails.
  */
 
 #define LACCEL_IOC_TYPE		0xE2
