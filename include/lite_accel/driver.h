@@ -407,10 +407,11 @@ struct laccel_ops {
 	 * most once until laccel_up(): with a @depth if the device is lost, if it has slices
 	 * and completes none of them for 5 s, or one of them not for 60 s; on any device if
 	 * client_end is late, which may still run.  The 5 s are the default of the module
-	 * parameter timeout_ms, the 60 s are 12 times that.  No execute runs.  May sleep for a
-	 * bounded time, such as the minute of pcie_reset_flr(), for which removal and the close
-	 * of files wait.  Neither it nor execute nor the two above may call laccel_down() or
-	 * laccel_up(): a driver that resets its device does so in a work of its own.
+	 * parameter timeout_ms, the 60 s are 12 times that.  No execute runs, and there may be
+	 * no client.  May sleep for a bounded time, such as the minute of pcie_reset_flr(), for
+	 * which removal and the close of files wait.  Neither it nor execute nor the two above
+	 * may call laccel_down() or laccel_up(): a driver that resets its device does so in a
+	 * work of its own.
 	 *
 	 * Guarantees, if it returns true: from then on the device accesses no memory of a
 	 * slice, and the driver uses no slice that was in progress.  Without that, the core
@@ -639,7 +640,7 @@ void laccel_unregister(struct laccel_device *ldev);
 int laccel_evict(struct laccel_device *ldev);
 
 /**
- * laccel_down - Fail all queues and open files, before a reset, a suspend or removal
+ * laccel_down - Fail all queues and open files, before a reset, system sleep or removal
  * @ldev: a registered device; one that is down already stays down
  *
  * The executing slice, and those in progress, end first.  Commands that are fetched but not
@@ -710,8 +711,9 @@ void laccel_queue_fault(struct laccel_device *ldev, u32 slot, const struct lacce
  * @ldev: a registered device
  *
  * A worker does as laccel_down() does.  So that memory can be given back although the device did
- * not confirm, a driver without a @depth cuts the device off first; with one, its cut is
- * called, at once.  Further calls change nothing; the device stays lost until laccel_up().
+ * not confirm, a driver without a @depth cuts the device off first; with one, the worker calls
+ * its cut, at once.  It calls no operation itself, so the driver may hold spinlocks, also those
+ * that cut takes.  Further calls change nothing; the device stays lost until laccel_up().
  *
  * Context: any, interrupts and operations included; from laccel_register() until
  * laccel_unregister() has returned.
