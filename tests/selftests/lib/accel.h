@@ -4,7 +4,7 @@
  * between.  Deliberately not the library, so that a test of the kernel or of the device cannot
  * fail, or pass, because of the library.
  *
- * Functions that return int return 0 or a negative errno.
+ * Functions that return int return 0 or a negative errno; accel_command() returns the status.
  */
 #ifndef ACCEL_H
 #define ACCEL_H

@@ -4,6 +4,8 @@
  * prepare a command and how to check its result; all else follows from the device's own
  * description, see LACCEL_IOC_DESCRIBE.  vendor_job.h has the structs, accel.h what runs commands:
  *
+ *	#include "vendor.h"
+ *
  *	const struct vendor_set vendor_set = { .name = "...", .version = 1 };
  *
  *	static bool prepare_twist(struct vendor *v, struct vendor_job *job)
@@ -25,8 +27,10 @@
  *		struct laccel_sqe open = { .opcode = OPEN };
  *		struct laccel_cqe cqe;
  *
- *		job->sqe.arg0 = vendor_run_when_free(&v->q, &open, &cqe) ? 0 : cqe.result;
- *		return job->sqe.arg0;
+ *		if (vendor_run_when_free(&v->q, &open, &cqe) || cqe.status)
+ *			return false;
+ *		job->sqe.arg0 = cqe.result;
+ *		return true;
  *	}
  *
  *	VENDOR_COMMAND(close, .opcode = CLOSE, .at_once = SESSIONS, .prepare = prepare_close,
@@ -38,9 +42,14 @@
  *
  * The template allocates src, dst, arg0 and params, at odd places, fills them with random bytes and
  * sets their fields.  What each command needs, such as a session, begin() of the set opens; only
- * what the command itself ends is opened by prepare(), as not every command is checked.
- * accel_run() and accel_command() run one command; accel_open() and vendor_open() open another
- * file.
+ * what the command itself ends is opened by prepare(), as not every command is checked.  After
+ * its variations that are refused (fields) the command itself runs, and ends that; after a hole
+ * it stays until the file is closed.
+ *
+ * accel_run() and vendor_run_when_free() run one command and return 0, with the status in the
+ * CQE, or a negative errno; accel_command() returns the status, or a negative errno.  accel_open()
+ * and accel_queue_init() open another file; vendor_open() does, too, and calls begin(), but needs
+ * a command, such as &vendor_command_twist.
  *
  * Each command then passes the tests below, as vendor.twist.lengths and so on.  They accept
  * LACCEL_NO_RESOURCES only from a command that says how many can be open (.at_once): they open
