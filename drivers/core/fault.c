@@ -10,14 +10,6 @@
 #include "core.h"
 #include "trace.h"
 
-static struct laccel_mem *laccel_fault_mem(struct laccel_file *file, unsigned long addr)
-{
-	/* The page tables of SVA have buffers alone, and no other way leads to these. */
-	if (file->mode == LACCEL_MODE_SVA && laccel_buffer_covers(file, addr))
-		return NULL;
-	return laccel_mem_get(file, addr);
-}
-
 /*
  * Have the page of a fault present.  Registered memory is filled by chunks.  In SVA the rights
  * of the process count everywhere; with device page tables those of the registration do, where
@@ -29,6 +21,7 @@ static int laccel_fault_resolve(struct laccel_kqueue *queue, const struct laccel
 	bool sva = file->mode == LACCEL_MODE_SVA;
 	struct laccel_mem *mem;
 	int ret = -EFAULT;
+	bool buffer;
 
 	/* The process may have memory there, but the device cannot address it. */
 	if (fault->addr >> file->ldev->va_bits)
@@ -37,16 +30,17 @@ static int laccel_fault_resolve(struct laccel_kqueue *queue, const struct laccel
 	if (laccel_mm_is_orphan(file->mm) || !mmget_not_zero(file->mm))
 		return -EFAULT;
 
-	mem = laccel_fault_mem(file, fault->addr);
+	/* In MIRROR the mirror finds out by itself; in SVA its tables are the only way to a buffer. */
+	buffer = file->mode != LACCEL_MODE_MIRROR && laccel_buffer_covers(file, fault->addr);
+	mem = sva && buffer ? NULL : laccel_mem_get(file, fault->addr);
 	if (mem) {
 		if (sva || mem->write || !fault->write)
 			ret = laccel_chunk_fill(mem, fault->addr);
 		laccel_mem_put(mem);
-	} else if (file->mode == LACCEL_MODE_MIRROR || laccel_buffer_covers(file, fault->addr)) {
+	} else if (buffer || file->mode == LACCEL_MODE_MIRROR) {
 		ret = laccel_mirror_fault(file, fault->addr, fault->write);
-		sva = false;
 	}
-	if (sva)
+	if (sva && !buffer)
 		ret = laccel_sva_fault(queue, fault->addr, fault->write);
 
 	mmput_async(file->mm);
