@@ -337,7 +337,7 @@ static int laccel_mem_claim(struct laccel_mem *mem, struct laccel_mem_register *
 	interval_tree_insert(&mem->range, &file->ranges);
 	mutex_unlock(&file->notifier_lock);
 
-	if (laccel_file_maps_chunks(file))
+	if (!xa_empty(&file->segments) && laccel_file_maps_chunks(file))
 		laccel_mirror_yield(file, mem->range.start, mem->range.last);
 
 	file->nr_memories++;
