@@ -116,6 +116,19 @@ static void laccel_part_free_system(struct laccel_part *part)
 	atomic64_sub(laccel_part_bytes(part), &laccel_buffer_file(part->buffer)->system);
 }
 
+static int laccel_part_fill_system(struct laccel_part *part)
+{
+	struct page **pages;
+	bool huge;
+
+	pages = laccel_pages_alloc(part, __GFP_ZERO, &huge);
+	if (!pages)
+		return -ENOMEM;
+
+	laccel_part_set_system(part, pages, huge);
+	return 0;
+}
+
 /* Take a part from the processor, and with that from the device. */
 static void laccel_part_zap(struct laccel_part *part)
 {
@@ -234,8 +247,6 @@ static int laccel_part_to_local(struct laccel_part *part, bool evict)
 int laccel_part_place(struct laccel_part *part, bool device)
 {
 	struct laccel_buffer *buffer = part->buffer;
-	struct page **pages;
-	bool huge;
 	int ret = -ENODEV;
 
 	lockdep_assert_held(&buffer->lock);
@@ -250,12 +261,7 @@ int laccel_part_place(struct laccel_part *part, bool device)
 		ret = laccel_part_to_local(part, true);
 	if (!ret || laccel_buffer_is_kept(buffer))
 		return ret;
-
-	pages = laccel_pages_alloc(part, __GFP_ZERO, &huge);
-	if (!pages)
-		return -ENOMEM;
-	laccel_part_set_system(part, pages, huge);
-	return 0;
+	return laccel_part_fill_system(part);
 }
 
 /**
@@ -268,9 +274,6 @@ int laccel_part_place(struct laccel_part *part, bool device)
  */
 bool laccel_part_move(struct laccel_part *part, u32 place)
 {
-	struct page **pages;
-	bool huge;
-
 	guard(mutex)(&part->buffer->lock);
 	if (place == LACCEL_BUFFER_LOCAL) {
 		if (part->place == LACCEL_PLACE_EMPTY || part->place == LACCEL_PLACE_SYSTEM)
@@ -278,13 +281,10 @@ bool laccel_part_move(struct laccel_part *part, u32 place)
 		return part->place == LACCEL_PLACE_LOCAL;
 	}
 
-	if (part->place == LACCEL_PLACE_LOCAL) {
+	if (part->place == LACCEL_PLACE_LOCAL)
 		laccel_part_to_system(part);
-	} else if (part->place == LACCEL_PLACE_EMPTY) {
-		pages = laccel_pages_alloc(part, __GFP_ZERO, &huge);
-		if (pages)
-			laccel_part_set_system(part, pages, huge);
-	}
+	else if (part->place == LACCEL_PLACE_EMPTY)
+		laccel_part_fill_system(part);
 	return part->place == LACCEL_PLACE_SYSTEM;
 }
 
