@@ -30,7 +30,7 @@ static int laccel_fault_resolve(struct laccel_kqueue *queue, const struct laccel
 	if (laccel_mm_is_orphan(file->mm) || !mmget_not_zero(file->mm))
 		return -EFAULT;
 
-	/* In MIRROR the mirror finds out by itself; in SVA its tables are the only way to a buffer. */
+	/* MIRROR finds out by itself; in SVA these tables are the only way to a buffer. */
 	buffer = file->mode != LACCEL_MODE_MIRROR && laccel_buffer_covers(file, fault->addr);
 	mem = sva && buffer ? NULL : laccel_mem_get(file, fault->addr);
 	if (mem) {
