@@ -171,7 +171,8 @@ def judge(name, status, text, log="", left=""):
         verdict.reasons.append(f"not as before: {left}")
     if splats:
         verdict.reasons.append("complaints in the kernel's log")
-        verdict.details += splats
+        # They come first, because the report repeats only the beginning.
+        verdict.details = splats + verdict.details
 
     # A suite that was ended may not have plugged its device in again, which is no error.
     lost = left and not (status == TIMED_OUT and re.fullmatch(r"devices: .*", left))
