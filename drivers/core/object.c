@@ -85,9 +85,12 @@ struct laccel_object *laccel_object_find(struct laccel_file *file, u32 id,
 	return obj;
 }
 
-/* Take a published object of some types out of its file, so that the caller owns it. */
-static struct laccel_object *laccel_object_take(struct laccel_file *file, u32 id,
-						unsigned long types)
+/*
+ * Take a published object of some types out of its file, so that the caller owns it.  Inline,
+ * because unregistering is counted against VFIO's.
+ */
+static __always_inline struct laccel_object *laccel_object_take(struct laccel_file *file, u32 id,
+								unsigned long types)
 {
 	XA_STATE(xas, &file->objects, id);
 	struct laccel_object *obj;
