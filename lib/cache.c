@@ -238,6 +238,9 @@ static bool has(struct laccel_device *dev, const struct laccel_span *span)
 	struct laccel_range *range;
 	size_t i;
 
+	if (!span->length)
+		return true;
+
 	for (i = laccel_range_find(dev, at); at < end && i < dev->nranges; i++) {
 		range = &dev->ranges[i];
 		if (range->start > at || span->flags & ~range->flags)

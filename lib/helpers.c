@@ -261,13 +261,14 @@ static int prepare_piece(struct laccel_device *dev, struct job *job,
 
 static int submit_piece(struct laccel_device *dev, struct job *job, struct piece piece)
 {
+	const struct operand *operand = job->operands;
 	struct laccel_sqe sqe = job->sqe;
 	size_t i;
 
 	sqe.length = (uint32_t)piece.length;
-	for (i = 0; i < LACCEL_SPANS; i++)
-		if (job->operands[i].field && !job->operands[i].fixed)
-			*address(&sqe, &job->operands[i]) += piece.offset;
+	for (i = 0; i < LACCEL_SPANS && operand->field; i++, operand++)
+		if (!operand->fixed)
+			*address(&sqe, operand) += piece.offset;
 	if (piece.offset + piece.length == job->length)
 		sqe.flags = job->last_flags;
 
