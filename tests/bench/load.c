@@ -24,7 +24,7 @@
 #define VICTIM_COPIES 400
 #define HUGE (2ul << 20)
 #define GREED (128ul << 20)	/* twice the local memory of the device */
-#define VICTIM_TOUCHES 400
+#define VICTIM_TOUCHES 4000
 
 struct program {
 	struct laccel_device *dev;
@@ -227,7 +227,7 @@ static void storm_registrations(struct program *p)
 	}
 }
 
-static void use_buffer(struct program *p, size_t length)
+static char *touch_buffer(struct program *p, size_t length)
 {
 	char *buffer = laccel_buffer_alloc(p->dev, length, 0);
 
@@ -235,7 +235,7 @@ static void use_buffer(struct program *p, size_t length)
 		die(laccel_last_error());
 	for (size_t i = 0; i < length; i += HUGE)
 		buffer[i] = 1;
-	laccel_buffer_free(buffer, length);
+	return buffer;
 }
 
 /* Take more local memory than there is, again and again: each piece pushes another one out. */
@@ -243,7 +243,7 @@ static void storm_buffers(struct program *p)
 {
 	program_init(p, LACCEL_MODE_AUTO);
 	for (;;)
-		use_buffer(p, GREED);
+		laccel_buffer_free(touch_buffer(p, GREED), GREED);
 }
 
 /* Use processor time only, which no driver can prevent. */
@@ -266,7 +266,7 @@ static const struct {
 	{ "victim-of-registrations", storm_registrations },
 };
 
-/* What the victim does: batches of commands, or the first touch of a buffer. */
+/* What victims do: batches of commands, or buffers. */
 static void victim_batch(struct program *p)
 {
 	submit_batch(p->q);
@@ -275,7 +275,17 @@ static void victim_batch(struct program *p)
 
 static void victim_touch(struct program *p)
 {
-	use_buffer(p, HUGE);
+	laccel_buffer_free(touch_buffer(p, HUGE), HUGE);
+}
+
+/* Do all that a touch may cost where local memory is full: one piece is moved out of it. */
+static void victim_touch_and_move(struct program *p)
+{
+	char *buffer = touch_buffer(p, HUGE);
+
+	if (laccel_buffer_move(p->dev, buffer, HUGE, LACCEL_BUFFER_SYSTEM) != HUGE)
+		die("the buffer did not leave local memory");
+	laccel_buffer_free(buffer, HUGE);
 }
 
 /* Return the time of one of @n turns of a victim, beside an attacker unless @storm is NULL. */
@@ -324,8 +334,18 @@ static void bench_victim(void)
 		beside = sample_victim(&victim, attackers[i].storm, victim_batch, VICTIM_BATCHES);
 		row(attackers[i].row, "ratio_share", "lite-accel", beside / (2 * alone));
 	}
+	laccel_close(victim.dev);
+}
 
-	alone = sample_victim(&victim, NULL, victim_touch, VICTIM_TOUCHES);
+/* Count what the victim moves out of the full memory as its own work. */
+void bench_victim_of_buffers(void)
+{
+	struct program victim;
+	double alone, beside;
+
+	munlockall();
+	program_init(&victim, LACCEL_MODE_AUTO);
+	alone = sample_victim(&victim, NULL, victim_touch_and_move, VICTIM_TOUCHES);
 	beside = sample_victim(&victim, storm_buffers, victim_touch, VICTIM_TOUCHES);
 	row("victim-of-buffers", "ratio_share", "lite-accel", beside / (2 * alone));
 	laccel_close(victim.dev);

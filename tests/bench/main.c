@@ -11,6 +11,7 @@
  *   cipher WHO        AES-CBC on a virtio crypto device, by lite-accel or af_alg
  *   load              many programs at once
  *   victim-slices     that row only
+ *   victim-of-buffers that row only
  *   NAME              a copy on a late device, as row NAME
  */
 #include <errno.h>
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
 		bench_cipher(argv[2]);
 	else if (argc > 1 && !strcmp(argv[1], "load"))
 		bench_load();
+	else if (argc > 1 && !strcmp(argv[1], "victim-of-buffers"))
+		bench_victim_of_buffers();
 	else if (argc > 1 && !strcmp(argv[1], "victim-slices"))
 		bench_victim_slices();
 	else if (argc > 1)
