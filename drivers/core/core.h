@@ -610,7 +610,8 @@ struct laccel_part {
 	bool stuck;			/* could not be copied to local memory for a fault */
 	u64 local;			/* address in local memory */
 	struct page **pages;		/* in system memory */
-	struct list_head node;		/* in local->parts while in local memory; local->lock */
+	struct list_head node;		/* in window->parts while in local memory; local->lock */
+	u64 filled;			/* number of the time it came there; local->lock */
 };
 
 struct laccel_buffer {
@@ -690,7 +691,9 @@ void laccel_local_leave(struct laccel_file *file);
 u64 laccel_local_kept(struct laccel_file *file);
 int laccel_local_take(struct laccel_part *part);
 void laccel_local_give(struct laccel_part *part);
-struct laccel_part *laccel_local_victim(const struct laccel_part *wanting);
+bool laccel_local_claim(const struct laccel_part *wanting, u64 *start);
+void laccel_local_unclaim(const struct laccel_part *wanting);
+struct laccel_part *laccel_local_victim(const struct laccel_part *wanting, u64 start);
 
 /* mediated.c: queues of devices without hardware queues */
 extern const struct laccel_ops laccel_mediated_ops;

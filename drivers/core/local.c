@@ -5,11 +5,16 @@
  *
  *	laccel_local_take()	take memory for a part of a buffer
  *	laccel_local_give()	give it back
- *	laccel_local_victim()	choose a part that should make room
+ *	laccel_local_claim()	choose a window to clear for a part
+ *	laccel_local_victim()	name a part that is in the way there
  *
  * Each user has the same share of local memory, and each of a user's open files the same share
  * of that.  Who is over his share gives back his own, that which was filled least recently
  * first; what is within his share nobody loses but to buffers that are to stay in local memory.
+ *
+ * Room for a part of 2 MiB is a window: 2 MiB at a multiple of that.  Each part lies in one window,
+ * and short parts go where others are, so that only those that are freed leave some scattered.
+ * Within their owner's share, too, these have to move together for somebody else's share.
  */
 #include <linux/bitmap.h>
 #include <linux/cred.h>
@@ -26,6 +31,15 @@ struct laccel_local_user {
 	u64 kept;			/* bytes of buffers that are to stay there */
 };
 
+/* A window of local memory, or the rest at its end */
+struct laccel_window {
+	struct list_head parts;		/* that lie in it, the least recently filled first */
+	const struct laccel_part *claim; /* the part for which it is being cleared */
+	unsigned int used;		/* pages */
+	unsigned int nr_kept;		/* parts of buffers that are to stay there */
+	DECLARE_BITMAP(map, LACCEL_CHUNK_PAGES); /* a bit for each page, set if it is in use */
+};
+
 /* The local memory of a device */
 struct laccel_local {
 	struct mutex lock;		/* protects all of it, and file->local of all files */
@@ -35,9 +49,20 @@ struct laccel_local {
 	u64 used;
 	u32 nr_users;
 	struct list_head users;
-	struct list_head parts;		/* in local memory, the least recently filled first */
-	unsigned long map[];		/* a bit for each page, set if it is in use */
+	u64 fills;			/* times that memory was taken; tells the age of parts */
+	struct laccel_window windows[];
 };
+
+static struct laccel_window *laccel_local_window(struct laccel_local *local, u64 addr)
+{
+	return &local->windows[addr / LACCEL_CHUNK_SIZE];
+}
+
+/* Return where in local memory what the CPU accesses, or does not access, has to end. */
+static u64 laccel_local_end(const struct laccel_local *local, const struct laccel_part *part)
+{
+	return part->buffer->flags & LACCEL_BUFFER_NO_CPU ? local->size : local->visible;
+}
 
 /**
  * laccel_local_init - Make local memory available
@@ -49,7 +74,7 @@ int laccel_local_init(struct laccel_device *ldev)
 {
 	const struct laccel_local_facts *facts = &ldev->local_facts;
 	struct laccel_local *local;
-	u64 size;
+	u64 size, addr;
 
 	if (!facts->size)
 		return 0;
@@ -65,13 +90,15 @@ int laccel_local_init(struct laccel_device *ldev)
 	if (!size)
 		return 0;
 
-	local = kvzalloc(struct_size(local, map, BITS_TO_LONGS(size >> PAGE_SHIFT)), GFP_KERNEL);
+	local = kvzalloc(struct_size(local, windows, DIV_ROUND_UP_ULL(size, LACCEL_CHUNK_SIZE)),
+			 GFP_KERNEL);
 	if (!local)
 		return -ENOMEM;
 
 	mutex_init(&local->lock);
 	INIT_LIST_HEAD(&local->users);
-	INIT_LIST_HEAD(&local->parts);
+	for (addr = 0; addr < size; addr += LACCEL_CHUNK_SIZE)
+		INIT_LIST_HEAD(&laccel_local_window(local, addr)->parts);
 	local->closed = true;
 	local->size = size;
 	local->visible = facts->visible;
@@ -206,21 +233,60 @@ u64 laccel_local_kept(struct laccel_file *file)
 	return user ? user->kept : 0;
 }
 
-/* Find room.  What the CPU does not access goes where it cannot, if there is room. */
-static unsigned long laccel_local_find(struct laccel_local *local, unsigned long npages, bool cpu)
+/*
+ * Order the windows for @part, the best one last; -1 if it cannot be there.  Short parts go where
+ * the least is left, and what is to stay goes where something stays, so that as many windows as
+ * possible remain free, or can be cleared.
+ */
+static int laccel_window_rank(const struct laccel_window *window, const struct laccel_part *part)
 {
-	unsigned long mask = npages == LACCEL_CHUNK_PAGES ? LACCEL_CHUNK_PAGES - 1 : 0;
-	unsigned long visible = local->visible >> PAGE_SHIFT;
-	unsigned long end = local->size >> PAGE_SHIFT;
-	unsigned long at;
+	unsigned int npages = laccel_part_bytes(part) >> PAGE_SHIFT;
 
-	if (cpu)
-		return bitmap_find_next_zero_area(local->map, visible, 0, npages, mask);
+	if (window->used + npages > LACCEL_CHUNK_PAGES ||
+	    (window->claim && window->claim != part))
+		return -1;
+	if (!laccel_buffer_is_kept(part->buffer))
+		return window->used;
+	return window->nr_kept ? window->used + 1 : !window->used;
+}
 
-	at = bitmap_find_next_zero_area(local->map, end, visible, npages, mask);
-	if (at + npages <= end)
-		return at;
-	return bitmap_find_next_zero_area(local->map, end, 0, npages, mask);
+/* Return the address of the best room from @start to @end, or @end. */
+static u64 laccel_local_best(struct laccel_local *local, const struct laccel_part *part,
+			     u64 start, u64 end)
+{
+	unsigned int npages = laccel_part_bytes(part) >> PAGE_SHIFT;
+	u64 base, best = end;
+	int rank, best_rank = -1;
+
+	for (base = ALIGN_DOWN(start, LACCEL_CHUNK_SIZE); base < end; base += LACCEL_CHUNK_SIZE) {
+		struct laccel_window *window = laccel_local_window(local, base);
+		unsigned long size = min(end - base, (u64)LACCEL_CHUNK_SIZE) >> PAGE_SHIFT;
+		unsigned long first = start > base ? (start - base) >> PAGE_SHIFT : 0;
+
+		rank = laccel_window_rank(window, part);
+		if (rank <= best_rank)
+			continue;
+		first = bitmap_find_next_zero_area(window->map, size, first, npages, 0);
+		if (first + npages > size)
+			continue;
+
+		best = base + ((u64)first << PAGE_SHIFT);
+		best_rank = rank;
+		/* It takes any window as a whole. */
+		if (npages == LACCEL_CHUNK_PAGES)
+			break;
+	}
+	return best;
+}
+
+/* Find room.  What the CPU does not access goes where it cannot, if there is room. */
+static u64 laccel_local_find(struct laccel_local *local, const struct laccel_part *part)
+{
+	u64 end = laccel_local_end(local, part), at = end;
+
+	if (end > local->visible)
+		at = laccel_local_best(local, part, local->visible, end);
+	return at < end ? at : laccel_local_best(local, part, 0, end);
 }
 
 /**
@@ -236,10 +302,8 @@ int laccel_local_take(struct laccel_part *part)
 	struct laccel_buffer *buffer = part->buffer;
 	struct laccel_local *local = buffer->obj.file->ldev->local;
 	struct laccel_local_share *share = &buffer->obj.file->local;
-	unsigned long npages = laccel_part_bytes(part) >> PAGE_SHIFT;
-	u64 bytes = laccel_part_bytes(part);
-	bool cpu = !(buffer->flags & LACCEL_BUFFER_NO_CPU);
-	unsigned long at;
+	u64 at, bytes = laccel_part_bytes(part);
+	struct laccel_window *window;
 
 	guard(mutex)(&local->lock);
 	if (local->closed)
@@ -247,18 +311,23 @@ int laccel_local_take(struct laccel_part *part)
 	if (laccel_buffer_is_kept(buffer) && share->user->kept + bytes > local->size / 2)
 		return -EDQUOT;
 
-	at = laccel_local_find(local, npages, cpu);
-	if (at + npages > (cpu ? local->visible : local->size) >> PAGE_SHIFT)
+	at = laccel_local_find(local, part);
+	if (at == laccel_local_end(local, part))
 		return -ENOSPC;
 
-	bitmap_set(local->map, at, npages);
+	window = laccel_local_window(local, at);
+	bitmap_set(window->map, at % LACCEL_CHUNK_SIZE >> PAGE_SHIFT, bytes >> PAGE_SHIFT);
+	window->used += bytes >> PAGE_SHIFT;
+	window->nr_kept += laccel_buffer_is_kept(buffer);
+	list_add_tail(&part->node, &window->parts);
+	part->local = at;
+	part->filled = local->fills++;
+
 	local->used += bytes;
 	share->used += bytes;
 	share->user->used += bytes;
 	if (laccel_buffer_is_kept(buffer))
 		share->user->kept += bytes;
-	part->local = (u64)at << PAGE_SHIFT;
-	list_add_tail(&part->node, &local->parts);
 	return 0;
 }
 
@@ -273,11 +342,16 @@ void laccel_local_give(struct laccel_part *part)
 	struct laccel_buffer *buffer = part->buffer;
 	struct laccel_local *local = buffer->obj.file->ldev->local;
 	struct laccel_local_share *share = &buffer->obj.file->local;
+	struct laccel_window *window = laccel_local_window(local, part->local);
 	u64 bytes = laccel_part_bytes(part);
 
 	guard(mutex)(&local->lock);
 	list_del(&part->node);
-	bitmap_clear(local->map, part->local >> PAGE_SHIFT, bytes >> PAGE_SHIFT);
+	bitmap_clear(window->map, part->local % LACCEL_CHUNK_SIZE >> PAGE_SHIFT,
+		     bytes >> PAGE_SHIFT);
+	window->used -= bytes >> PAGE_SHIFT;
+	window->nr_kept -= laccel_buffer_is_kept(buffer);
+
 	local->used -= bytes;
 	share->used -= bytes;
 	share->user->used -= bytes;
@@ -286,11 +360,12 @@ void laccel_local_give(struct laccel_part *part)
 }
 
 /*
- * May @part have to make room for @wanting?  Who would be over his share with it takes his own,
- * and anybody else takes from those who are over theirs.
+ * Return what it costs others that @part makes room for @wanting.  That is nothing if its owner
+ * is over his share.  What is within a share moves for what is to stay, or is within a share, too.
+ * U64_MAX: it does not move.
  */
-static bool laccel_local_yields(const struct laccel_local *local, const struct laccel_part *part,
-				const struct laccel_part *wanting)
+static u64 laccel_local_cost(const struct laccel_local *local, const struct laccel_part *part,
+			     const struct laccel_part *wanting)
 {
 	const struct laccel_file *from = part->buffer->obj.file;
 	const struct laccel_file *to = wanting->buffer->obj.file;
@@ -299,57 +374,180 @@ static bool laccel_local_yields(const struct laccel_local *local, const struct l
 	u64 file_share = user_share / user->nr_files;
 	u64 bytes = laccel_part_bytes(wanting);
 	bool greedy = to->local.used + bytes > file_share;
+	bool entitled, over;
 
-	if (from == to)
-		return greedy;
-	if (from->local.user == user)
-		return !greedy && from->local.used > file_share;
-	return user->used + bytes <= user_share && from->local.user->used > user_share;
+	if (laccel_buffer_is_kept(part->buffer))
+		return U64_MAX;
+
+	/* Who would be over his share with it takes his own, and nobody else's. */
+	if (from->local.user == user) {
+		entitled = !greedy;
+		over = from->local.used > file_share;
+	} else {
+		entitled = user->used + bytes <= user_share;
+		over = from->local.user->used > user_share;
+	}
+	if (from == to ? greedy : entitled && over)
+		return 0;
+	if (entitled || laccel_buffer_is_kept(wanting->buffer))
+		return laccel_part_bytes(part);
+	return U64_MAX;
 }
 
-/* Could the memory of @part be used for @wanting? */
-static bool laccel_local_fits(const struct laccel_local *local, const struct laccel_part *part,
-			      const struct laccel_part *wanting)
+/* Room that a part can have if others go */
+struct laccel_room {
+	struct laccel_window *window;
+	u64 start;			/* its address; it has the length of the part */
+	u64 age;			/* that of the oldest part that goes */
+	u64 cost;			/* bytes within the shares of others */
+};
+
+static bool laccel_part_is_in(const struct laccel_part *part, u64 start, u64 bytes)
 {
-	return !laccel_buffer_is_kept(part->buffer) &&
-	       (wanting->buffer->flags & LACCEL_BUFFER_NO_CPU || part->local < local->visible);
+	return part->local < start + bytes && start < part->local + laccel_part_bytes(part);
 }
 
-static struct laccel_part *laccel_local_oldest(const struct laccel_local *local,
-					       const struct laccel_part *wanting, bool fair)
+/* Return the oldest part of a window that goes at no cost, else the oldest that goes. */
+static struct laccel_part *laccel_window_oldest(const struct laccel_local *local,
+						const struct laccel_window *window,
+						const struct laccel_part *wanting)
 {
+	struct laccel_part *part, *oldest = NULL;
+	u64 cost;
+
+	list_for_each_entry(part, &window->parts, node) {
+		cost = laccel_local_cost(local, part, wanting);
+		if (!cost)
+			return part;
+		if (!oldest && cost != U64_MAX)
+			oldest = part;
+	}
+	return oldest;
+}
+
+/* Find room for @wanting in the window from @base on, around the part that is to go first. */
+static bool laccel_window_room(struct laccel_local *local, u64 base,
+			       const struct laccel_part *wanting, struct laccel_room *room)
+{
+	u64 end = min(base + LACCEL_CHUNK_SIZE, laccel_local_end(local, wanting));
+	struct laccel_window *window = laccel_local_window(local, base);
+	u64 cost, bytes = laccel_part_bytes(wanting);
 	struct laccel_part *part;
 
-	list_for_each_entry(part, &local->parts, node)
-		if (laccel_local_fits(local, part, wanting) &&
-		    (!fair || laccel_local_yields(local, part, wanting)))
-			return part;
-	return NULL;
+	if (window->claim || base + bytes > end)
+		return false;
+	part = laccel_window_oldest(local, window, wanting);
+	if (!part)
+		return false;
+
+	*room = (struct laccel_room){
+		.window = window, .start = min(part->local, end - bytes), .age = part->filled,
+	};
+	list_for_each_entry(part, &window->parts, node) {
+		if (!laccel_part_is_in(part, room->start, bytes))
+			continue;
+		cost = laccel_local_cost(local, part, wanting);
+		if (cost == U64_MAX)
+			return false;
+		room->cost += cost;
+	}
+	return true;
+}
+
+/* Return how much is free in the window from @base on, below @end. */
+static u64 laccel_window_free(struct laccel_local *local, u64 base, u64 end)
+{
+	u64 size = min(end - base, (u64)LACCEL_CHUNK_SIZE);
+	u64 used = (u64)laccel_local_window(local, base)->used << PAGE_SHIFT;
+
+	return size > used ? size - used : 0;
 }
 
 /**
- * laccel_local_victim - Choose a part that should make room for another one
+ * laccel_local_claim - Choose a window to clear for a part
  * @wanting: a part for which laccel_local_take() has found no room
+ * @start: filled in, where the part can be once the window is clear
  *
- * Its place in the order becomes the last, so that another one is chosen next if it cannot move.
+ * What goes at no cost goes first, the oldest before the others.  What is within a share goes in
+ * any case for what is to stay in local memory, and else if as much is free elsewhere: less than
+ * 2 MiB for a part of that, and less than half of a shorter one, as a share has more of these than
+ * windows.
+ *
+ * Until laccel_local_unclaim() only @wanting takes memory there, and another call chooses another
+ * window.
+ *
+ * Context: may sleep.
+ * Return: whether there is one.
+ */
+bool laccel_local_claim(const struct laccel_part *wanting, u64 *start)
+{
+	struct laccel_local *local = wanting->buffer->obj.file->ldev->local;
+	u64 end = laccel_local_end(local, wanting), base, free = 0;
+	bool kept = laccel_buffer_is_kept(wanting->buffer);
+	struct laccel_room room, best = { .cost = U64_MAX };
+	u64 bytes = laccel_part_bytes(wanting);
+
+	if (!kept)
+		best.cost = bytes == LACCEL_CHUNK_SIZE ? bytes : bytes / 2;
+
+	guard(mutex)(&local->lock);
+	for (base = 0; base < end; base += LACCEL_CHUNK_SIZE)
+		free += laccel_window_free(local, base, end);
+
+	for (base = 0; base < end; base += LACCEL_CHUNK_SIZE) {
+		if (!laccel_window_room(local, base, wanting, &room))
+			continue;
+		if (!kept && room.cost > free - laccel_window_free(local, base, end))
+			continue;
+		if (room.cost < best.cost ||
+		    (best.window && room.cost == best.cost && room.age < best.age))
+			best = room;
+	}
+	if (!best.window)
+		return false;
+
+	best.window->claim = wanting;
+	*start = best.start;
+	return true;
+}
+
+/**
+ * laccel_local_unclaim - Let others take memory again in windows that were claimed
+ * @wanting: the part for which they were
+ *
+ * Context: may sleep.
+ */
+void laccel_local_unclaim(const struct laccel_part *wanting)
+{
+	struct laccel_local *local = wanting->buffer->obj.file->ldev->local;
+	u64 base;
+
+	guard(mutex)(&local->lock);
+	for (base = 0; base < local->size; base += LACCEL_CHUNK_SIZE)
+		if (laccel_local_window(local, base)->claim == wanting)
+			laccel_local_window(local, base)->claim = NULL;
+}
+
+/**
+ * laccel_local_victim - Name a part that is in the way
+ * @wanting: a part that has claimed a window
+ * @start: where it can be once the window is clear
  *
  * Context: may sleep.
  * Return: the part, its buffer referenced, or NULL.
  */
-struct laccel_part *laccel_local_victim(const struct laccel_part *wanting)
+struct laccel_part *laccel_local_victim(const struct laccel_part *wanting, u64 start)
 {
 	struct laccel_local *local = wanting->buffer->obj.file->ldev->local;
 	struct laccel_part *part;
 
 	guard(mutex)(&local->lock);
-	part = laccel_local_oldest(local, wanting, true);
-	if (!part && laccel_buffer_is_kept(wanting->buffer))
-		part = laccel_local_oldest(local, wanting, false);
-	/* A part gives its memory back before its buffer is freed. */
-	if (!part)
-		return NULL;
-
-	list_move_tail(&part->node, &local->parts);
-	kref_get(&part->buffer->ref);
-	return part;
+	list_for_each_entry(part, &laccel_local_window(local, start)->parts, node) {
+		if (!laccel_part_is_in(part, start, laccel_part_bytes(wanting)))
+			continue;
+		/* A part gives its memory back before its buffer is freed. */
+		kref_get(&part->buffer->ref);
+		return part;
+	}
+	return NULL;
 }

@@ -15,8 +15,8 @@
 #include "core.h"
 #include "trace.h"
 
-/* Number of parts that are asked to make room for one, before it goes elsewhere */
-#define LACCEL_VICTIMS 16
+/* Number of windows that are tried for a part, before it goes elsewhere; see local.c */
+#define LACCEL_WINDOWS 16
 
 static u64 laccel_part_offset(const struct laccel_part *part)
 {
@@ -172,47 +172,12 @@ int laccel_part_to_system(struct laccel_part *part)
 	return 0;
 }
 
-/* Have another part make room.  Its buffer may be busy: then another one is asked. */
-static bool laccel_part_make_room(struct laccel_part *part)
-{
-	struct laccel_part *victim = laccel_local_victim(part);
-	struct laccel_buffer *buffer;
-	bool locked;
-
-	if (!victim)
-		return false;
-
-	buffer = victim->buffer;
-	locked = buffer != part->buffer && mutex_trylock(&buffer->lock);
-	if ((locked || buffer == part->buffer) && victim->place == LACCEL_PLACE_LOCAL)
-		laccel_part_to_system(victim);
-	if (locked)
-		mutex_unlock(&buffer->lock);
-	laccel_buffer_put(buffer);
-	return true;
-}
-
-/* Take local memory for a part; with @evict others may have to make room. */
-static int laccel_part_take_local(struct laccel_part *part, bool evict)
-{
-	unsigned int tries = 0;
-	int ret;
-
-	while ((ret = laccel_local_take(part)) == -ENOSPC && evict && tries++ < LACCEL_VICTIMS)
-		if (fatal_signal_pending(current) || !laccel_part_make_room(part))
-			break;
-	return ret;
-}
-
-static int laccel_part_to_local(struct laccel_part *part, bool evict)
+/* Fill the local memory that a part has taken. */
+static int laccel_part_fill_local(struct laccel_part *part)
 {
 	struct laccel_device *ldev = laccel_buffer_file(part->buffer)->ldev;
 	u64 bytes = laccel_part_bytes(part);
 	int ret;
-
-	ret = laccel_part_take_local(part, evict);
-	if (ret)
-		return ret;
 
 	if (part->place == LACCEL_PLACE_SYSTEM) {
 		laccel_part_zap(part);
@@ -230,6 +195,64 @@ static int laccel_part_to_local(struct laccel_part *part, bool evict)
 	part->place = LACCEL_PLACE_LOCAL;
 	trace_laccel_move(ldev, part->buffer->index, laccel_part_offset(part), true);
 	return 0;
+}
+
+/*
+ * Move a part out of a window.  It comes back at once if there is room for it elsewhere.  Return
+ * whether it is gone.
+ */
+static bool laccel_part_leave(struct laccel_part *part)
+{
+	if (part->place != LACCEL_PLACE_LOCAL)
+		return true;
+	if (laccel_part_to_system(part))
+		return false;
+	if (!laccel_local_take(part))
+		laccel_part_fill_local(part);
+	return true;
+}
+
+/* Clear a window for a part.  The buffers there may be busy: then the next one is another. */
+static bool laccel_part_make_room(struct laccel_part *part)
+{
+	struct laccel_part *victim;
+	struct laccel_buffer *buffer;
+	bool gone = true, locked;
+	u64 start;
+
+	if (!laccel_local_claim(part, &start))
+		return false;
+
+	while (gone && (victim = laccel_local_victim(part, start))) {
+		buffer = victim->buffer;
+		locked = buffer != part->buffer && mutex_trylock(&buffer->lock);
+		gone = (locked || buffer == part->buffer) && laccel_part_leave(victim);
+		if (locked)
+			mutex_unlock(&buffer->lock);
+		laccel_buffer_put(buffer);
+	}
+	return true;
+}
+
+/* Take local memory for a part; with @evict others may have to make room. */
+static int laccel_part_take_local(struct laccel_part *part, bool evict)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	while ((ret = laccel_local_take(part)) == -ENOSPC && evict && tries++ < LACCEL_WINDOWS)
+		if (fatal_signal_pending(current) || !laccel_part_make_room(part))
+			break;
+	if (tries)
+		laccel_local_unclaim(part);
+	return ret;
+}
+
+static int laccel_part_to_local(struct laccel_part *part, bool evict)
+{
+	int ret = laccel_part_take_local(part, evict);
+
+	return ret ?: laccel_part_fill_local(part);
 }
 
 /**

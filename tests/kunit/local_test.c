@@ -110,13 +110,64 @@ static void last_reference(struct kref *ref)
 	WARN_ON_ONCE(1);
 }
 
-static struct laccel_part *victim(struct laccel_part *wanting)
+/* Return what has to go first from a place that is cleared; each call chooses another window. */
+static struct laccel_part *victim_at(struct laccel_part *wanting, u64 *start)
 {
-	struct laccel_part *part = laccel_local_victim(wanting);
+	struct laccel_part *part;
 
+	if (!laccel_local_claim(wanting, start))
+		return NULL;
+	part = laccel_local_victim(wanting, *start);
 	/* The test's buffers are freed with it. */
 	if (part)
 		kref_put(&part->buffer->ref, last_reference);
+	return part;
+}
+
+static struct laccel_part *victim(struct laccel_part *wanting)
+{
+	u64 start;
+
+	return victim_at(wanting, &start);
+}
+
+/* Clear a place as part.c does, and take it; return how many parts moved together, or -1. */
+static int clear_and_take(struct laccel_part *wanting)
+{
+	struct laccel_part *part;
+	int moved = 0, ret;
+	u64 start;
+
+	if (laccel_local_take(wanting) != -ENOSPC || !laccel_local_claim(wanting, &start))
+		return -1;
+	while ((part = laccel_local_victim(wanting, start))) {
+		kref_put(&part->buffer->ref, last_reference);
+		laccel_local_give(part);
+		if (laccel_local_take(part))
+			return -1;
+		moved++;
+	}
+	ret = laccel_local_take(wanting);
+	laccel_local_unclaim(wanting);
+	return ret || wanting->local / SZ_2M != start / SZ_2M ? -1 : moved;
+}
+
+#define SHORT		SZ_64K
+#define PER_WINDOW	(SZ_2M / SHORT)
+#define NR_SHORT	(SIZE / SHORT)
+
+/* Take all local memory for buffers of SHORT; those of a window are neighbours in the array. */
+static struct laccel_part **take_short(struct kunit *test, struct laccel_file *file)
+{
+	struct laccel_part **part = kunit_kmalloc_array(test, NR_SHORT, sizeof(*part), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, part);
+	for (i = 0; i < NR_SHORT; i++) {
+		part[i] = add_parts(test, file, BOTH, SHORT);
+		KUNIT_ASSERT_EQ(test, laccel_local_take(part[i]), 0);
+		KUNIT_ASSERT_EQ(test, part[i]->local, (u64)i * SHORT);
+	}
 	return part;
 }
 
@@ -192,6 +243,7 @@ static void visible_part_is_spared(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, victim(&seen[2]));
 	KUNIT_EXPECT_EQ(test, take(&unseen[1], 7), 5);
 	KUNIT_EXPECT_PTR_EQ(test, victim(&seen[2]), &seen[0]);
+	laccel_local_unclaim(&seen[2]);
 	give(seen, 1);
 	KUNIT_EXPECT_EQ(test, laccel_local_take(&unseen[6]), 0);
 	KUNIT_EXPECT_EQ(test, unseen[6].local, 0);
@@ -301,6 +353,201 @@ static void files_divide_the_share_of_a_user(struct kunit *test)
 	laccel_local_leave(single);
 }
 
+/* Short parts go where there is the least room, and those that stay go where others stay. */
+static void short_parts_stay_together(struct kunit *test)
+{
+	struct laccel_file *file = add_file(test, 1);
+	struct laccel_part *half = add_parts(test, file, BOTH, SZ_1M);
+	struct laccel_part *most = add_parts(test, file, BOTH, SZ_1M + SHORT);
+	struct laccel_part *kept = add_parts(test, file, LACCEL_BUFFER_LOCAL, SHORT);
+	struct laccel_part *more_kept = add_parts(test, file, LACCEL_BUFFER_LOCAL, SHORT);
+	struct laccel_part *next = add_parts(test, file, BOTH, SHORT);
+	struct laccel_part *full = add_parts(test, file, BOTH, SIZE);
+
+	KUNIT_ASSERT_EQ(test, laccel_local_take(half), 0);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(most), 0);
+	KUNIT_EXPECT_EQ(test, most->local, SZ_2M);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(kept), 0);
+	KUNIT_EXPECT_EQ(test, kept->local, 2 * SZ_2M);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(next), 0);
+	KUNIT_EXPECT_EQ(test, next->local, SZ_2M + SZ_1M + SHORT);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(more_kept), 0);
+	KUNIT_EXPECT_EQ(test, more_kept->local, 2 * SZ_2M + SHORT);
+	KUNIT_EXPECT_EQ(test, take(full, 8), 5);
+
+	give(full, 5);
+	give(half, 1);
+	give(most, 1);
+	give(kept, 1);
+	give(next, 1);
+	give(more_kept, 1);
+	laccel_local_leave(file);
+}
+
+/* One short part in each window keeps nobody out of his share, and goes only for that. */
+static void scattered_parts_move_together(struct kunit *test)
+{
+	struct laccel_file *file = add_file(test, 1), *other = add_file(test, 2);
+	struct laccel_part **part = take_short(test, file);
+	struct laccel_part *own = add_parts(test, other, BOTH, SIZE);
+	unsigned int i;
+
+	/* Two are left in the first window, and one in each of the others. */
+	for (i = 1; i < NR_SHORT; i++)
+		if (i % PER_WINDOW != 5)
+			give(part[i], 1);
+
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_EQ(test, clear_and_take(&own[i]), 1);
+		KUNIT_EXPECT_NE(test, own[i].local, 0);
+	}
+	KUNIT_EXPECT_EQ(test, file->local.used, 9 * SHORT);
+	KUNIT_EXPECT_PTR_EQ(test, victim(&own[4]), &own[0]);
+
+	give(own, 4);
+	give(part[0], 1);
+	for (i = 5; i < NR_SHORT; i += PER_WINDOW)
+		give(part[i], 1);
+	laccel_local_leave(file);
+	laccel_local_leave(other);
+}
+
+/* What is within a share goes only if as much is free elsewhere, and no part of 2 MiB goes. */
+static void shares_are_not_taken(struct kunit *test)
+{
+	struct laccel_file *file = add_file(test, 1), *other = add_file(test, 2);
+	struct laccel_file *keeper = add_file(test, 3);
+	struct laccel_part *kept = add_parts(test, keeper, LACCEL_BUFFER_LOCAL, SIZE);
+	struct laccel_part *full = add_parts(test, file, BOTH, 2 * SZ_2M);
+	struct laccel_part *own = add_parts(test, other, BOTH, SIZE);
+	struct laccel_part *most = add_parts(test, file, BOTH, SZ_1M - SHORT);
+	struct laccel_part *first = add_parts(test, other, BOTH, SZ_2M - SHORT);
+	struct laccel_part *rest = add_parts(test, file, BOTH, SZ_64K);
+
+	KUNIT_ASSERT_EQ(test, take(kept, 4), 4);
+	KUNIT_ASSERT_EQ(test, take(full, 2), 2);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(first), 0);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(most), 0);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(rest), 0);
+	KUNIT_ASSERT_EQ(test, rest->local, first->local + SZ_2M - SHORT);
+	give(first, 1);
+
+	KUNIT_EXPECT_EQ(test, clear_and_take(&own[0]), 1);
+	KUNIT_EXPECT_EQ(test, own[0].local, 6 * SZ_2M);
+	KUNIT_EXPECT_NULL(test, victim(&own[1]));
+
+	give(kept, 4);
+	give(full, 2);
+	give(own, 1);
+	give(most, 1);
+	give(rest, 1);
+	laccel_local_leave(file);
+	laccel_local_leave(other);
+	laccel_local_leave(keeper);
+}
+
+/* Pieces of more than half a window leave others their windows, but not to pieces like them. */
+static void long_pieces_move_for_windows(struct kunit *test)
+{
+	struct laccel_file *file = add_file(test, 1), *other = add_file(test, 2);
+	struct laccel_part *own = add_parts(test, other, BOTH, SIZE);
+	struct laccel_part *longer = add_parts(test, other, BOTH, SZ_1M + 4 * SHORT);
+	struct laccel_part *filler = add_parts(test, file, BOTH, SZ_1M + 2 * SHORT);
+	struct laccel_part *small = add_parts(test, file, BOTH, SHORT);
+	struct laccel_part *piece[7];
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, laccel_local_take(own), 0);
+	for (i = 0; i < 7; i++) {
+		piece[i] = add_parts(test, file, BOTH, SZ_1M + SHORT);
+		KUNIT_ASSERT_EQ(test, laccel_local_take(piece[i]), 0);
+	}
+	KUNIT_EXPECT_NULL(test, victim(longer));
+	KUNIT_EXPECT_PTR_EQ(test, victim(&own[1]), piece[0]);
+	laccel_local_unclaim(&own[1]);
+
+	/* What is much shorter moves for it. */
+	give(piece[6], 1);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(filler), 0);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(small), 0);
+	KUNIT_ASSERT_EQ(test, small->local, filler->local + laccel_part_bytes(filler));
+	give(filler, 1);
+	KUNIT_EXPECT_EQ(test, clear_and_take(longer), 1);
+
+	give(longer, 1);
+	give(small, 1);
+	for (i = 0; i < 6; i++)
+		give(piece[i], 1);
+	give(own, 1);
+	laccel_local_leave(file);
+	laccel_local_leave(other);
+}
+
+/* Windows in which something is to stay are not cleared, for what is to stay either. */
+static void kept_parts_are_in_no_ones_way(struct kunit *test)
+{
+	struct laccel_file *file = add_file(test, 1), *other = add_file(test, 2);
+	struct laccel_part *kept = add_parts(test, file, LACCEL_BUFFER_LOCAL, PAGE_SIZE);
+	struct laccel_part *page = add_parts(test, file, BOTH, PAGE_SIZE);
+	struct laccel_part *full = add_parts(test, file, BOTH, SIZE);
+	struct laccel_part *own = add_parts(test, other, BOTH, SIZE);
+	struct laccel_part *stay = add_parts(test, other, LACCEL_BUFFER_LOCAL, SIZE);
+
+	KUNIT_ASSERT_EQ(test, laccel_local_take(kept), 0);
+	KUNIT_ASSERT_EQ(test, laccel_local_take(page), 0);
+	KUNIT_ASSERT_EQ(test, page->local, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, take(full, 8), 7);
+
+	KUNIT_EXPECT_PTR_EQ(test, victim(own), &full[0]);
+	KUNIT_EXPECT_PTR_EQ(test, victim(stay), &full[1]);
+	KUNIT_EXPECT_PTR_EQ(test, victim(&full[7]), &full[2]);
+
+	give(kept, 1);
+	give(page, 1);
+	give(full, 7);
+	laccel_local_leave(file);
+	laccel_local_leave(other);
+}
+
+/* For a short part the oldest goes as well, and no more than is in its way. */
+static void short_parts_take_no_more_than_they_need(struct kunit *test)
+{
+	struct laccel_file *file = add_file(test, 1);
+	struct laccel_part **part = take_short(test, file);
+	struct laccel_part *next = add_parts(test, file, BOTH, SHORT);
+	struct laccel_part *long_one = add_parts(test, file, BOTH, 3 * SHORT);
+	unsigned int i;
+	u64 start;
+
+	/* The oldest one is in the third window, and not at its start. */
+	for (i = 0; i < NR_SHORT; i++)
+		part[i]->filled += NR_SHORT * (i < 2 * PER_WINDOW + 7);
+	for (i = 0; i < 7; i++)
+		list_move_tail(&part[2 * PER_WINDOW + i]->node,
+			       &file->ldev->local->windows[2].parts);
+	KUNIT_EXPECT_PTR_EQ(test, victim_at(next, &start), part[2 * PER_WINDOW + 7]);
+	KUNIT_EXPECT_EQ(test, start, 2 * SZ_2M + 7 * SHORT);
+	laccel_local_unclaim(next);
+
+	KUNIT_EXPECT_PTR_EQ(test, victim_at(long_one, &start), part[2 * PER_WINDOW + 7]);
+	for (i = 7; i < 10; i++)
+		give(part[2 * PER_WINDOW + i], 1);
+	KUNIT_EXPECT_NULL(test, laccel_local_victim(long_one, start));
+
+	/* Others keep off what has been cleared. */
+	KUNIT_EXPECT_EQ(test, laccel_local_take(next), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, laccel_local_take(long_one), 0);
+	laccel_local_unclaim(long_one);
+	give(long_one, 1);
+	KUNIT_EXPECT_EQ(test, laccel_local_take(next), 0);
+
+	give(next, 1);
+	for (i = 0; i < NR_SHORT; i++)
+		if (i < 2 * PER_WINDOW + 7 || i >= 2 * PER_WINDOW + 10)
+			give(part[i], 1);
+	laccel_local_leave(file);
+}
+
 static void lacks_are_told(struct kunit *test)
 {
 	struct fixture *fx = test->priv;
@@ -328,6 +575,12 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(kept_up_to_half),
 	KUNIT_CASE(greedy_yields_to_itself),
 	KUNIT_CASE(files_divide_the_share_of_a_user),
+	KUNIT_CASE(short_parts_stay_together),
+	KUNIT_CASE(scattered_parts_move_together),
+	KUNIT_CASE(shares_are_not_taken),
+	KUNIT_CASE(long_pieces_move_for_windows),
+	KUNIT_CASE(kept_parts_are_in_no_ones_way),
+	KUNIT_CASE(short_parts_take_no_more_than_they_need),
 	{ }
 };
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -485,6 +486,93 @@ TEST_F_TIMEOUT(little, is_shared_fairly, 240)
 	EXPECT_EQ(0, taken);
 	EXPECT_TRUE(accel_is_all(p, share, 0xff));
 	EXPECT_EQ(0, munmap(p, share));
+}
+
+#define PIECE		(16 * PAGE)
+#define PER_PART	(HUGE / PIECE)
+
+static uint64_t pattern(unsigned int i)
+{
+	return (i % 255 + 1) * 0x0101010101010101;
+}
+
+/* Return whether the device finds pattern @i at @p; @own has PIECE bytes that it reaches. */
+static bool has_pattern(struct accel_queue *q, uint8_t *own, const uint8_t *p, unsigned int i)
+{
+	memset(own, 0, PIECE);
+	return !accel_command(q, accel_copy(own, p, PIECE)) &&
+	       accel_is_all(own, PIECE, pattern(i) & 0xff);
+}
+
+/* As another user, fill a fair share of local memory; return 0, or the step that went wrong. */
+static int take_share(void)
+{
+	const char *gid = getenv("LITE_ACCEL_GID");
+	struct accel_queue q;
+	uint8_t *p, *own;
+	int fd;
+
+	if ((gid && setgid(atoi(gid))) || setuid(65534))
+		return 1;
+	fd = accel_open();
+	own = accel_pages(PIECE);
+	if (accel_queue_init(&q, fd, 16) || accel_reach(fd, own, PIECE, LACCEL_MEM_WRITE, NULL))
+		return 2;
+	p = buffer_alloc(fd, LITTLE / 2, BOTH | NO_CPU);
+	if (!p)
+		return 3;
+
+	for (size_t at = 0; at < LITTLE / 2; at += HUGE)
+		if (accel_command(&q, accel_fill(p + at, pattern(at / HUGE), HUGE)))
+			return 4;
+	/* A piece that its owner is using at that moment stays where it is: ask again. */
+	if (!accel_until(buffer_moves(fd, p, LITTLE / 2, LOCAL)))
+		return 5;
+	if (buffer_resident(fd) != LITTLE / 2)
+		return 5;
+	for (size_t at = 0; at < LITTLE / 2; at += PIECE)
+		if (!has_pattern(&q, own, p + at, at / HUGE))
+			return 6;
+	return 0;
+}
+
+/* Who leaves a short piece in each 2 MiB keeps it, but keeps nobody else out of his share. */
+TEST_F_TIMEOUT(little, in_scattered_pieces, 120)
+{
+	enum { PIECES = LITTLE / PIECE };
+	uint8_t *p[PIECES], *own = accel_pages(PIECE);
+	unsigned int i, wrong = 0;
+	pid_t child;
+	int status;
+
+	ASSERT_EQ(0, accel_reach(self->fd, own, PIECE, LACCEL_MEM_WRITE, NULL));
+	for (i = 0; i < PIECES; i++) {
+		p[i] = buffer_alloc(self->fd, PIECE, BOTH | NO_CPU);
+		ASSERT_NE(NULL, p[i]);
+		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_fill(p[i], pattern(i), PIECE)));
+	}
+	ASSERT_EQ(LITTLE, buffer_resident(self->fd));
+	for (i = 0; i < PIECES; i++)
+		if (i % PER_PART != 5)
+			ASSERT_EQ(0, munmap(p[i], PIECE));
+
+	child = fork();
+	if (!child)
+		_exit(take_share());
+	while (!waitpid(child, &status, WNOHANG))
+		for (i = 5; i < PIECES; i += PER_PART)
+			wrong += !has_pattern(&self->q, own, p[i], i);
+	EXPECT_EQ(0, status) {
+		TH_LOG("step %d", WEXITSTATUS(status));
+	}
+	EXPECT_EQ(0, wrong);
+
+	for (i = 5; i < PIECES; i += PER_PART)
+		EXPECT_TRUE(has_pattern(&self->q, own, p[i], i));
+	EXPECT_EQ(PIECES / PER_PART * PIECE, buffer_resident(self->fd));
+	for (i = 5; i < PIECES; i += PER_PART)
+		EXPECT_EQ(0, munmap(p[i], PIECE));
+	EXPECT_EQ(0, buffer_resident(self->fd));
 }
 
 /* Memory that the CPU does not see is for buffers without it, and data comes back from there. */
