@@ -29,6 +29,7 @@ struct laccel_local_user {
 	u32 nr_files;
 	u64 used;			/* bytes */
 	u64 kept;			/* bytes of buffers that are to stay there */
+	u64 windows;			/* number of those in which they are */
 };
 
 /* A window of local memory, or the rest at its end */
@@ -233,6 +234,35 @@ u64 laccel_local_kept(struct laccel_file *file)
 	return user ? user->kept : 0;
 }
 
+static u64 laccel_local_nr_windows(const struct laccel_local *local)
+{
+	return DIV_ROUND_UP_ULL(local->size, LACCEL_CHUNK_SIZE);
+}
+
+static bool laccel_window_keeps(const struct laccel_window *window,
+				const struct laccel_local_user *user)
+{
+	struct laccel_part *part;
+
+	list_for_each_entry(part, &window->parts, node)
+		if (laccel_buffer_is_kept(part->buffer) &&
+		    laccel_buffer_file(part->buffer)->local.user == user)
+			return true;
+	return false;
+}
+
+/* May @part be in a window?  What a user keeps is in half of them, however short the parts are. */
+static bool laccel_window_allows(const struct laccel_local *local,
+				 const struct laccel_window *window,
+				 const struct laccel_part *part)
+{
+	const struct laccel_local_user *user = laccel_buffer_file(part->buffer)->local.user;
+
+	return !laccel_buffer_is_kept(part->buffer) ||
+	       2 * user->windows < laccel_local_nr_windows(local) ||
+	       laccel_window_keeps(window, user);
+}
+
 /*
  * Order the windows for @part, the best one last; -1 if it cannot be there.  Short parts go where
  * the least is left, and what is to stay goes where something stays, so that as many windows as
@@ -264,7 +294,7 @@ static u64 laccel_local_best(struct laccel_local *local, const struct laccel_par
 		unsigned long first = start > base ? (start - base) >> PAGE_SHIFT : 0;
 
 		rank = laccel_window_rank(window, part);
-		if (rank <= best_rank)
+		if (rank <= best_rank || !laccel_window_allows(local, window, part))
 			continue;
 		first = bitmap_find_next_zero_area(window->map, size, first, npages, 0);
 		if (first + npages > size)
@@ -318,7 +348,11 @@ int laccel_local_take(struct laccel_part *part)
 	window = laccel_local_window(local, at);
 	bitmap_set(window->map, at % LACCEL_CHUNK_SIZE >> PAGE_SHIFT, bytes >> PAGE_SHIFT);
 	window->used += bytes >> PAGE_SHIFT;
-	window->nr_kept += laccel_buffer_is_kept(buffer);
+	if (laccel_buffer_is_kept(buffer)) {
+		window->nr_kept++;
+		share->user->windows += !laccel_window_keeps(window, share->user);
+		share->user->kept += bytes;
+	}
 	list_add_tail(&part->node, &window->parts);
 	part->local = at;
 	part->filled = local->fills++;
@@ -326,8 +360,6 @@ int laccel_local_take(struct laccel_part *part)
 	local->used += bytes;
 	share->used += bytes;
 	share->user->used += bytes;
-	if (laccel_buffer_is_kept(buffer))
-		share->user->kept += bytes;
 	return 0;
 }
 
@@ -350,13 +382,15 @@ void laccel_local_give(struct laccel_part *part)
 	bitmap_clear(window->map, part->local % LACCEL_CHUNK_SIZE >> PAGE_SHIFT,
 		     bytes >> PAGE_SHIFT);
 	window->used -= bytes >> PAGE_SHIFT;
-	window->nr_kept -= laccel_buffer_is_kept(buffer);
+	if (laccel_buffer_is_kept(buffer)) {
+		window->nr_kept--;
+		share->user->windows -= !laccel_window_keeps(window, share->user);
+		share->user->kept -= bytes;
+	}
 
 	local->used -= bytes;
 	share->used -= bytes;
 	share->user->used -= bytes;
-	if (laccel_buffer_is_kept(buffer))
-		share->user->kept -= bytes;
 }
 
 /*
@@ -434,7 +468,7 @@ static bool laccel_window_room(struct laccel_local *local, u64 base,
 	u64 cost, bytes = laccel_part_bytes(wanting);
 	struct laccel_part *part;
 
-	if (window->claim || base + bytes > end)
+	if (window->claim || base + bytes > end || !laccel_window_allows(local, window, wanting))
 		return false;
 	part = laccel_window_oldest(local, window, wanting);
 	if (!part)

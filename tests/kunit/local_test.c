@@ -299,6 +299,43 @@ static void kept_up_to_half(struct kunit *test)
 	laccel_local_leave(other);
 }
 
+/* A user keeps something in half of the windows at most, however short the parts are. */
+static void kept_in_half_of_the_windows(struct kunit *test)
+{
+	struct laccel_file *file = add_file(test, 1), *other = add_file(test, 2);
+	struct laccel_part *full = add_parts(test, file, LACCEL_BUFFER_LOCAL, SIZE);
+	struct laccel_part *more = add_parts(test, file, LACCEL_BUFFER_LOCAL, SZ_1M + SHORT);
+	struct laccel_part *next = add_parts(test, file, LACCEL_BUFFER_LOCAL, SHORT);
+	struct laccel_part *others = add_parts(test, other, LACCEL_BUFFER_LOCAL, SZ_2M);
+	struct laccel_part *piece[4];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		piece[i] = add_parts(test, file, LACCEL_BUFFER_LOCAL, SZ_1M + SHORT);
+		KUNIT_ASSERT_EQ(test, laccel_local_take(piece[i]), 0);
+		KUNIT_EXPECT_EQ(test, piece[i]->local, (u64)i * SZ_2M);
+	}
+	KUNIT_EXPECT_EQ(test, laccel_local_take(more), -ENOSPC);
+	KUNIT_EXPECT_NULL(test, victim(more));
+	KUNIT_EXPECT_EQ(test, laccel_local_take(others), 0);
+
+	/* Where there is something of the same user's there is room for more. */
+	KUNIT_EXPECT_EQ(test, laccel_local_take(next), 0);
+	KUNIT_EXPECT_EQ(test, next->local, SZ_1M + SHORT);
+	give(piece[3], 1);
+	KUNIT_EXPECT_EQ(test, laccel_local_take(more), 0);
+
+	give(more, 1);
+	give(next, 1);
+	give(others, 1);
+	for (i = 0; i < 3; i++)
+		give(piece[i], 1);
+	KUNIT_EXPECT_EQ(test, take(full, 8), 4);
+	give(full, 4);
+	laccel_local_leave(other);
+	laccel_local_leave(file);
+}
+
 /* Who takes more than his share takes it from himself, the oldest first. */
 static void greedy_yields_to_itself(struct kunit *test)
 {
@@ -573,6 +610,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(visible_part_is_spared),
 	KUNIT_CASE(closed_gives_nothing),
 	KUNIT_CASE(kept_up_to_half),
+	KUNIT_CASE(kept_in_half_of_the_windows),
 	KUNIT_CASE(greedy_yields_to_itself),
 	KUNIT_CASE(files_divide_the_share_of_a_user),
 	KUNIT_CASE(short_parts_stay_together),
