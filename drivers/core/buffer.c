@@ -32,6 +32,14 @@ static pgoff_t laccel_buffer_pgoff(const struct laccel_buffer *buffer)
 	return laccel_mmap_buffer_offset(buffer->index) >> PAGE_SHIFT;
 }
 
+/* Return the offset in its buffer of an address of a mapping. */
+static u64 laccel_vma_offset(const struct vm_area_struct *vma, unsigned long addr)
+{
+	pgoff_t first = vma->vm_pgoff - laccel_buffer_pgoff(vma->vm_private_data);
+
+	return ((u64)first << PAGE_SHIFT) + addr - vma->vm_start;
+}
+
 static void laccel_buffer_free(struct kref *ref)
 {
 	struct laccel_buffer *buffer = container_of(ref, struct laccel_buffer, ref);
@@ -108,7 +116,7 @@ static vm_fault_t laccel_part_fault(struct vm_fault *vmf, struct laccel_part *pa
 static vm_fault_t laccel_buffer_vm_fault(struct vm_fault *vmf)
 {
 	struct laccel_buffer *buffer = vmf->vma->vm_private_data;
-	u64 offset = (u64)(vmf->pgoff - laccel_buffer_pgoff(buffer)) << PAGE_SHIFT;
+	u64 offset = laccel_vma_offset(vmf->vma, vmf->address);
 
 	/* Without VM_IO a program can have its mappings copied by fork(). */
 	if (vmf->vma->vm_mm != laccel_buffer_file(buffer)->mm)
@@ -172,14 +180,13 @@ static int laccel_buffer_vm_access(struct vm_area_struct *vma, unsigned long add
 				   int len, int write)
 {
 	struct laccel_buffer *buffer = vma->vm_private_data;
-	u64 offset = (u64)(vma->vm_pgoff - laccel_buffer_pgoff(buffer)) << PAGE_SHIFT;
+	u64 offset = laccel_vma_offset(vma, addr);
 	struct laccel_part *part;
 	void *page;
 
 	if (buffer->flags & LACCEL_BUFFER_NO_CPU || (write && !(vma->vm_flags & VM_WRITE)))
 		return -EACCES;
 
-	offset += addr - vma->vm_start;
 	part = laccel_buffer_part(buffer, offset);
 	offset %= LACCEL_CHUNK_SIZE;
 	len = min_t(u64, len, PAGE_SIZE - offset_in_page(offset));
@@ -331,8 +338,7 @@ int laccel_buffer_get(struct laccel_fill *fill, struct vm_area_struct *vma,
 	if (!no_cpu && (vma->vm_flags & needed) != needed)
 		return -EFAULT;
 
-	offset = (u64)(vma->vm_pgoff - laccel_buffer_pgoff(buffer)) << PAGE_SHIFT;
-	offset += fill->start - vma->vm_start;
+	offset = laccel_vma_offset(vma, fill->start);
 	source->part = laccel_buffer_part(buffer, offset);
 	source->at = offset % LACCEL_CHUNK_SIZE;
 	source->writable = no_cpu || vma->vm_flags & VM_WRITE;
@@ -626,14 +632,15 @@ static struct laccel_part *laccel_buffer_find(struct laccel_file *file, unsigned
 	mmap_read_lock(file->mm);
 	vma = vma_lookup(file->mm, addr);
 	buffer = laccel_vma_buffer(file, vma);
+
 	if (buffer) {
-		offset = (u64)(vma->vm_pgoff - laccel_buffer_pgoff(buffer)) << PAGE_SHIFT;
-		offset += addr - vma->vm_start;
+		offset = laccel_vma_offset(vma, addr);
 		part = laccel_buffer_part(buffer, offset);
 		*bytes = min3((u64)(end - addr), (u64)(vma->vm_end - addr),
 			      laccel_part_bytes(part) - offset % LACCEL_CHUNK_SIZE);
 		kref_get(&buffer->ref);
 	}
+
 	mmap_read_unlock(file->mm);
 	return part;
 }
