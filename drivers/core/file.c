@@ -58,12 +58,14 @@ void laccel_file_init(struct laccel_file *file, struct laccel_device *ldev)
 	file->client_id = atomic64_inc_return(&laccel_clients);
 	init_waitqueue_head(&file->wait);
 	init_rwsem(&file->doorbells);
+
 	mutex_init(&file->lock);
 	mutex_init(&file->sva_lock);
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
 	file->ranges = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&file->idle_tables);
 	xa_init(&file->segments);
+
 	mutex_init(&file->notifier_lock);
 	INIT_LIST_HEAD(&file->queues);
 	INIT_LIST_HEAD(&file->dropped);
@@ -72,6 +74,7 @@ void laccel_file_init(struct laccel_file *file, struct laccel_device *ldev)
 	INIT_LIST_HEAD(&file->tables);
 	INIT_LIST_HEAD(&file->ready);
 	INIT_LIST_HEAD(&file->ready_node);
+
 	kref_init(&file->ref);
 	INIT_WORK(&file->free_work, laccel_file_free_work);
 	INIT_WORK(&file->drop_work, laccel_bind_drop_work);

@@ -188,6 +188,7 @@ static void facts_are_checked(struct kunit *test)
 		ldev->local_facts = bad[i];
 		KUNIT_EXPECT_EQ(test, laccel_local_init(ldev), -EINVAL);
 	}
+
 	ldev->local_facts = (struct laccel_local_facts){ .size = SIZE };
 	ldev->pte.local = 0;
 	KUNIT_EXPECT_EQ(test, laccel_local_init(ldev), -EINVAL);

@@ -123,11 +123,13 @@ TEST_F(buffers, with_bad_arguments)
 		{ PAGE - 1, SYSTEM, EINVAL },
 		{ PAGE + 1, SYSTEM, EINVAL },
 		{ HUGE + 512, BOTH, EINVAL },
+
 		{ (1ull << 40) + PAGE, SYSTEM, EINVAL },
 		{ 1ull << 41, SYSTEM, EINVAL },
 		{ 1ull << 63, SYSTEM, EINVAL },
 		{ -(uint64_t)PAGE, SYSTEM, EINVAL },
 		{ UINT64_MAX, SYSTEM, EINVAL },
+
 		{ PAGE, 0, EINVAL },
 		{ PAGE, NO_CPU, EINVAL },
 		{ PAGE, SYSTEM | 1u << 3, EOPNOTSUPP },
@@ -145,6 +147,7 @@ TEST_F(buffers, with_bad_arguments)
 		EXPECT_EQ(0, info.id);
 		EXPECT_EQ(0, info.reason);
 	}
+
 	EXPECT_TRUE(unchanged(self));
 }
 
