@@ -88,7 +88,7 @@ static void on_fault(int sig)
 	siglongjmp(back, sig);
 }
 
-int signal_of_read(const void *p)
+static int signal_of(volatile char *p, bool write)
 {
 	int sig = sigsetjmp(back, 1);
 
@@ -97,19 +97,19 @@ int signal_of_read(const void *p)
 
 	signal(SIGSEGV, on_fault);
 	signal(SIGBUS, on_fault);
-	*(volatile const char *)p;
+	if (write)
+		*p = 1;
+	else
+		*p;
 	return 0;
+}
+
+int signal_of_read(const void *p)
+{
+	return signal_of((char *)p, false);
 }
 
 int signal_of_write(void *p)
 {
-	int sig = sigsetjmp(back, 1);
-
-	if (sig)
-		return sig;
-
-	signal(SIGSEGV, on_fault);
-	signal(SIGBUS, on_fault);
-	*(volatile char *)p = 1;
-	return 0;
+	return signal_of(p, true);
 }
