@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -293,23 +292,6 @@ TEST_F_TIMEOUT(device, goes_for_two, 60)
 	ASSERT_EQ(0, bring_back(variant->removal, self->bdf));
 }
 
-struct mover {
-	struct user *u;
-	int ret;	/* of the last move */
-	int moves;
-};
-
-static void *move_until_error(void *arg)
-{
-	struct mover *m = arg;
-
-	do
-		m->ret = buffer_move(m->u->fd, m->u->both, LENGTH, m->moves % 2 ? LOCAL : SYSTEM,
-				     NULL);
-	while (!m->ret && __atomic_add_fetch(&m->moves, 1, __ATOMIC_RELAXED));
-	return NULL;
-}
-
 /* Each piece is there as a whole, or lost as a whole. */
 static bool is_whole(const uint8_t *p, bool saved)
 {
@@ -325,18 +307,15 @@ static bool is_whole(const uint8_t *p, bool saved)
 
 TEST_F_TIMEOUT(device, goes_while_buffers_move, 120)
 {
-	struct mover mover = { .u = &self->u };
-	pthread_t thread;
+	struct mover mover = { .fd = self->u.fd, .p = self->u.both, .length = LENGTH };
 
 	if (buffer_lacks_local())
 		SKIP(return, "%s", buffer_lacks_local());
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, move_until_error, &mover));
-	EXPECT_TRUE(accel_until(__atomic_load_n(&mover.moves, __ATOMIC_RELAXED) > 3));
+	ASSERT_EQ(0, mover_start(&mover));
 	usleep(host_below(5000));
 	ASSERT_EQ(0, take_away(variant->removal, self->bdf));
-	pthread_join(thread, NULL);
-	EXPECT_EQ(-ENODEV, mover.ret);
+	EXPECT_EQ(-ENODEV, mover_join(&mover));
 
 	EXPECT_TRUE(is_whole(self->u.both, variant->saves));
 	EXPECT_TRUE(is_whole(self->u.local, variant->saves));

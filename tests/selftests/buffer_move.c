@@ -294,6 +294,35 @@ TEST_F_TIMEOUT(move, while_in_use, 120)
 	EXPECT_EQ(0, u.short_moves);
 }
 
+/* Its mapping goes while a buffer moves, or its descriptor, and the other one after that. */
+TEST_F(move, until_its_end)
+{
+	uint64_t files = accel_attribute("files");
+
+	for (int i = 0; i < 10; i++) {
+		struct mover mover = { .fd = accel_open(), .length = LENGTH };
+
+		mover.p = buffer_alloc(mover.fd, LENGTH, BOTH);
+		ASSERT_NE(NULL, mover.p);
+		memset(mover.p, 0x5a, LENGTH);
+		ASSERT_EQ(0, mover_start(&mover));
+		usleep(host_below(5000));
+
+		if (i % 2) {
+			close(mover.fd);
+			EXPECT_EQ(-EBADF, mover_join(&mover));
+			EXPECT_TRUE(accel_is_all(mover.p, LENGTH, 0x5a));
+			EXPECT_EQ(0, munmap(mover.p, LENGTH));
+		} else {
+			ASSERT_EQ(0, munmap(mover.p, LENGTH));
+			EXPECT_EQ(-EFAULT, mover_join(&mover));
+			close(mover.fd);
+		}
+		EXPECT_TRUE(accel_until(accel_attribute("files") == files));
+		EXPECT_EQ(0, accel_attribute("local_used"));
+	}
+}
+
 /* The CPU moves what the device cannot copy. */
 TEST_F(move, without_the_devices_help)
 {

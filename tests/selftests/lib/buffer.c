@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "buffer.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +34,31 @@ bool buffer_moves(int fd, const void *p, uint64_t length, uint32_t to)
 	uint64_t moved;
 
 	return !buffer_move(fd, p, length, to, &moved) && moved == length;
+}
+
+static void *move_until_error(void *arg)
+{
+	struct mover *m = arg;
+
+	do
+		m->error = buffer_move(m->fd, m->p, m->length, m->moves % 2 ? LOCAL : SYSTEM, NULL);
+	while (!m->error && __atomic_add_fetch(&m->moves, 1, __ATOMIC_RELAXED));
+	return NULL;
+}
+
+int mover_start(struct mover *m)
+{
+	int ret = -pthread_create(&m->thread, NULL, move_until_error, m);
+
+	if (ret)
+		return ret;
+	return accel_until(__atomic_load_n(&m->moves, __ATOMIC_RELAXED) > 4) ? 0 : -ETIMEDOUT;
+}
+
+int mover_join(struct mover *m)
+{
+	pthread_join(m->thread, NULL);
+	return m->error;
 }
 
 void *buffer_map(int fd, const struct laccel_buffer_create *info, void *at)

@@ -6,6 +6,8 @@
 #ifndef BUFFER_H
 #define BUFFER_H
 
+#include <pthread.h>
+
 #include "accel.h"
 
 enum {
@@ -18,6 +20,21 @@ enum {
 int buffer_create(int fd, uint64_t length, uint32_t flags, struct laccel_buffer_create *info);
 int buffer_move(int fd, const void *p, uint64_t length, uint32_t to, uint64_t *moved);
 bool buffer_moves(int fd, const void *p, uint64_t length, uint32_t to);
+
+/* A thread that moves a buffer back and forth until a move fails. */
+struct mover {
+	int fd;
+	uint8_t *p;
+	size_t length;
+	pthread_t thread;
+	int moves;
+	int error;
+};
+
+/* Start it, and wait until it has moved the buffer some times, and then towards local memory. */
+int mover_start(struct mover *m);
+/* Wait until it has ended; return the error that ended it. */
+int mover_join(struct mover *m);
 
 /* Map a buffer with the rights for its flags; NULL and errno if that fails. */
 void *buffer_map(int fd, const struct laccel_buffer_create *info, void *at);
