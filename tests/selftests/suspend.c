@@ -2,8 +2,8 @@
 /*
  * Suspend and resume with pm_test: files that are open lose the device, which keeps nothing
  * of them afterwards (F18, C02), whatever was under way (R17).  The arguments are modes,
- * "sessions" for those of drivers/devices/vcrypto.c, or "refused", the last, for a suspend that
- * finds no room for what is in local memory.
+ * "sessions" for those of drivers/devices/vcrypto.c, "moves" for a suspend while a buffer moves,
+ * or "refused", the last, for one that finds no room for what is in local memory.
  *
  * The machine's file systems do not come back, so ./../vm/suspend runs this program, linked
  * statically, from memory; it prints TAP to the kernel's log, and switches the machine off.
@@ -129,7 +129,8 @@ static void start_fills(struct accel_queue *q, uint8_t *p)
 }
 
 /* Return whether the fills under way were cut short, and so were their writes. */
-static int ended_early(struct accel_queue *q, const uint8_t *p, const uint8_t *seen)
+static int ended_early(struct accel_queue *q, const uint8_t *p, const uint8_t *seen,
+		       size_t length)
 {
 	struct laccel_cqe cqe;
 	int done = 0;
@@ -137,7 +138,7 @@ static int ended_early(struct accel_queue *q, const uint8_t *p, const uint8_t *s
 	while (accel_poll(q, &cqe))
 		done += cqe.status == LACCEL_OK;
 	return accel_state(q) == LACCEL_STATE_LOST && done < FILLS &&
-	       !memcmp(p, seen, busy_length);
+	       !memcmp(p, seen, length);
 }
 
 /* Make a buffer, in local memory if it may be there, whose contents a suspend has to save. */
@@ -188,7 +189,7 @@ static bool try(const char *level, const char *state, bool close_first)
 	if (!close_first)
 		close_for(&q);
 
-	wrong += !ended_early(&busy, filled, seen);
+	wrong += !ended_early(&busy, filled, seen, busy_length);
 	wrong += !accel_is_all(buffer, length, 0x39);
 	close_for(&busy);
 
@@ -284,6 +285,86 @@ static bool try_sessions(const char *level, const char *state, bool close_first)
 	return !wrong;
 }
 
+/* Return whether memory holds what fills have written, the last of them in part, perhaps. */
+static bool is_filled(const uint8_t *p, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (!p[i] || p[i] > FILLS)
+			return false;
+	return true;
+}
+
+/* Start as many commands that read what stays and fill the rest, in turns. */
+static void start_turns(struct accel_queue *q, uint8_t *p, size_t still, size_t filled)
+{
+	for (int i = 1; i <= FILLS; i++) {
+		struct laccel_sqe sqe = accel_write(p + still, 0x0101010101010101 * i, filled);
+
+		if (i % 2)
+			sqe = accel_read(p, still);
+		sqe.flags = LACCEL_SQE_FENCE;
+		accel_push(q, &sqe);
+	}
+	accel_ring(q);
+}
+
+/*
+ * Suspend while a buffer moves back and forth, because the program moves it and because the device
+ * accesses it: all of it is in system memory then, and nothing of it is lost.
+ */
+static bool try_moves(const char *level, const char *state, bool close_first)
+{
+	uint64_t used = accel_attribute("local_used"), files = accel_attribute("files");
+	const size_t still = HUGE + 3 * PAGE, all = 3 * HUGE, filled = all - still;
+	uint8_t *seen = map(NULL, filled), *p, *fresh;
+	struct accel_queue q, next;
+	struct mover mover;
+	int wrong = 0;
+
+	if (accel_queue_init(&q, accel_open(), 64))
+		return false;
+	p = buffer_alloc(q.fd, all, BOTH);
+	if (!p)
+		return false;
+	memset(p, 0x39, still);
+	memset(p + still, 1, filled);
+	start_turns(&q, p, still, filled);
+	mover = (struct mover){ .fd = q.fd, .p = p, .length = all };
+	wrong += !!mover_start(&mover);
+
+	put("/sys/power/pm_test", level);
+	put("/sys/power/state", state);
+
+	wrong += mover_join(&mover) != -ENODEV;
+	wrong += buffer_resident(q.fd) + (accel_attribute("local_used") != used);
+	wrong += !accel_is_all(p, still, 0x39) + !is_filled(p + still, filled);
+	memcpy(seen, p + still, filled);
+
+	/* A new file has all of local memory, and what it does there is not seen here. */
+	if (accel_queue_init(&next, accel_open(), 64))
+		return false;
+	fresh = buffer_alloc(next.fd, all, BOTH);
+	wrong += accel_command(&next, accel_write(fresh, ~0ull, all)) != LACCEL_OK;
+	wrong += !buffer_moves(next.fd, fresh, all, SYSTEM);
+	wrong += !buffer_moves(next.fd, fresh, all, LOCAL);
+	wrong += !accel_is_all(fresh, all, 0xff);
+	wrong += !accel_is_all(p, still, 0x39) + !ended_early(&q, p + still, seen, filled);
+	munmap(fresh, all);
+	close_for(&next);
+
+	if (close_first)
+		close_for(&q);
+	munmap(p, all);
+	if (!close_first)
+		close_for(&q);
+	wrong += !accel_until(accel_attribute("files") == files);
+	wrong += accel_attribute("local_used") != used;
+	munmap(seen, filled);
+	if (wrong)
+		printf("suspend: # %d errors after %d moves\n", wrong, mover.moves);
+	return !wrong;
+}
+
 #define GROUP	"/sys/fs/cgroup/little/"
 
 /*
@@ -330,6 +411,8 @@ static bool run(const char *mode, const char *level, const char *state, bool clo
 {
 	if (!strcmp(mode, "sessions"))
 		return try_sessions(level, state, close_first);
+	if (!strcmp(mode, "moves"))
+		return try_moves(level, state, close_first);
 	if (!strcmp(mode, "refused"))
 		return try_refused(level, state);
 
