@@ -70,8 +70,7 @@ static bool laccel_bind_exit(struct mmu_interval_notifier *notifier,
 
 	if (!laccel_gate_lock_notifier(file, &section, range))
 		return false;
-	if (!file->error)
-		file->error = -EPERM;
+	file->error = -EPERM;
 	laccel_queues_end(file, section.ops, LACCEL_STATE_STOPPED);
 	laccel_gate_unlock(file, &section);
 

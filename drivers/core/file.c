@@ -155,7 +155,8 @@ static int laccel_file_release(struct inode *inode, struct file *filp)
 void laccel_file_down(struct laccel_file *file)
 {
 	mutex_lock(&file->notifier_lock);
-	file->error = -ENODEV;
+	if (!file->error)
+		file->error = -ENODEV;
 	laccel_queues_end(file, file->ldev->driver_ops, LACCEL_STATE_LOST);
 	laccel_mem_drop_all(file);
 	laccel_mirror_drop_all(file);

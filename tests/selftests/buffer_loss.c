@@ -324,6 +324,49 @@ TEST_F_TIMEOUT(device, goes_while_buffers_move, 120)
 	close_user(&self->u);
 }
 
+static int make_buffer(int fd)
+{
+	struct laccel_buffer_create info;
+	uint8_t *p;
+
+	if (accel_bind(fd) < 0 || buffer_create(fd, LENGTH, SYSTEM, &info))
+		return 1;
+	p = buffer_map(fd, &info, NULL);
+	if (!p)
+		return 2;
+	memset(p, 0x5a, LENGTH);
+	return 0;
+}
+
+/* It goes before a program does: the memory of that is free, although others have the file. */
+TEST_F_TIMEOUT(device, goes_first, 60)
+{
+	int fd = accel_open_unbound(), go[2], ready[2], status;
+	pid_t owner;
+	char c;
+
+	ASSERT_EQ(0, pipe(go) | pipe(ready));
+	owner = fork();
+	if (!owner) {
+		c = make_buffer(fd);
+		_exit(write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 1);
+	}
+	ASSERT_EQ(1, read(ready[0], &c, 1));
+	ASSERT_EQ(0, c);
+	EXPECT_EQ(LENGTH, buffer_total(fd));
+
+	ASSERT_EQ(0, take_away(variant->removal, self->bdf));
+	EXPECT_EQ(LENGTH, buffer_total(fd));
+	ASSERT_EQ(1, write(go[1], "g", 1));
+	ASSERT_EQ(owner, waitpid(owner, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_TRUE(accel_until(!buffer_total(fd)));
+
+	close(fd);
+	close_user(&self->u);
+	ASSERT_EQ(0, bring_back(variant->removal, self->bdf));
+}
+
 /* The device is at work on buffers when it goes. */
 TEST_F_TIMEOUT(device, goes_at_work, 60)
 {

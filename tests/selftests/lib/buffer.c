@@ -92,12 +92,25 @@ const char *buffer_lacks_local(void)
 	return !ret && info.local_reason ? "no buffer can be in local memory" : NULL;
 }
 
-uint64_t buffer_resident(int fd)
+/* Return a number of bytes in the fdinfo of a file; 0 if it is not there. */
+static uint64_t in_fdinfo(int fd, const char *key)
 {
+	uint64_t kib;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	return accel_number_in(path, "drm-resident-local:") << 10;
+	kib = accel_number_in(path, key);
+	return kib == UINT64_MAX ? 0 : kib << 10;
+}
+
+uint64_t buffer_resident(int fd)
+{
+	return in_fdinfo(fd, "drm-resident-local:");
+}
+
+uint64_t buffer_total(int fd)
+{
+	return in_fdinfo(fd, "drm-total-local:") + in_fdinfo(fd, "drm-total-system:");
 }
 
 uint64_t buffer_kept(int fd)

@@ -47,6 +47,8 @@ const char *buffer_lacks_local(void);
 /* Return how many bytes of local memory the buffers of a file have, and the user keeps. */
 uint64_t buffer_resident(int fd);
 uint64_t buffer_kept(int fd);
+/* Return how many bytes the buffers of a file have in all, wherever they may be. */
+uint64_t buffer_total(int fd);
 
 /* Return the signal that reading, or writing, *@p raises; 0 if none. */
 int signal_of_read(const void *p);
