@@ -23,6 +23,7 @@ static const size_t places[] = { 0, HUGE - 3 * PAGE, HUGE - 64, HUGE, 2 * HUGE -
 				 LENGTH - 4 * PAGE };
 
 #define SHORT	(4 * PAGE)	/* from each place on */
+#define GIB	(1ul << 30)
 
 FIXTURE(buffer) {
 	int fd;
@@ -258,8 +259,11 @@ TEST_F(buffer, lives_as_long_as_id_or_mapping)
 			ASSERT_EQ(0, munmap(p, HUGE));
 	}
 
+	/* Its mapping stays, but without the id there is no other one. */
 	ASSERT_EQ(0, accel_destroy(self->fd, info.id));
 	EXPECT_EQ(-ENOENT, accel_destroy(self->fd, info.id));
+	EXPECT_EQ(NULL, buffer_map(self->fd, &info, NULL));
+	EXPECT_EQ(EINVAL, errno);
 	EXPECT_TRUE(works(self, p, SHORT));
 
 	ASSERT_EQ(0, accel_limits(self->fd, &limits));
@@ -291,6 +295,118 @@ TEST_F(buffer, mmap_over)
 	EXPECT_TRUE(device_reads(self, self->p, data, sizeof(data)));
 	EXPECT_TRUE(device_writes(self, self->p, PAGE));
 	EXPECT_TRUE(works(self, self->p + PAGE, SHORT - PAGE));
+}
+
+/* Return the begin of a GiB of addresses in which nothing is mapped, nor in its neighbours. */
+static void *lonely_place(void)
+{
+	uint8_t *p = mmap(NULL, 4 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+
+	munmap(p, 4 * GIB);
+	return (void *)((accel_va(p) + 2 * GIB) & ~(GIB - 1));
+}
+
+/*
+ * Far from all other memory the CPU has no page tables, unless it touches the buffer, too: the
+ * device follows what the program does nevertheless.
+ */
+TEST_F(buffer, known_to_the_device_alone)
+{
+	uint8_t *p = lonely_place(), *next;
+	struct laccel_buffer_create info;
+
+	ASSERT_EQ(0, buffer_create(self->fd, LENGTH, variant->flags, &info));
+	ASSERT_EQ(p, buffer_map(self->fd, &info, p));
+	ASSERT_EQ(0, accel_destroy(self->fd, info.id));
+	memset(self->own, 0x3c, SHORT);
+	EXPECT_EQ(LACCEL_OK, status_of_write(self, p + HUGE));
+
+	ASSERT_EQ(0, mprotect(p, LENGTH, PROT_READ));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, status_of_write(self, p + HUGE));
+	EXPECT_EQ(LACCEL_OK, status_of_read(self, p + HUGE));
+	ASSERT_EQ(0, mprotect(p + HUGE, PAGE, PROT_NONE));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, status_of_read(self, p + HUGE));
+	ASSERT_EQ(0, mprotect(p, LENGTH, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(LACCEL_OK, status_of_write(self, p + HUGE));
+
+	/* Elsewhere, in part; then nowhere. */
+	next = lonely_place();
+	ASSERT_EQ(next, mremap(p + HUGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, next));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, status_of_read(self, p + HUGE));
+	EXPECT_EQ(LACCEL_OK, status_of_read(self, p + HUGE - PAGE));
+	EXPECT_EQ(LACCEL_OK, status_of_read(self, next));
+	EXPECT_TRUE(accel_is_all(self->own, 64, 0x3c));
+	ASSERT_EQ(0, munmap(p, LENGTH));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, status_of_read(self, p + HUGE - PAGE));
+	EXPECT_EQ(LACCEL_OK, status_of_write(self, next));
+	ASSERT_EQ(0, munmap(next, PAGE));
+	EXPECT_EQ(LACCEL_PAGE_FAULT, status_of_read(self, next));
+}
+
+/*
+ * A buffer and registered memory take turns at the same addresses, each in pages of 4 KiB and of
+ * 2 MiB: of what was there before the device has nothing.
+ */
+TEST_F(buffer, in_turns_with_registered_memory)
+{
+	uint8_t *place = accel_huge_pages(HUGE);
+
+	ASSERT_NE(NULL, place);
+	for (int turn = 0; turn < 8; turn++) {
+		size_t length = turn & 1 ? HUGE : SHORT;
+		struct laccel_buffer_create info;
+		uint8_t *p = place + (turn & 1 ? 0 : HUGE - SHORT);
+		uint32_t id;
+
+		ASSERT_EQ(0, munmap(place, HUGE));
+		ASSERT_EQ(0, buffer_create(self->fd, length, variant->flags, &info));
+		ASSERT_EQ(p, buffer_map(self->fd, &info, p));
+		ASSERT_EQ(0, accel_destroy(self->fd, info.id));
+		EXPECT_TRUE(works(self, p, SHORT));
+		ASSERT_EQ(0, munmap(p, length));
+		EXPECT_EQ(LACCEL_PAGE_FAULT, status_of_read(self, p));
+
+		ASSERT_EQ(place, mmap(place, HUGE, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+		madvise(place, HUGE, turn & 2 ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+		memset(place, turn, HUGE);
+		ASSERT_EQ(0, accel_register(self->fd, place, HUGE, LACCEL_MEM_WRITE, &id));
+		EXPECT_TRUE(works(self, p, SHORT));
+		EXPECT_TRUE(works(self, place + HUGE / 2, SHORT));
+		ASSERT_EQ(0, accel_destroy(self->fd, id));
+	}
+	EXPECT_EQ(0, munmap(place, HUGE));
+}
+
+/*
+ * Mapped over registered memory, a buffer is out of the device's reach until that is
+ * unregistered.  Without page tables of the core the registration decides nothing.
+ */
+TEST_F(buffer, mapped_over_registered_memory)
+{
+	int expected = accel_lacks(ACCEL_TABLES) ? LACCEL_OK : LACCEL_PAGE_FAULT;
+	uint8_t *memory = accel_huge_pages(HUGE), *p = memory + HUGE / 2;
+	struct laccel_buffer_create info;
+	uint32_t id;
+
+	ASSERT_EQ(0, accel_register(self->fd, memory, HUGE, LACCEL_MEM_WRITE, &id));
+	ASSERT_TRUE(works(self, p, SHORT));
+	memset(memory, 0x5a, HUGE);
+
+	ASSERT_EQ(0, buffer_create(self->fd, SHORT, variant->flags, &info));
+	ASSERT_EQ(p, buffer_map(self->fd, &info, p));
+	ASSERT_EQ(0, accel_destroy(self->fd, info.id));
+	EXPECT_TRUE(accel_is_all(p, SHORT, 0));
+	EXPECT_EQ(expected, status_of_read(self, p));
+	EXPECT_EQ(expected, status_of_write(self, p));
+	EXPECT_TRUE(expected == LACCEL_OK ? works(self, p, SHORT) : accel_is_all(p, SHORT, 0));
+	EXPECT_TRUE(works(self, p - SHORT, SHORT));
+	EXPECT_TRUE(works(self, p + SHORT, SHORT));
+
+	ASSERT_EQ(0, accel_destroy(self->fd, id));
+	EXPECT_TRUE(works(self, p, SHORT));
+	EXPECT_EQ(0, munmap(memory, HUGE));
 }
 
 /* Two mappings show the same memory to both. */
@@ -551,6 +667,49 @@ TEST_F(buffer, another_process)
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(0, accel_destroy(self->fd, info.id));
+}
+
+/* Make a buffer that keeps its id, and one that does not. */
+static int make_buffers(int fd, uint32_t flags, struct laccel_buffer_create *info)
+{
+	uint8_t *p, *other;
+
+	if (accel_bind(fd) < 0 || buffer_create(fd, LENGTH, flags, info))
+		return 1;
+	p = buffer_map(fd, info, NULL);
+	other = buffer_alloc(fd, HUGE, flags);
+	if (!p || !other)
+		return 2;
+	memset(p, 0x5a, LENGTH);
+	memset(other, 0x5a, HUGE);
+	return 0;
+}
+
+/*
+ * Memory of a process that has ended is free, although another one has the descriptor, with
+ * which it can do nothing.
+ */
+TEST_F(buffer, left_by_its_owner)
+{
+	struct laccel_buffer_create *info = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+						 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t used = accel_attribute("local_used"), files = accel_attribute("files");
+	uint64_t kept = buffer_kept(self->fd);
+	int fd = accel_open_unbound(), status;
+	pid_t owner;
+
+	owner = fork();
+	if (!owner)
+		_exit(make_buffers(fd, variant->flags, info));
+	ASSERT_EQ(owner, waitpid(owner, &status, 0));
+	EXPECT_EQ(0, status);
+
+	EXPECT_TRUE(accel_until(!buffer_total(fd)));
+	EXPECT_EQ(kept, buffer_kept(self->fd));
+	EXPECT_EQ(used, accel_attribute("local_used"));
+	EXPECT_EQ(0, use_others(fd, info, self->p));
+	close(fd);
+	EXPECT_TRUE(accel_until(accel_attribute("files") == files));
 }
 
 /*
