@@ -573,8 +573,8 @@ struct laccel_prefetch {
  * memory cgroup of the program.  When the device is lost, contents in local memory are lost:
  * a page that others cannot see takes their place, and no access raises SIGBUS.
  *
- * Where memory is registered, the registration decides, but in LACCEL_MODE_SVA: a buffer that is
- * mapped there cannot be reached by commands.
+ * Where memory is registered, the registration decides, but in LACCEL_MODE_SVA and
+ * LACCEL_MODE_MEDIATED: a buffer that is mapped there cannot be reached by commands.
  *
  * The mapping is not inherited over fork() and is never in a core dump; it can be
  * unmapped and protected in part, and moved, but not grown, and not executable.
