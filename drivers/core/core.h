@@ -681,6 +681,16 @@ void laccel_part_lose(struct laccel_part *part);
 void laccel_part_free(struct laccel_part *part);
 
 /* local.c */
+/* Room in local memory that others leave for a part */
+struct laccel_room {
+	struct laccel_window *window;	/* in which it is; NULL: none */
+	u64 start;			/* address in local memory */
+	u64 bytes;
+	const struct laccel_part *first; /* the part that is to go first; local->lock */
+	u64 cost;			/* bytes in it that are within the shares of others */
+	u64 visible_cost;		/* those of them that the CPU accesses */
+};
+
 int laccel_local_init(struct laccel_device *ldev);
 void laccel_local_fini(struct laccel_device *ldev);
 void laccel_local_open(struct laccel_device *ldev, bool open);
@@ -691,9 +701,11 @@ void laccel_local_leave(struct laccel_file *file);
 u64 laccel_local_kept(struct laccel_file *file);
 int laccel_local_take(struct laccel_part *part);
 void laccel_local_give(struct laccel_part *part);
-bool laccel_local_claim(const struct laccel_part *wanting, u64 *start);
-void laccel_local_unclaim(const struct laccel_part *wanting);
-struct laccel_part *laccel_local_victim(const struct laccel_part *wanting, u64 start);
+bool laccel_local_claim(const struct laccel_part *wanting, struct laccel_room *room);
+void laccel_local_unclaim(const struct laccel_part *wanting, const struct laccel_room *room,
+			  bool cleared);
+struct laccel_part *laccel_local_victim(const struct laccel_part *wanting,
+					const struct laccel_room *room, bool *returns);
 
 /* mediated.c: queues of devices without hardware queues */
 extern const struct laccel_ops laccel_mediated_ops;

@@ -10,7 +10,7 @@
  *
  * Each user has the same share of local memory, and each of a user's open files the same share
  * of that.  Who is over his share gives back his own, that which was filled least recently
- * first; what is within his share nobody loses but to buffers that are to stay in local memory.
+ * first; no part of 2 MiB within a share goes but for buffers that are to stay in local memory.
  *
  * Room for a part of 2 MiB is a window: 2 MiB at a multiple of that.  Each part lies in one window,
  * and short parts go where others are, so that only those that are freed leave some scattered.
@@ -36,8 +36,8 @@ struct laccel_local_user {
 struct laccel_window {
 	struct list_head parts;		/* that lie in it, the least recently filled first */
 	const struct laccel_part *claim; /* the part for which it is being cleared */
+	u64 failed;			/* number of the time it could not be; 0: never */
 	unsigned int used;		/* pages */
-	unsigned int nr_kept;		/* parts of buffers that are to stay there */
 	DECLARE_BITMAP(map, LACCEL_CHUNK_PAGES); /* a bit for each page, set if it is in use */
 };
 
@@ -51,6 +51,7 @@ struct laccel_local {
 	u32 nr_users;
 	struct list_head users;
 	u64 fills;			/* times that memory was taken; tells the age of parts */
+	u64 failures;			/* times that a window could not be cleared */
 	struct laccel_window windows[];
 };
 
@@ -265,8 +266,8 @@ static bool laccel_window_allows(const struct laccel_local *local,
 
 /*
  * Order the windows for @part, the best one last; -1 if it cannot be there.  Short parts go where
- * the least is left, and what is to stay goes where something stays, so that as many windows as
- * possible remain free, or can be cleared.
+ * the least is left, and what is to stay goes where the same user keeps something, or else where
+ * nothing is, so that as many windows as possible remain free, or can be cleared.
  */
 static int laccel_window_rank(const struct laccel_window *window, const struct laccel_part *part)
 {
@@ -277,7 +278,9 @@ static int laccel_window_rank(const struct laccel_window *window, const struct l
 		return -1;
 	if (!laccel_buffer_is_kept(part->buffer))
 		return window->used;
-	return window->nr_kept ? window->used + 1 : !window->used;
+	if (laccel_window_keeps(window, laccel_buffer_file(part->buffer)->local.user))
+		return window->used + 1;
+	return !window->used;
 }
 
 /* Return the address of the best room from @start to @end, or @end. */
@@ -349,7 +352,6 @@ int laccel_local_take(struct laccel_part *part)
 	bitmap_set(window->map, at % LACCEL_CHUNK_SIZE >> PAGE_SHIFT, bytes >> PAGE_SHIFT);
 	window->used += bytes >> PAGE_SHIFT;
 	if (laccel_buffer_is_kept(buffer)) {
-		window->nr_kept++;
 		share->user->windows += !laccel_window_keeps(window, share->user);
 		share->user->kept += bytes;
 	}
@@ -383,7 +385,6 @@ void laccel_local_give(struct laccel_part *part)
 		     bytes >> PAGE_SHIFT);
 	window->used -= bytes >> PAGE_SHIFT;
 	if (laccel_buffer_is_kept(buffer)) {
-		window->nr_kept--;
 		share->user->windows -= !laccel_window_keeps(window, share->user);
 		share->user->kept -= bytes;
 	}
@@ -428,17 +429,10 @@ static u64 laccel_local_cost(const struct laccel_local *local, const struct lacc
 	return U64_MAX;
 }
 
-/* Room that a part can have if others go */
-struct laccel_room {
-	struct laccel_window *window;
-	u64 start;			/* its address; it has the length of the part */
-	u64 age;			/* that of the oldest part that goes */
-	u64 cost;			/* bytes within the shares of others */
-};
-
-static bool laccel_part_is_in(const struct laccel_part *part, u64 start, u64 bytes)
+static bool laccel_room_has(const struct laccel_room *room, const struct laccel_part *part)
 {
-	return part->local < start + bytes && start < part->local + laccel_part_bytes(part);
+	return part->local < room->start + room->bytes &&
+	       room->start < part->local + laccel_part_bytes(part);
 }
 
 /* Return the oldest part of a window that goes at no cost, else the oldest that goes. */
@@ -446,11 +440,11 @@ static struct laccel_part *laccel_window_oldest(const struct laccel_local *local
 						const struct laccel_window *window,
 						const struct laccel_part *wanting)
 {
+	u64 cost, end = laccel_local_end(local, wanting);
 	struct laccel_part *part, *oldest = NULL;
-	u64 cost;
 
 	list_for_each_entry(part, &window->parts, node) {
-		cost = laccel_local_cost(local, part, wanting);
+		cost = part->local < end ? laccel_local_cost(local, part, wanting) : U64_MAX;
 		if (!cost)
 			return part;
 		if (!oldest && cost != U64_MAX)
@@ -475,37 +469,74 @@ static bool laccel_window_room(struct laccel_local *local, u64 base,
 		return false;
 
 	*room = (struct laccel_room){
-		.window = window, .start = min(part->local, end - bytes), .age = part->filled,
+		.window = window, .start = min(part->local, end - bytes), .bytes = bytes,
+		.first = part,
 	};
 	list_for_each_entry(part, &window->parts, node) {
-		if (!laccel_part_is_in(part, room->start, bytes))
+		if (!laccel_room_has(room, part))
 			continue;
 		cost = laccel_local_cost(local, part, wanting);
 		if (cost == U64_MAX)
 			return false;
 		room->cost += cost;
+		if (!(part->buffer->flags & LACCEL_BUFFER_NO_CPU))
+			room->visible_cost += cost;
 	}
 	return true;
+}
+
+/* Is a room to be cleared rather than another one, which may be none? */
+static bool laccel_room_is_better(const struct laccel_room *room, const struct laccel_room *other)
+{
+	if (!other->window)
+		return true;
+	if (room->window->failed != other->window->failed)
+		return room->window->failed < other->window->failed;
+	if (room->cost != other->cost)
+		return room->cost < other->cost;
+	return room->first->filled < other->first->filled;
+}
+
+/* Is no room of a window better than @other?  Tell without looking at all of its parts. */
+static bool laccel_window_is_worse(struct laccel_window *window,
+				   const struct laccel_room *other)
+{
+	struct laccel_part *first = list_first_entry_or_null(&window->parts, struct laccel_part,
+							     node);
+
+	return !first || (other->window && !other->cost &&
+			  window->failed >= other->window->failed &&
+			  first->filled >= other->first->filled);
 }
 
 /* Return how much is free in the window from @base on, below @end. */
 static u64 laccel_window_free(struct laccel_local *local, u64 base, u64 end)
 {
-	u64 size = min(end - base, (u64)LACCEL_CHUNK_SIZE);
+	u64 size = base < end ? min(end - base, (u64)LACCEL_CHUNK_SIZE) : 0;
 	u64 used = (u64)laccel_local_window(local, base)->used << PAGE_SHIFT;
 
 	return size > used ? size - used : 0;
 }
 
+static u64 laccel_local_free(struct laccel_local *local, u64 end)
+{
+	u64 base, free = 0;
+
+	for (base = 0; base < end; base += LACCEL_CHUNK_SIZE)
+		free += laccel_window_free(local, base, end);
+	return free;
+}
+
 /**
  * laccel_local_claim - Choose a window to clear for a part
  * @wanting: a part for which laccel_local_take() has found no room
- * @start: filled in, where the part can be once the window is clear
+ * @room: filled in: what is to be cleared there
  *
- * What goes at no cost goes first, the oldest before the others.  What is within a share goes in
- * any case for what is to stay in local memory, and else if as much is free elsewhere: less than
- * 2 MiB for a part of that, and less than half of a shorter one, as a share has more of these than
- * windows.
+ * Windows that could not be cleared come last.  Of the others, what goes at no cost goes first,
+ * the oldest before the others.  What is within a share goes in any case for what is to stay in
+ * local memory, and else if as much is free elsewhere: less than 2 MiB for a part of that, and
+ * less than half of a shorter one, as a share has more of these than windows.  If nothing is free
+ * for it, a part goes that costs nothing, and leaves its room to what is within a share.
  *
  * Until laccel_local_unclaim() only @wanting takes memory there, and another call chooses another
  * window.
@@ -513,72 +544,86 @@ static u64 laccel_window_free(struct laccel_local *local, u64 base, u64 end)
  * Context: may sleep.
  * Return: whether there is one.
  */
-bool laccel_local_claim(const struct laccel_part *wanting, u64 *start)
+bool laccel_local_claim(const struct laccel_part *wanting, struct laccel_room *room)
 {
 	struct laccel_local *local = wanting->buffer->obj.file->ldev->local;
-	u64 end = laccel_local_end(local, wanting), base, free = 0;
+	u64 end = laccel_local_end(local, wanting), base, free, visible, limit = U64_MAX;
 	bool kept = laccel_buffer_is_kept(wanting->buffer);
-	struct laccel_room room, best = { .cost = U64_MAX };
+	struct laccel_room next, other = {};
 	u64 bytes = laccel_part_bytes(wanting);
 
 	if (!kept)
-		best.cost = bytes == LACCEL_CHUNK_SIZE ? bytes : bytes / 2;
+		limit = bytes == LACCEL_CHUNK_SIZE ? bytes : bytes / 2;
 
 	guard(mutex)(&local->lock);
-	for (base = 0; base < end; base += LACCEL_CHUNK_SIZE)
-		free += laccel_window_free(local, base, end);
+	free = laccel_local_free(local, end);
+	visible = laccel_local_free(local, local->visible);
+	*room = other;
 
 	for (base = 0; base < end; base += LACCEL_CHUNK_SIZE) {
-		if (!laccel_window_room(local, base, wanting, &room))
+		if (laccel_window_is_worse(laccel_local_window(local, base), room) ||
+		    !laccel_window_room(local, base, wanting, &next) || next.cost >= limit)
 			continue;
-		if (!kept && room.cost > free - laccel_window_free(local, base, end))
-			continue;
-		if (room.cost < best.cost ||
-		    (best.window && room.cost == best.cost && room.age < best.age))
-			best = room;
+
+		if (kept || (next.cost <= free - laccel_window_free(local, base, end) &&
+			     next.visible_cost <= visible - laccel_window_free(local, base,
+									       local->visible))) {
+			if (laccel_room_is_better(&next, room))
+				*room = next;
+		} else if (!laccel_local_cost(local, next.first, wanting) &&
+			   laccel_room_is_better(&next, &other)) {
+			other = next;
+			other.start = next.first->local;
+			other.bytes = laccel_part_bytes(next.first);
+		}
 	}
-	if (!best.window)
+	if (!room->window)
+		*room = other;
+	if (!room->window)
 		return false;
 
-	best.window->claim = wanting;
-	*start = best.start;
+	room->window->claim = wanting;
 	return true;
 }
 
 /**
- * laccel_local_unclaim - Let others take memory again in windows that were claimed
- * @wanting: the part for which they were
+ * laccel_local_unclaim - Let others take memory again in a window that was claimed
+ * @wanting: the part for which it was
+ * @room: from laccel_local_claim()
+ * @cleared: whether the room has been cleared
  *
  * Context: may sleep.
  */
-void laccel_local_unclaim(const struct laccel_part *wanting)
+void laccel_local_unclaim(const struct laccel_part *wanting, const struct laccel_room *room,
+			  bool cleared)
 {
 	struct laccel_local *local = wanting->buffer->obj.file->ldev->local;
-	u64 base;
 
 	guard(mutex)(&local->lock);
-	for (base = 0; base < local->size; base += LACCEL_CHUNK_SIZE)
-		if (laccel_local_window(local, base)->claim == wanting)
-			laccel_local_window(local, base)->claim = NULL;
+	room->window->claim = NULL;
+	room->window->failed = cleared ? 0 : ++local->failures;
 }
 
 /**
  * laccel_local_victim - Name a part that is in the way
  * @wanting: a part that has claimed a window
- * @start: where it can be once the window is clear
+ * @room: from laccel_local_claim()
+ * @returns: filled in: whether it is to be elsewhere in local memory, if there is room
  *
  * Context: may sleep.
  * Return: the part, its buffer referenced, or NULL.
  */
-struct laccel_part *laccel_local_victim(const struct laccel_part *wanting, u64 start)
+struct laccel_part *laccel_local_victim(const struct laccel_part *wanting,
+					const struct laccel_room *room, bool *returns)
 {
 	struct laccel_local *local = wanting->buffer->obj.file->ldev->local;
 	struct laccel_part *part;
 
 	guard(mutex)(&local->lock);
-	list_for_each_entry(part, &laccel_local_window(local, start)->parts, node) {
-		if (!laccel_part_is_in(part, start, laccel_part_bytes(wanting)))
+	list_for_each_entry(part, &room->window->parts, node) {
+		if (!laccel_room_has(room, part))
 			continue;
+		*returns = laccel_local_cost(local, part, wanting);
 		/* A part gives its memory back before its buffer is freed. */
 		kref_get(&part->buffer->ref);
 		return part;

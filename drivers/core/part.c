@@ -198,53 +198,59 @@ static int laccel_part_fill_local(struct laccel_part *part)
 }
 
 /*
- * Move a part out of a window.  It comes back at once if there is room for it elsewhere.  Return
- * whether it is gone.
+ * Move a part out of a window.  What @returns comes back at once if there is room for it elsewhere.
+ * Return whether it is gone.
  */
-static bool laccel_part_leave(struct laccel_part *part)
+static bool laccel_part_leave(struct laccel_part *part, bool returns)
 {
 	if (part->place != LACCEL_PLACE_LOCAL)
 		return true;
 	if (laccel_part_to_system(part))
 		return false;
-	if (!laccel_local_take(part))
+	if (returns && !laccel_local_take(part))
 		laccel_part_fill_local(part);
 	return true;
 }
 
-/* Clear a window for a part.  The buffers there may be busy: then the next one is another. */
-static bool laccel_part_make_room(struct laccel_part *part)
+/* Clear room for a part.  The buffers there may be busy, or memory short for them. */
+static bool laccel_part_clear(struct laccel_part *part, const struct laccel_room *room)
 {
 	struct laccel_part *victim;
 	struct laccel_buffer *buffer;
-	bool gone = true, locked;
-	u64 start;
+	bool gone = true, locked, returns;
 
-	if (!laccel_local_claim(part, &start))
-		return false;
-
-	while (gone && (victim = laccel_local_victim(part, start))) {
+	while (gone && (victim = laccel_local_victim(part, room, &returns))) {
 		buffer = victim->buffer;
 		locked = buffer != part->buffer && mutex_trylock(&buffer->lock);
-		gone = (locked || buffer == part->buffer) && laccel_part_leave(victim);
+		gone = (locked || buffer == part->buffer) && !fatal_signal_pending(current) &&
+		       laccel_part_leave(victim, returns);
 		if (locked)
 			mutex_unlock(&buffer->lock);
 		laccel_buffer_put(buffer);
+		cond_resched();
 	}
-	return true;
+	return gone;
 }
 
 /* Take local memory for a part; with @evict others may have to make room. */
 static int laccel_part_take_local(struct laccel_part *part, bool evict)
 {
-	unsigned int tries = 0;
-	int ret;
+	int ret = laccel_local_take(part);
+	struct laccel_room room;
+	unsigned int tries;
+	bool cleared;
 
-	while ((ret = laccel_local_take(part)) == -ENOSPC && evict && tries++ < LACCEL_WINDOWS)
-		if (fatal_signal_pending(current) || !laccel_part_make_room(part))
+	for (tries = 0; ret == -ENOSPC && evict && tries < LACCEL_WINDOWS; tries++) {
+		if (fatal_signal_pending(current))
 			break;
-	if (tries)
-		laccel_local_unclaim(part);
+		/* Without a window to clear, somebody may have made room meanwhile. */
+		if (!laccel_local_claim(part, &room))
+			return laccel_local_take(part);
+
+		cleared = laccel_part_clear(part, &room);
+		ret = laccel_local_take(part);
+		laccel_local_unclaim(part, &room, cleared);
+	}
 	return ret;
 }
 

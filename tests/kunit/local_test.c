@@ -110,46 +110,52 @@ static void last_reference(struct kref *ref)
 	WARN_ON_ONCE(1);
 }
 
-/* Return what has to go first from a place that is cleared; each call chooses another window. */
-static struct laccel_part *victim_at(struct laccel_part *wanting, u64 *start)
+/* Claim a room; return what has to go first from it. */
+static struct laccel_part *victim_at(struct laccel_part *wanting, struct laccel_room *room)
 {
 	struct laccel_part *part;
+	bool returns;
 
-	if (!laccel_local_claim(wanting, start))
+	if (!laccel_local_claim(wanting, room))
 		return NULL;
-	part = laccel_local_victim(wanting, *start);
+	part = laccel_local_victim(wanting, room, &returns);
 	/* The test's buffers are freed with it. */
 	if (part)
 		kref_put(&part->buffer->ref, last_reference);
 	return part;
 }
 
+/* Return what would have to go first, and give up: the next call chooses another window. */
 static struct laccel_part *victim(struct laccel_part *wanting)
 {
-	u64 start;
+	struct laccel_room room;
+	struct laccel_part *part = victim_at(wanting, &room);
 
-	return victim_at(wanting, &start);
+	if (part)
+		laccel_local_unclaim(wanting, &room, false);
+	return part;
 }
 
 /* Clear a place as part.c does, and take it; return how many parts moved together, or -1. */
 static int clear_and_take(struct laccel_part *wanting)
 {
+	struct laccel_room room;
 	struct laccel_part *part;
 	int moved = 0, ret;
-	u64 start;
+	bool returns;
 
-	if (laccel_local_take(wanting) != -ENOSPC || !laccel_local_claim(wanting, &start))
+	if (laccel_local_take(wanting) != -ENOSPC || !laccel_local_claim(wanting, &room))
 		return -1;
-	while ((part = laccel_local_victim(wanting, start))) {
+	while ((part = laccel_local_victim(wanting, &room, &returns))) {
 		kref_put(&part->buffer->ref, last_reference);
 		laccel_local_give(part);
-		if (laccel_local_take(part))
+		if (returns && laccel_local_take(part))
 			return -1;
-		moved++;
+		moved += returns;
 	}
 	ret = laccel_local_take(wanting);
-	laccel_local_unclaim(wanting);
-	return ret || wanting->local / SZ_2M != start / SZ_2M ? -1 : moved;
+	laccel_local_unclaim(wanting, &room, true);
+	return ret || wanting->local / SZ_2M != room.start / SZ_2M ? -1 : moved;
 }
 
 #define SHORT		SZ_64K
@@ -244,7 +250,6 @@ static void visible_part_is_spared(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, victim(&seen[2]));
 	KUNIT_EXPECT_EQ(test, take(&unseen[1], 7), 5);
 	KUNIT_EXPECT_PTR_EQ(test, victim(&seen[2]), &seen[0]);
-	laccel_local_unclaim(&seen[2]);
 	give(seen, 1);
 	KUNIT_EXPECT_EQ(test, laccel_local_take(&unseen[6]), 0);
 	KUNIT_EXPECT_EQ(test, unseen[6].local, 0);
@@ -502,7 +507,6 @@ static void long_pieces_move_for_windows(struct kunit *test)
 	}
 	KUNIT_EXPECT_NULL(test, victim(longer));
 	KUNIT_EXPECT_PTR_EQ(test, victim(&own[1]), piece[0]);
-	laccel_local_unclaim(&own[1]);
 
 	/* What is much shorter moves for it. */
 	give(piece[6], 1);
@@ -554,8 +558,9 @@ static void short_parts_take_no_more_than_they_need(struct kunit *test)
 	struct laccel_part **part = take_short(test, file);
 	struct laccel_part *next = add_parts(test, file, BOTH, SHORT);
 	struct laccel_part *long_one = add_parts(test, file, BOTH, 3 * SHORT);
+	struct laccel_room room;
 	unsigned int i;
-	u64 start;
+	bool returns;
 
 	/* The oldest one is in the third window, and not at its start. */
 	for (i = 0; i < NR_SHORT; i++)
@@ -563,19 +568,19 @@ static void short_parts_take_no_more_than_they_need(struct kunit *test)
 	for (i = 0; i < 7; i++)
 		list_move_tail(&part[2 * PER_WINDOW + i]->node,
 			       &file->ldev->local->windows[2].parts);
-	KUNIT_EXPECT_PTR_EQ(test, victim_at(next, &start), part[2 * PER_WINDOW + 7]);
-	KUNIT_EXPECT_EQ(test, start, 2 * SZ_2M + 7 * SHORT);
-	laccel_local_unclaim(next);
+	KUNIT_EXPECT_PTR_EQ(test, victim_at(next, &room), part[2 * PER_WINDOW + 7]);
+	KUNIT_EXPECT_EQ(test, room.start, 2 * SZ_2M + 7 * SHORT);
+	laccel_local_unclaim(next, &room, true);
 
-	KUNIT_EXPECT_PTR_EQ(test, victim_at(long_one, &start), part[2 * PER_WINDOW + 7]);
+	KUNIT_EXPECT_PTR_EQ(test, victim_at(long_one, &room), part[2 * PER_WINDOW + 7]);
 	for (i = 7; i < 10; i++)
 		give(part[2 * PER_WINDOW + i], 1);
-	KUNIT_EXPECT_NULL(test, laccel_local_victim(long_one, start));
+	KUNIT_EXPECT_NULL(test, laccel_local_victim(long_one, &room, &returns));
 
 	/* Others keep off what has been cleared. */
 	KUNIT_EXPECT_EQ(test, laccel_local_take(next), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, laccel_local_take(long_one), 0);
-	laccel_local_unclaim(long_one);
+	laccel_local_unclaim(long_one, &room, true);
 	give(long_one, 1);
 	KUNIT_EXPECT_EQ(test, laccel_local_take(next), 0);
 
@@ -584,6 +589,68 @@ static void short_parts_take_no_more_than_they_need(struct kunit *test)
 		if (i < 2 * PER_WINDOW + 7 || i >= 2 * PER_WINDOW + 10)
 			give(part[i], 1);
 	laccel_local_leave(file);
+}
+
+/* Where short parts within a share fill all gaps, what costs nothing leaves its room to them. */
+static void gaps_are_made_for_others(struct kunit *test)
+{
+	struct laccel_file *greedy = add_file(test, 1), *file = add_file(test, 2);
+	struct laccel_file *other = add_file(test, 3);
+	struct laccel_part *own = add_parts(test, other, BOTH, SZ_2M), *big[8], *small[8];
+	unsigned int i;
+
+	for (i = 0; i < 8; i++) {
+		big[i] = add_parts(test, greedy, BOTH, SZ_2M - SHORT);
+		KUNIT_ASSERT_EQ(test, laccel_local_take(big[i]), 0);
+	}
+	for (i = 0; i < 8; i++) {
+		small[i] = add_parts(test, file, BOTH, SHORT);
+		KUNIT_ASSERT_EQ(test, laccel_local_take(small[i]), 0);
+	}
+
+	KUNIT_EXPECT_PTR_EQ(test, victim(own), big[0]);
+	give(big[0], 1);
+	KUNIT_EXPECT_EQ(test, clear_and_take(own), 1);
+	KUNIT_EXPECT_EQ(test, own->local, SZ_2M);
+	KUNIT_EXPECT_EQ(test, small[1]->local, 0);
+
+	give(own, 1);
+	for (i = 0; i < 8; i++) {
+		give(small[i], 1);
+		if (i > 1)
+			give(big[i], 1);
+	}
+	laccel_local_leave(greedy);
+	laccel_local_leave(file);
+	laccel_local_leave(other);
+}
+
+/* What users keep lies apart while there is room: nobody's limit counts the windows of others. */
+static void users_keep_apart(struct kunit *test)
+{
+	struct laccel_file *file = add_file(test, 1), *other = add_file(test, 2);
+	struct laccel_part *full = add_parts(test, other, LACCEL_BUFFER_LOCAL, 3 * SZ_2M);
+	struct laccel_part *most[4], *page[4];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		most[i] = add_parts(test, file, LACCEL_BUFFER_LOCAL, SZ_2M - PAGE_SIZE);
+		KUNIT_ASSERT_EQ(test, laccel_local_take(most[i]), 0);
+	}
+	for (i = 0; i < 4; i++) {
+		page[i] = add_parts(test, other, LACCEL_BUFFER_LOCAL, PAGE_SIZE);
+		KUNIT_ASSERT_EQ(test, laccel_local_take(page[i]), 0);
+		KUNIT_EXPECT_EQ(test, page[i]->local, 4 * SZ_2M + i * PAGE_SIZE);
+	}
+	KUNIT_EXPECT_EQ(test, take(full, 3), 3);
+
+	give(full, 3);
+	for (i = 0; i < 4; i++) {
+		give(most[i], 1);
+		give(page[i], 1);
+	}
+	laccel_local_leave(file);
+	laccel_local_leave(other);
 }
 
 static void lacks_are_told(struct kunit *test)
@@ -618,6 +685,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(scattered_parts_move_together),
 	KUNIT_CASE(shares_are_not_taken),
 	KUNIT_CASE(long_pieces_move_for_windows),
+	KUNIT_CASE(gaps_are_made_for_others),
+	KUNIT_CASE(users_keep_apart),
 	KUNIT_CASE(kept_parts_are_in_no_ones_way),
 	KUNIT_CASE(short_parts_take_no_more_than_they_need),
 	{ }
