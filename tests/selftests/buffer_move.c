@@ -4,6 +4,7 @@
  * Contents stay, and neither the program nor a command under way notices it.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -533,8 +534,11 @@ static bool has_pattern(struct accel_queue *q, uint8_t *own, const uint8_t *p, u
 	       accel_is_all(own, PIECE, pattern(i) & 0xff);
 }
 
-/* As another user, fill a fair share of local memory; return 0, or the step that went wrong. */
-static int take_share(void)
+/*
+ * As another user, fill a fair share of local memory, tell, and keep it until told to end.  Return
+ * 0, or the step that went wrong.
+ */
+static int take_share(int ready, int go)
 {
 	const char *gid = getenv("LITE_ACCEL_GID");
 	struct accel_queue q;
@@ -562,17 +566,23 @@ static int take_share(void)
 	for (size_t at = 0; at < LITTLE / 2; at += PIECE)
 		if (!has_pattern(&q, own, p + at, at / HUGE))
 			return 6;
-	return 0;
+
+	return write(ready, "r", 1) != 1 || read(go, own, 1) ? 7 : 0;
 }
 
-/* Who leaves a short piece in each 2 MiB keeps it, but keeps nobody else out of his share. */
-TEST_F_TIMEOUT(little, in_scattered_pieces, 120)
+/*
+ * Scatter pieces all over local memory, one in each 2 MiB and within the share: another user gets
+ * 2 MiB parts up to his share, and the pieces stay in local memory, right.
+ */
+static void scatter(struct __test_metadata *_metadata, FIXTURE_DATA(little) *self, bool at_work)
 {
 	enum { PIECES = LITTLE / PIECE };
 	uint8_t *p[PIECES], *own = accel_pages(PIECE);
 	unsigned int i, wrong = 0;
+	int status, ready[2], go[2];
+	struct pollfd pfd;
 	pid_t child;
-	int status;
+	char c;
 
 	ASSERT_EQ(0, accel_reach(self->fd, own, PIECE, LACCEL_MEM_WRITE, NULL));
 	for (i = 0; i < PIECES; i++) {
@@ -585,23 +595,48 @@ TEST_F_TIMEOUT(little, in_scattered_pieces, 120)
 		if (i % PER_PART != 5)
 			ASSERT_EQ(0, munmap(p[i], PIECE));
 
+	ASSERT_EQ(0, pipe(ready) | pipe(go));
 	child = fork();
-	if (!child)
-		_exit(take_share());
-	while (!waitpid(child, &status, WNOHANG))
+	if (!child) {
+		close(go[1]);
+		_exit(take_share(ready[1], go[0]));
+	}
+	close(ready[1]);
+
+	pfd = (struct pollfd){ .fd = ready[0], .events = POLLIN };
+	while (at_work && !poll(&pfd, 1, 0))
 		for (i = 5; i < PIECES; i += PER_PART)
 			wrong += !has_pattern(&self->q, own, p[i], i);
+	if (read(ready[0], &c, 1) == 1 && !at_work)
+		EXPECT_EQ(PIECES / PER_PART * PIECE, buffer_resident(self->fd));
+
+	close(go[1]);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status) {
 		TH_LOG("step %d", WEXITSTATUS(status));
 	}
 	EXPECT_EQ(0, wrong);
 
-	for (i = 5; i < PIECES; i += PER_PART)
+	for (i = 5; i < PIECES; i += PER_PART) {
 		EXPECT_TRUE(has_pattern(&self->q, own, p[i], i));
+		EXPECT_TRUE(buffer_moves(self->fd, p[i], PIECE, LOCAL));
+	}
 	EXPECT_EQ(PIECES / PER_PART * PIECE, buffer_resident(self->fd));
 	for (i = 5; i < PIECES; i += PER_PART)
 		EXPECT_EQ(0, munmap(p[i], PIECE));
 	EXPECT_EQ(0, buffer_resident(self->fd));
+	close(ready[0]);
+	close(go[0]);
+}
+
+TEST_F_TIMEOUT(little, in_scattered_pieces, 120)
+{
+	scatter(_metadata, self, false);
+}
+
+TEST_F_TIMEOUT(little, in_scattered_pieces_at_work, 120)
+{
+	scatter(_metadata, self, true);
 }
 
 /* Memory that the CPU does not see is for buffers without it, and data comes back from there. */
