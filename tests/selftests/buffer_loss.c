@@ -348,6 +348,7 @@ TEST_F_TIMEOUT(device, goes_first, 60)
 	ASSERT_EQ(0, pipe(go) | pipe(ready));
 	owner = fork();
 	if (!owner) {
+		close(go[1]);
 		c = make_buffer(fd);
 		_exit(write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 1);
 	}

@@ -348,7 +348,8 @@ static bool try_moves(const char *level, const char *state, bool close_first)
 	wrong += !buffer_moves(next.fd, fresh, all, SYSTEM);
 	wrong += !buffer_moves(next.fd, fresh, all, LOCAL);
 	wrong += !accel_is_all(fresh, all, 0xff);
-	wrong += !accel_is_all(p, still, 0x39) + !ended_early(&q, p + still, seen, filled);
+	wrong += !accel_is_all(p, still, 0x39) + !!memcmp(p + still, seen, filled);
+	wrong += accel_state(&q) != LACCEL_STATE_LOST;
 	munmap(fresh, all);
 	close_for(&next);
 
