@@ -25,7 +25,7 @@ kbuild()
 	esac
 
 	# shellcheck disable=SC2086 # options are words
-	make -C "$kdir" M="$dir" W=1 $options modules >"$dir/log" 2>&1 ||
+	make -C "$kdir" -j "$(nproc)" M="$dir" W=1 $options modules >"$dir/log" 2>&1 ||
 		{ grep -E 'error|Error' "$dir/log" || cat "$dir/log"; return 1; }
 
 	n=$(grep -E "^  $step " "$dir/log" | grep -cv '\.mod\.o')
@@ -55,24 +55,41 @@ checkpatch_options()
 	done < <(grep -E '^[^#]' tests/check/checkpatch.conf)
 }
 
-# Run checkpatch in a directory of links to the tree, because it leaves a file behind.
+# Run checkpatch in a directory of links to the tree, because it leaves a file behind, which
+# another process must not read.
 run_checkpatch()
 {
-	local links=$work/links
+	local links=$work/links.$BASHPID
 	mkdir -p "$links"
 	ln -sfn "$top"/*/ "$links"
 	(cd "$links" && HOME=$work perl "$1" --no-tree --root="$links" --strict --terse \
 		--no-summary "${@:2}")
 }
 
+# checkpatch_each SCRIPT FILE...: run checkpatch with each file's own options
+checkpatch_each()
+{
+	local script=$1 options file status=0
+	for file in "${@:2}"; do
+		checkpatch_options "$file"
+		run_checkpatch "$script" --show-types "${options[@]}" -f "$file" || status=1
+	done
+	return $status
+}
+
+# Each processor takes its share of the files.
 check_checkpatch()
 {
-	local sources options file status=0
+	local sources share status=0 pids=()
 	sources=$(tests/vm/kernel --sources) || return
-	for file; do
-		checkpatch_options "$file"
-		run_checkpatch "$sources/scripts/checkpatch.pl" --show-types "${options[@]}" \
-			-f "$file" || status=1
+	share=$((($# + $(nproc) - 1) / $(nproc)))
+	while [ $# -gt 0 ]; do
+		checkpatch_each "$sources/scripts/checkpatch.pl" "${@:1:share}" &
+		pids+=($!)
+		shift $((share < $# ? share : $#))
+	done
+	for share in "${pids[@]}"; do
+		wait "$share" || status=1
 	done
 	return $status
 }
