@@ -55,32 +55,49 @@ static void bench_all(void)
 	bench_io_uring_memory();
 }
 
+/* Parts, by the first argument; those with run_for take the second one. */
+static const struct {
+	const char *name;
+	void (*run)(void);
+	void (*run_for)(const char *argument);
+} parts[] = {
+	{ "register", .run_for = bench_register },
+	{ "touch", .run_for = bench_touch },
+	{ "unmap", .run_for = bench_unmap },
+	{ "cipher", .run_for = bench_cipher },
+	{ "buffer", .run = bench_buffer },
+	{ "mediated", .run = bench_mediated },
+	{ "load", .run = bench_load },
+	{ "victim-of-buffers", .run = bench_victim_of_buffers },
+	{ "victim-slices", .run = bench_victim_slices },
+};
+
+/* Run a part, or the copy that has the name of a row. */
+static void run_part(const char *name, const char *argument)
+{
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (strcmp(name, parts[i].name))
+			continue;
+		if (parts[i].run)
+			parts[i].run();
+		else if (argument)
+			parts[i].run_for(argument);
+		else
+			die("a part lacks its argument");
+		return;
+	}
+
+	bench_copy(name);
+}
+
 int main(int argc, char **argv)
 {
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		die("mlockall");
 	sample_calibrate();
 
-	if (argc > 2 && !strcmp(argv[1], "register"))
-		bench_register(argv[2]);
-	else if (argc > 2 && !strcmp(argv[1], "touch"))
-		bench_touch(argv[2]);
-	else if (argc > 2 && !strcmp(argv[1], "unmap"))
-		bench_unmap(argv[2]);
-	else if (argc > 1 && !strcmp(argv[1], "buffer"))
-		bench_buffer();
-	else if (argc > 1 && !strcmp(argv[1], "mediated"))
-		bench_mediated();
-	else if (argc > 2 && !strcmp(argv[1], "cipher"))
-		bench_cipher(argv[2]);
-	else if (argc > 1 && !strcmp(argv[1], "load"))
-		bench_load();
-	else if (argc > 1 && !strcmp(argv[1], "victim-of-buffers"))
-		bench_victim_of_buffers();
-	else if (argc > 1 && !strcmp(argv[1], "victim-slices"))
-		bench_victim_slices();
-	else if (argc > 1)
-		bench_copy(argv[1]);
+	if (argc > 1)
+		run_part(argv[1], argv[2]);
 	else
 		bench_all();
 	return 0;
