@@ -624,8 +624,10 @@ TEST_F(buffer, mappings)
 		{ 0, 2 * HUGE, PROT_READ, MAP_SHARED, EINVAL },
 		{ PAGE, HUGE, PROT_READ, MAP_SHARED, EINVAL },
 		{ HUGE, PAGE, PROT_READ, MAP_SHARED, EINVAL },
+
 		{ 0, HUGE, PROT_READ, MAP_PRIVATE, EINVAL },
 		{ 0, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, EINVAL },
+
 		{ 0, HUGE, PROT_READ | PROT_EXEC, MAP_SHARED, EPERM },
 		{ 0, HUGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, EPERM },
 	};
@@ -638,6 +640,7 @@ TEST_F(buffer, mappings)
 			TH_LOG("mapping %zu: %s", i, strerror(errno));
 		}
 	}
+
 	EXPECT_EQ(0, accel_destroy(self->fd, info.id));
 }
 

@@ -478,13 +478,16 @@ static int attack(unsigned int turns)
 
 	if (accel_queue_init(&q, fd, 16))
 		return 1;
+
 	while (turns--) {
 		p = buffer_alloc(fd, 2 * LITTLE, BOTH | NO_CPU);
 		if (!p)
 			return 2;
+
 		for (size_t at = 0; at < 2 * LITTLE; at += HUGE)
 			if (accel_command(&q, accel_fill(p + at, turns, HUGE)))
 				return 3;
+
 		if (!buffer_resident(fd))
 			return 4;
 		munmap(p, 2 * LITTLE);
