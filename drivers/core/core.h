@@ -681,6 +681,7 @@ void laccel_part_lose(struct laccel_part *part);
 void laccel_part_free(struct laccel_part *part);
 
 /* local.c */
+
 /* Room in local memory that others leave for a part */
 struct laccel_room {
 	struct laccel_window *window;	/* in which it is; NULL: none */

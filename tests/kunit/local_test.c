@@ -396,7 +396,7 @@ static void files_divide_the_share_of_a_user(struct kunit *test)
 	laccel_local_leave(single);
 }
 
-/* Short parts go where there is the least room, and those that stay go where others stay. */
+/* Short parts go where there is the least room, and those that stay where their user keeps more. */
 static void short_parts_stay_together(struct kunit *test)
 {
 	struct laccel_file *file = add_file(test, 1);
