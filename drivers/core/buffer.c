@@ -127,19 +127,11 @@ static vm_fault_t laccel_buffer_vm_fault(struct vm_fault *vmf)
 				 offset % LACCEL_CHUNK_SIZE);
 }
 
-/* Free the memory of a buffer that has neither an id nor a mapping. */
-static void laccel_buffer_release(struct kref *live)
+/* Forget a buffer without memory. */
+static void laccel_buffer_end(struct kref *live)
 {
 	struct laccel_buffer *buffer = container_of(live, struct laccel_buffer, live);
 	struct laccel_file *file = laccel_buffer_file(buffer);
-	unsigned int i;
-
-	mutex_lock(&buffer->lock);
-	for (i = 0; i < buffer->nr_parts; i++) {
-		laccel_part_free(&buffer->parts[i]);
-		cond_resched();
-	}
-	mutex_unlock(&buffer->lock);
 
 	xa_erase(&file->ldev->buffers, buffer->index);
 	atomic64_sub(buffer->length, laccel_buffer_may_be_local(buffer) ?
@@ -148,9 +140,40 @@ static void laccel_buffer_release(struct kref *live)
 	laccel_buffer_put(buffer);
 }
 
-static void laccel_buffer_put_live(struct laccel_buffer *buffer)
+/**
+ * laccel_buffer_put_live - Return an export's reference to a buffer, after its parts
+ * @buffer: the buffer
+ *
+ * Context: may sleep.
+ */
+void laccel_buffer_put_live(struct laccel_buffer *buffer)
 {
-	kref_put(&buffer->live, laccel_buffer_release);
+	kref_put(&buffer->live, laccel_buffer_end);
+}
+
+/*
+ * Free the memory of a buffer that has neither an id nor a mapping, but for what is exported.
+ * Local memory does not outlive the open file.
+ */
+static void laccel_buffer_release(struct kref *used)
+{
+	struct laccel_buffer *buffer = container_of(used, struct laccel_buffer, used);
+	unsigned int i;
+
+	mutex_lock(&buffer->lock);
+	buffer->released = true;
+	for (i = 0; i < buffer->nr_parts; i++) {
+		if (!buffer->parts[i].exports)
+			laccel_part_free(&buffer->parts[i]);
+		cond_resched();
+	}
+	mutex_unlock(&buffer->lock);
+	laccel_buffer_put_live(buffer);
+}
+
+static void laccel_buffer_unuse(struct laccel_buffer *buffer)
+{
+	kref_put(&buffer->used, laccel_buffer_release);
 }
 
 /**
@@ -160,19 +183,19 @@ static void laccel_buffer_put_live(struct laccel_buffer *buffer)
 void laccel_buffer_teardown(struct laccel_buffer *buffer)
 {
 	WRITE_ONCE(buffer->destroyed, true);
-	laccel_buffer_put_live(buffer);
+	laccel_buffer_unuse(buffer);
 }
 
 static void laccel_buffer_vm_open(struct vm_area_struct *vma)
 {
 	struct laccel_buffer *buffer = vma->vm_private_data;
 
-	kref_get(&buffer->live);
+	kref_get(&buffer->used);
 }
 
 static void laccel_buffer_vm_close(struct vm_area_struct *vma)
 {
-	laccel_buffer_put_live(vma->vm_private_data);
+	laccel_buffer_unuse(vma->vm_private_data);
 }
 
 /* Let debuggers access what the program could. */
@@ -257,7 +280,7 @@ int laccel_buffer_mmap(struct laccel_file *file, struct vm_area_struct *vma, uns
 	buffer = xa_load(&file->ldev->buffers, index);
 	if (buffer && (laccel_buffer_file(buffer) != file || buffer->destroyed ||
 		       !laccel_object_published(&buffer->obj) ||
-		       !kref_get_unless_zero(&buffer->live)))
+		       !kref_get_unless_zero(&buffer->used)))
 		buffer = NULL;
 	xa_unlock(&file->ldev->buffers);
 	if (!buffer)
@@ -267,7 +290,7 @@ int laccel_buffer_mmap(struct laccel_file *file, struct vm_area_struct *vma, uns
 	if (!laccel_file_foreign(file))
 		ret = laccel_buffer_check_vma(buffer, vma);
 	if (ret) {
-		laccel_buffer_put_live(buffer);
+		laccel_buffer_unuse(buffer);
 		return ret;
 	}
 
@@ -472,6 +495,7 @@ static struct laccel_buffer *laccel_buffer_new(struct laccel_file *file, u64 len
 	mutex_init(&buffer->lock);
 	kref_init(&buffer->ref);
 	kref_init(&buffer->live);
+	kref_init(&buffer->used);
 	kref_get(&file->ref);
 	buffer->obj.file = file;
 	buffer->length = length;
@@ -643,6 +667,59 @@ static struct laccel_part *laccel_buffer_find(struct laccel_file *file, unsigned
 
 	mmap_read_unlock(file->mm);
 	return part;
+}
+
+/* Check the rights of a range of one mapping, which has @offset of @buffer behind @addr. */
+static int laccel_range_check(struct laccel_file *file, struct vm_area_struct *vma,
+			      unsigned long addr, struct laccel_buffer *buffer, u64 offset)
+{
+	if (!vma || laccel_vma_buffer(file, vma) != buffer)
+		return -EFAULT;
+	if (buffer && laccel_vma_offset(vma, addr) != offset)
+		return -EFAULT;
+	if (buffer && buffer->flags & LACCEL_BUFFER_NO_CPU)
+		return 0;
+	return vma->vm_flags & VM_WRITE ? 0 : -EACCES;
+}
+
+/**
+ * laccel_buffer_of_range - Find the buffer behind a range that its program is about to export
+ * @file: a file bound to the caller
+ * @addr: first address
+ * @end: end of the last page
+ * @offset: receives the offset of @addr in the buffer
+ *
+ * Context: may wait for the mmap_lock; no locks held.
+ * Return: the buffer, to be returned by laccel_buffer_put_live(); NULL if @addr is in no buffer
+ * of the file; -EFAULT if the rest of the range is not mapped, or not in the same buffer;
+ * -EACCES if the program cannot write to it.
+ */
+struct laccel_buffer *laccel_buffer_of_range(struct laccel_file *file, unsigned long addr,
+					     unsigned long end, u64 *offset)
+{
+	struct laccel_buffer *buffer;
+	struct vm_area_struct *vma;
+	unsigned long at = addr;
+	int ret;
+
+	mmap_read_lock(file->mm);
+	vma = vma_lookup(file->mm, addr);
+	buffer = laccel_vma_buffer(file, vma);
+	*offset = buffer ? laccel_vma_offset(vma, addr) : 0;
+
+	do {
+		vma = vma_lookup(file->mm, at);
+		ret = laccel_range_check(file, vma, at, buffer, *offset + at - addr);
+		if (!ret)
+			at = vma->vm_end;
+	} while (!ret && at < end);
+
+	if (ret)
+		buffer = ERR_PTR(ret);
+	else if (buffer)
+		kref_get(&buffer->live);
+	mmap_read_unlock(file->mm);
+	return buffer;
 }
 
 /* Check a range before anything moves, then move it. */

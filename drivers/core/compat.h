@@ -78,6 +78,15 @@ static inline void dma_iova_unlink(struct device *dev, struct dma_iova_state *st
 #define zap_special_vma_range zap_vma_ptes
 #endif
 
+/* Before Linux 6.13 the name of a namespace of symbols is no string. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define LACCEL_IMPORT_NS(name) MODULE_IMPORT_NS(name)
+#else
+#define LACCEL_IMPORT_NS(name) MODULE_IMPORT_NS(#name)
+#endif
+
+#define LACCEL_HAS_DMA_BUF IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
+
 /* On x86 the IOMMU caches entries of kernel page tables (CVE-2025-71202). */
 #define LACCEL_SVA_IS_SAFE \
 	(!IS_ENABLED(CONFIG_X86) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))

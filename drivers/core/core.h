@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/user.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
 #include <lite_accel/driver.h>
@@ -166,6 +167,7 @@ union laccel_ioctl {
 	struct laccel_describe describe;
 	struct laccel_buffer_create buffer_create;
 	struct laccel_buffer_move buffer_move;
+	struct laccel_export export;
 };
 
 /* Destination of the argument struct in user space */
@@ -512,6 +514,67 @@ struct laccel_pin {
 	DECLARE_BITMAP(holes, LACCEL_CHUNK_PAGES);
 };
 
+/**
+ * laccel_pin_charge - Charge pages that are going to be pinned against RLIMIT_MEMLOCK
+ * @file: a file bound to the caller, locked
+ * @user: also charge this user, because the pages may outlive the process; or NULL
+ * @npages: number of pages
+ *
+ * Charge mm->pinned_vm, as RDMA does, and user->locked_vm, as io_uring does.  Inline, as
+ * laccel_pin_all().
+ *
+ * Return: 0; the error of laccel_file_refuse().
+ */
+static __always_inline int laccel_pin_charge(struct laccel_file *file, struct user_struct *user,
+					     u64 npages)
+{
+	u64 limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	u64 pinned = atomic64_add_return(npages, &file->mm->pinned_vm);
+
+	if (user)
+		pinned = max(pinned, (u64)atomic_long_add_return(npages, &user->locked_vm));
+	if (pinned <= limit || capable(CAP_IPC_LOCK))
+		return 0;
+
+	if (user)
+		atomic_long_sub(npages, &user->locked_vm);
+	atomic64_sub(npages, &file->mm->pinned_vm);
+	return laccel_file_refuse(file, LACCEL_LIMIT_MEMLOCK, limit << PAGE_SHIFT,
+				  (pinned - npages) << PAGE_SHIFT, npages << PAGE_SHIFT);
+}
+
+/**
+ * laccel_pin_all - Pin every page of at most 2 MiB, for the caller
+ * @addr: address of the first page
+ * @npages: number of pages
+ * @write: whether to pin for writing
+ * @pages: receives the pinned pages
+ * @pinned: number of pages pinned so far; counted up, also on failure
+ *
+ * Pinning refuses files on persistent memory with EOPNOTSUPP and other files with EFAULT: return
+ * EFAULT for both.  Inline, because registering is counted against VFIO's.
+ *
+ * Context: may wait for user space; no locks held.
+ * Return: 0; -EFAULT or another error of pinning.
+ */
+static __always_inline int laccel_pin_all(unsigned long addr, unsigned int npages, bool write,
+					  struct page **pages, unsigned int *pinned)
+{
+	unsigned int gup_flags = FOLL_LONGTERM | (write ? FOLL_WRITE : 0);
+	int ret;
+
+	while (*pinned < npages) {
+		ret = pin_user_pages_fast(addr + (unsigned long)*pinned * PAGE_SIZE,
+					  npages - *pinned, gup_flags, pages + *pinned);
+		if (!ret || ret == -EOPNOTSUPP)
+			return -EFAULT;
+		if (ret < 0)
+			return ret;
+		*pinned += ret;
+	}
+	return 0;
+}
+
 void *laccel_scratch_get(struct laccel_file *file);
 void laccel_scratch_put(struct laccel_file *file, void *scratch);
 int laccel_pin_present(struct laccel_pin *pin, struct page **pages, unsigned int gup_flags);
@@ -608,6 +671,7 @@ struct laccel_part {
 	enum laccel_place place;
 	bool huge;			/* @pages are those of one page of 2 MiB */
 	bool stuck;			/* could not be copied to local memory for a fault */
+	u32 exports;			/* number of exports that keep it in system memory */
 	u64 local;			/* address in local memory */
 	struct page **pages;		/* in system memory */
 	struct list_head node;		/* in window->parts while in local memory; local->lock */
@@ -617,8 +681,10 @@ struct laccel_part {
 struct laccel_buffer {
 	struct laccel_object obj;
 	struct kref ref;		/* of the struct: held by @live and by users of a part */
-	struct kref live;		/* of the memory: held by the id and by mappings */
+	struct kref live;		/* of the memory: held by @used and by exports */
+	struct kref used;		/* by the program: held by the id and by mappings */
 	struct mutex lock;
+	bool released;			/* only exported parts have memory; lock */
 	bool destroyed;			/* has no id any more, and is not mapped again */
 	u32 index;			/* in ldev->buffers; tells the offset to map it at */
 	u32 flags;			/* LACCEL_BUFFER_* */
@@ -659,12 +725,15 @@ static inline bool laccel_file_has_tables(const struct laccel_file *file)
 }
 
 void laccel_buffer_put(struct laccel_buffer *buffer);
+void laccel_buffer_put_live(struct laccel_buffer *buffer);
 void laccel_buffer_teardown(struct laccel_buffer *buffer);
 int laccel_buffer_mmap(struct laccel_file *file, struct vm_area_struct *vma, unsigned long index);
 bool laccel_buffer_covers(struct laccel_file *file, unsigned long addr);
 int laccel_buffer_get(struct laccel_fill *fill, struct vm_area_struct *vma,
 		      struct laccel_source *source);
 int laccel_buffer_fill(struct laccel_fill *fill, const struct laccel_source *source);
+struct laccel_buffer *laccel_buffer_of_range(struct laccel_file *file, unsigned long addr,
+					     unsigned long end, u64 *offset);
 enum laccel_reason laccel_buffer_lacks(const struct laccel_device *ldev, enum laccel_mode mode);
 int laccel_ioctl_buffer_create(struct laccel_file *file, union laccel_ioctl *arg,
 			       const struct laccel_user *user);
@@ -677,8 +746,14 @@ u64 laccel_part_bytes(const struct laccel_part *part);
 int laccel_part_to_system(struct laccel_part *part);
 int laccel_part_place(struct laccel_part *part, bool device);
 bool laccel_part_move(struct laccel_part *part, u32 place);
+int laccel_part_export(struct laccel_part *part);
+void laccel_part_unexport(struct laccel_part *part);
 void laccel_part_lose(struct laccel_part *part);
 void laccel_part_free(struct laccel_part *part);
+
+/* export.c: memory that others share */
+int laccel_ioctl_export(struct laccel_file *file, union laccel_ioctl *arg,
+			const struct laccel_user *user);
 
 /* local.c */
 

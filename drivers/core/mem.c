@@ -123,19 +123,13 @@ static int laccel_mem_populate(struct laccel_mem *mem)
 	return 0;
 }
 
-/* Charge pinned pages against RLIMIT_MEMLOCK in mm->pinned_vm, as RDMA does. */
 static int laccel_mem_charge(struct laccel_mem *mem, u64 npages)
 {
 	struct laccel_file *file = mem->obj.file;
-	u64 limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	u64 pinned = atomic64_add_return(npages, &file->mm->pinned_vm);
+	int ret = laccel_pin_charge(file, NULL, npages);
 
-	if (pinned > limit && !capable(CAP_IPC_LOCK)) {
-		atomic64_sub(npages, &file->mm->pinned_vm);
-		return laccel_file_refuse(file, LACCEL_LIMIT_MEMLOCK, limit << PAGE_SHIFT,
-					  (pinned - npages) << PAGE_SHIFT, npages << PAGE_SHIFT);
-	}
-
+	if (ret)
+		return ret;
 	mem->charged = npages;
 	file->pinned += npages;
 	return 0;

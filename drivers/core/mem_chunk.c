@@ -28,27 +28,6 @@ static enum dma_data_direction laccel_mem_dma_dir(struct laccel_mem *mem)
 	return mem->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-/*
- * Pin every page for the owner, who registers.  Pinning refuses files on persistent memory with
- * EOPNOTSUPP and other files with EFAULT: return EFAULT for both.
- */
-static int laccel_chunk_pin_all(struct laccel_pin *pin, struct page **pages)
-{
-	unsigned int gup_flags = FOLL_LONGTERM | (pin->write ? FOLL_WRITE : 0);
-	int ret;
-
-	while (pin->npages < pin->span) {
-		ret = pin_user_pages_fast(pin->addr + (unsigned long)pin->npages * PAGE_SIZE,
-					  pin->span - pin->npages, gup_flags, pages + pin->npages);
-		if (!ret || ret == -EOPNOTSUPP)
-			return -EFAULT;
-		if (ret < 0)
-			return ret;
-		pin->npages += ret;
-	}
-	return 0;
-}
-
 static bool laccel_pin_reaches(struct laccel_pin *pin, unsigned long addr)
 {
 	return !test_bit((addr - pin->addr) >> PAGE_SHIFT, pin->holes);
@@ -113,7 +92,7 @@ static struct laccel_pin *laccel_chunk_pin(struct laccel_mem *mem, struct laccel
 	pin->write = mem->write;
 
 	if (current->mm == file->mm) {
-		ret = laccel_chunk_pin_all(pin, pages);
+		ret = laccel_pin_all(pin->addr, pin->span, pin->write, pages, &pin->npages);
 	} else {
 		ret = laccel_pin_present(pin, pages, FOLL_LONGTERM);
 		if (laccel_pin_reaches(pin, addr))

@@ -6,6 +6,7 @@
  *
  *	laccel_part_place()	have memory behind a part
  *	laccel_part_move()	move a part from one kind of memory to the other
+ *	laccel_part_export()	have a part in system memory, where it stays for others
  *	laccel_part_lose()	give up what is in the memory of a device that is gone
  */
 #include <linux/mm.h>
@@ -279,7 +280,7 @@ int laccel_part_place(struct laccel_part *part, bool device)
 	int ret = -ENODEV;
 
 	lockdep_assert_held(&buffer->lock);
-	if (part->place == LACCEL_PLACE_SYSTEM && device && !part->stuck &&
+	if (part->place == LACCEL_PLACE_SYSTEM && device && !part->stuck && !part->exports &&
 	    laccel_buffer_may_be_local(buffer))
 		part->stuck = laccel_part_to_local(part, laccel_buffer_is_kept(buffer)) == -EIO;
 	if (part->place != LACCEL_PLACE_EMPTY)
@@ -305,7 +306,8 @@ bool laccel_part_move(struct laccel_part *part, u32 place)
 {
 	guard(mutex)(&part->buffer->lock);
 	if (place == LACCEL_BUFFER_LOCAL) {
-		if (part->place == LACCEL_PLACE_EMPTY || part->place == LACCEL_PLACE_SYSTEM)
+		if (part->place == LACCEL_PLACE_EMPTY ||
+		    (part->place == LACCEL_PLACE_SYSTEM && !part->exports))
 			laccel_part_to_local(part, true);
 		return part->place == LACCEL_PLACE_LOCAL;
 	}
@@ -315,6 +317,30 @@ bool laccel_part_move(struct laccel_part *part, u32 place)
 	else if (part->place == LACCEL_PLACE_EMPTY)
 		laccel_part_fill_system(part);
 	return part->place == LACCEL_PLACE_SYSTEM;
+}
+
+/**
+ * laccel_part_export - Have a part in system memory until laccel_part_unexport()
+ * @part: the part
+ *
+ * Context: its buffer is not locked; may sleep, for a bounded time.
+ * Return: 0; -ENODEV if it is lost; -ENOMEM; the error of laccel_copy().
+ */
+int laccel_part_export(struct laccel_part *part)
+{
+	int ret = 0;
+
+	guard(mutex)(&part->buffer->lock);
+	if (part->place == LACCEL_PLACE_LOCAL)
+		ret = laccel_part_to_system(part);
+	else if (part->place == LACCEL_PLACE_EMPTY)
+		ret = laccel_part_fill_system(part);
+	else if (part->place == LACCEL_PLACE_LOST)
+		ret = -ENODEV;
+
+	if (!ret)
+		part->exports++;
+	return ret;
 }
 
 /**
@@ -345,4 +371,17 @@ void laccel_part_free(struct laccel_part *part)
 	else if (part->place == LACCEL_PLACE_SYSTEM)
 		laccel_part_free_system(part);
 	part->place = LACCEL_PLACE_LOST;
+}
+
+/**
+ * laccel_part_unexport - Undo laccel_part_export(): let a part move again, or free its memory
+ * @part: the part
+ *
+ * Context: its buffer is not locked; may sleep.
+ */
+void laccel_part_unexport(struct laccel_part *part)
+{
+	guard(mutex)(&part->buffer->lock);
+	if (!--part->exports && part->buffer->released)
+		laccel_part_free(part);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pinned pages, of a registered chunk or of a slice that is executed
+ * Pinned pages, of a registered chunk, of a slice that is executed, or of an export
  */
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>

@@ -26,7 +26,7 @@
  * and does not write it.
  *
  * An open file is one address space on one device.  The first bind, create,
- * register, prefetch or move binds it to the memory of the calling process (its mm);
+ * register, prefetch, move or export binds it to the memory of the calling process (its mm);
  * INFO, LIMITS and DESCRIBE do not bind.  When the last thread of that process has exited,
  * the file's queues stop and all its memory is released, even if another process
  * holds the descriptor.
@@ -71,6 +71,7 @@
 #define LACCEL_IOC_DESCRIBE	_IO(LACCEL_IOC_TYPE, 9)
 #define LACCEL_IOC_BUFFER_CREATE _IO(LACCEL_IOC_TYPE, 10)
 #define LACCEL_IOC_BUFFER_MOVE	_IO(LACCEL_IOC_TYPE, 11)
+#define LACCEL_IOC_EXPORT	_IO(LACCEL_IOC_TYPE, 12)
 
 /**
  * enum laccel_mode - How the device reaches the program's memory
@@ -97,8 +98,8 @@ enum laccel_mode {
 #define LACCEL_MODES		8
 
 /**
- * enum laccel_reason - Why a mode, or local memory, is not available: the first condition
- *	that fails
+ * enum laccel_reason - Why a mode, local memory or an export is not available: the first
+ *	condition that fails
  * @LACCEL_REASON_NONE: it is available
  * @LACCEL_REASON_UNKNOWN_MODE: this kernel does not know the mode
  * @LACCEL_REASON_NO_MMU: the device has neither queues nor an MMU of its own; the
@@ -126,6 +127,9 @@ enum laccel_mode {
  *	move and clear
  * @LACCEL_REASON_NO_TABLES: the device has no page tables beside the PASID, so that in
  *	LACCEL_MODE_SVA it cannot use its local memory
+ * @LACCEL_REASON_NO_P2PDMA: the kernel cannot show local memory to other devices, and the
+ *	buffer is to be nowhere else
+ * @LACCEL_REASON_NO_DMA_BUF: the kernel is built without CONFIG_DMA_SHARED_BUFFER
  * @LACCEL_REASON_COUNT: number of reasons in this header; it grows with the header
  */
 enum laccel_reason {
@@ -146,6 +150,8 @@ enum laccel_reason {
 	LACCEL_REASON_PAGING = 14,
 	LACCEL_REASON_NO_LOCAL = 15,
 	LACCEL_REASON_NO_TABLES = 16,
+	LACCEL_REASON_NO_P2PDMA = 17,
+	LACCEL_REASON_NO_DMA_BUF = 18,
 	LACCEL_REASON_COUNT,
 };
 
@@ -614,6 +620,42 @@ struct laccel_buffer_move {
 	__u64 addr;
 	__u64 length;
 	__u64 moved;
+};
+
+/** define LACCEL_EXPORT_WRITE - the descriptor can be mapped for writing, too */
+#define LACCEL_EXPORT_WRITE	(1u << 0)
+
+/**
+ * struct laccel_export - LACCEL_IOC_EXPORT: Share memory with other devices and processes
+ * @size: sizeof(struct laccel_export)
+ * @flags: [in] LACCEL_EXPORT_WRITE or 0
+ * @addr: [in] first address, page aligned: in a buffer of this file, or other memory that the
+ *	program can write
+ * @length: [in] bytes, a multiple of the page size, not 0
+ * @fd: [out] descriptor of a dma-buf of that length, closed by exec()
+ * @reason: [out] enum laccel_reason, written after -EOPNOTSUPP, too: why it cannot be exported
+ *
+ * The dma-buf has the memory that is behind the addresses now, and keeps it until the last
+ * descriptor, mapping and import of it has gone, whatever the program does with the addresses,
+ * and longer than the program and the device.  Devices that import it may write to it, with
+ * LACCEL_EXPORT_WRITE or without.
+ *
+ * A range that begins in a buffer lies in this buffer, which stays in system memory as long as
+ * it is exported.  Any other range is pinned, and charged against RLIMIT_MEMLOCK of the process
+ * and of its user: a snapshot that follows no munmap(), mprotect() or fork() of the program.
+ *
+ * Errors: the general ones; -EOPNOTSUPP (@reason says why); -EFAULT if the range is not mapped
+ * throughout, goes beyond the buffer, or cannot be pinned; -EACCES if the program cannot write
+ * to it; -EMFILE; -EIO if contents of local memory cannot be saved; -ENOMEM, also for
+ * RLIMIT_MEMLOCK.
+ */
+struct laccel_export {
+	__u32 size;
+	__u32 flags;
+	__u64 addr;
+	__u64 length;
+	__s32 fd;
+	__u32 reason;
 };
 
 /**
