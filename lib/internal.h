@@ -208,7 +208,10 @@ void laccel_cache_forget(uintptr_t start, uintptr_t end);
 /* Drop cached ranges from @start to @end.  Call with lock held. */
 void laccel_cache_drop(struct laccel_device *dev, uintptr_t start, uintptr_t end);
 
-/* Drop the cached ranges of all other devices; return false if none could be dropped. */
+/*
+ * Drop the cached ranges of all other devices, of all with NULL; return false if none could be
+ * dropped.
+ */
 bool laccel_cache_drop_others(struct laccel_device *dev);
 
 /*

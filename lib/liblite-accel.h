@@ -747,6 +747,35 @@ int laccel_buffer_free(void *addr, size_t size);
 int64_t laccel_buffer_move(struct laccel_device *dev, void *addr, size_t size, uint32_t place);
 
 /**
+ * laccel_export() - Share memory with other devices and processes
+ * @dev: the device
+ * @addr: first address, page aligned: in a buffer of @dev, or other memory that the program can
+ *	write
+ * @size: bytes, not 0; rounded up to whole pages
+ * @flags: LACCEL_EXPORT_WRITE, or 0 for a descriptor that cannot be mapped for writing
+ *
+ * The descriptor is that of a dma-buf, which other drivers import and other processes map.  It has
+ * the memory that is behind the addresses now, all of the last page included, for as long as
+ * anybody uses it: longer than the program, the device and @dev.  Whoever gets it can have a device
+ * write to the memory, also with flags of 0.
+ *
+ * A buffer stays in system memory meanwhile, so it has to be allowed there, and program, commands
+ * and importers see the same bytes.  Other memory is pinned, and charged against RLIMIT_MEMLOCK of
+ * the process and its user.  After munmap(), MADV_DONTNEED or fork() the program may have other
+ * memory at its addresses than the dma-buf.  Registrations that the helpers have cached are dropped
+ * if the limit requires it.
+ *
+ * Cost: a system call, which moves the parts of a buffer that are elsewhere, or faults in and pins
+ * every page.
+ *
+ * Return: a descriptor, closed by exec(), for close(); -EACCES if the program cannot write to the
+ * memory; -EFAULT if the range is not mapped throughout, goes beyond the buffer, or cannot be
+ * pinned; -ENOMEM for RLIMIT_MEMLOCK; -EOPNOTSUPP if it cannot be exported, and
+ * laccel_last_error() tells why; -EINVAL; -errno.
+ */
+int laccel_export(struct laccel_device *dev, void *addr, size_t size, uint32_t flags);
+
+/**
  * DOC: Helpers
  *
  * A helper runs one command and returns when the command is done.  It works on any

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * Modes: how the device reaches memory, which mode the environment requests, and why
- * a mode, or local memory, is not available.
+ * a mode, local memory or an export is not available.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -53,6 +53,10 @@ static const char *const reasons[] = {
 		"the device has no local memory that the kernel can use; use system memory",
 	[LACCEL_REASON_NO_TABLES] =
 		"the device has no page tables beside the PASID; use MIRROR, where it can use its local memory",
+	[LACCEL_REASON_NO_P2PDMA] =
+		"the kernel cannot show local memory to other devices; let the buffer be in system memory, too",
+	[LACCEL_REASON_NO_DMA_BUF] =
+		"the kernel has no CONFIG_DMA_SHARED_BUFFER; build it with that option",
 };
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))

@@ -19,7 +19,7 @@
 
 FIXTURE(call) {
 	int fd;
-	uint8_t *page;		/* memory to register */
+	uint8_t *page;		/* memory to register, or to export */
 	uint8_t *buffer;	/* a page that can be moved */
 	uint8_t *arg;		/* ROOM bytes in front of an unmapped page */
 	uint32_t made;		/* id of the object that the last call made, or 0 */
@@ -122,6 +122,12 @@ FIXTURE_VARIANT_ADD(call, buffer_move) {
 	.flags = LACCEL_BUFFER_SYSTEM,
 };
 
+FIXTURE_VARIANT_ADD(call, export) {
+	.cmd = LACCEL_IOC_EXPORT,
+	.size = sizeof(struct laccel_export),
+	.flags = LACCEL_EXPORT_WRITE,
+};
+
 static uint32_t get32(const void *p)
 {
 	uint32_t value;
@@ -200,6 +206,7 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 	struct laccel_describe *describe = p;
 	struct laccel_buffer_create *buffer = p;
 	struct laccel_buffer_move *move = p;
+	struct laccel_export *export = p;
 	struct laccel_kick *kick = p;
 	struct laccel_bind *bind = p;
 
@@ -245,12 +252,21 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 		move->addr = accel_va(self->buffer);
 		move->length = PAGE;
 	}
+	if (variant->cmd == LACCEL_IOC_EXPORT) {
+		export->addr = accel_va(self->page);
+		export->length = PAGE;
+	}
 }
 
 static int issue(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *variant, void *p)
 {
-	int ret = accel_ioctl(self->fd, variant->cmd, p);
+	int ret = accel_ioctl(self->fd, variant->cmd, p), exported;
 
+	if (!ret && variant->cmd == LACCEL_IOC_EXPORT) {
+		memcpy(&exported, (uint8_t *)p + offsetof(struct laccel_export, fd),
+		       sizeof(exported));
+		close(exported);
+	}
 	if (!ret && variant->made)
 		self->made = get32((uint8_t *)p + variant->made);
 	if (!ret && variant->cmd == LACCEL_IOC_DESTROY)
@@ -395,11 +411,16 @@ TEST_F(call, flag_bits)
 	}
 }
 
-/* The pattern of B35: a call leaves no object behind if its result cannot be written. */
+/*
+ * The pattern of B35: a call leaves no object and no descriptor behind if its result cannot be
+ * written.
+ */
 TEST_F(call, result_cannot_be_written)
 {
 	struct laccel_limits before, after;
+	int next = dup(self->fd);
 
+	close(next);
 	fill_in(self, variant, self->arg, 0);
 	ASSERT_EQ(0, accel_limits(self->fd, &before));
 
@@ -413,6 +434,7 @@ TEST_F(call, result_cannot_be_written)
 	EXPECT_EQ(before.memories, after.memories);
 	EXPECT_EQ(before.pinned, after.pinned);
 	EXPECT_EQ(before.buffers, after.buffers);
+	EXPECT_EQ(next, dup(self->fd));
 }
 
 FIXTURE(file) {
@@ -434,7 +456,7 @@ TEST_F(file, unknown_ioctl)
 {
 	uint8_t arg[256] = { sizeof(struct laccel_info) };
 
-	for (int nr = _IOC_NR(LACCEL_IOC_BUFFER_MOVE) + 1; nr < 256; nr++)
+	for (int nr = _IOC_NR(LACCEL_IOC_EXPORT) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE, nr), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE - 1, 0), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IOWR(LACCEL_IOC_TYPE, 0, arg), arg));

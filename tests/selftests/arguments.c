@@ -105,6 +105,7 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 	struct laccel_destroy *destroy = page;
 	struct laccel_buffer_create *buffer = page;
 	struct laccel_buffer_move *move = page;
+	struct laccel_export *export = page;
 	struct laccel_kick *kick = page;
 
 	memset(page, 0, PAGE);
@@ -135,6 +136,10 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 		move->addr = accel_va(page);
 		move->length = PAGE;
 	}
+	if (call->cmd == LACCEL_IOC_EXPORT) {
+		export->addr = accel_va(accel_pages(PAGE));
+		export->length = PAGE;
+	}
 
 	if (call->cmd != LACCEL_IOC_QUEUE_CREATE)
 		return;
@@ -159,6 +164,7 @@ FIXTURE_VARIANT_ADD(answer, queue_status) { .cmd = LACCEL_IOC_QUEUE_STATUS };
 FIXTURE_VARIANT_ADD(answer, bind) { .cmd = LACCEL_IOC_BIND };
 FIXTURE_VARIANT_ADD(answer, describe) { .cmd = LACCEL_IOC_DESCRIBE };
 FIXTURE_VARIANT_ADD(answer, buffer_create) { .cmd = LACCEL_IOC_BUFFER_CREATE };
+FIXTURE_VARIANT_ADD(answer, export) { .cmd = LACCEL_IOC_EXPORT };
 
 FIXTURE_SETUP(answer)
 {
@@ -240,6 +246,7 @@ FIXTURE_VARIANT_ADD(second_holder, bind) { .cmd = LACCEL_IOC_BIND };
 FIXTURE_VARIANT_ADD(second_holder, describe) { .cmd = LACCEL_IOC_DESCRIBE };
 FIXTURE_VARIANT_ADD(second_holder, buffer_create) { .cmd = LACCEL_IOC_BUFFER_CREATE };
 FIXTURE_VARIANT_ADD(second_holder, buffer_move) { .cmd = LACCEL_IOC_BUFFER_MOVE };
+FIXTURE_VARIANT_ADD(second_holder, export) { .cmd = LACCEL_IOC_EXPORT };
 
 FIXTURE_SETUP(second_holder)
 {

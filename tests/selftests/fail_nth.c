@@ -148,6 +148,36 @@ static int call_destroy_buffer(struct file_state *s)
 	return ret;
 }
 
+static int call_export(struct file_state *s)
+{
+	s->exported = accel_export(s->fd, s->memory, s->pages * PAGE, LACCEL_EXPORT_WRITE);
+	if (s->exported < 0)
+		return s->exported;
+
+	s->charged = s->pages * PAGE;
+	return 0;
+}
+
+static int call_export_buffer(struct file_state *s)
+{
+	s->exported = accel_export(s->fd, s->view, s->buffer.length, LACCEL_EXPORT_WRITE);
+	return s->exported < 0 ? s->exported : 0;
+}
+
+/* Map a dma-buf, and let the kernel read it, which reports the failure of a page fault. */
+static int call_map_export(struct file_state *s)
+{
+	void *p = mmap(NULL, s->pages * PAGE, PROT_READ, MAP_SHARED, s->exported, 0);
+	ssize_t done;
+
+	if (p == MAP_FAILED)
+		return -errno;
+
+	done = pwrite(s->zeros, p, s->pages * PAGE, 0);
+	munmap(p, s->pages * PAGE);
+	return done == s->pages * PAGE ? 0 : -EFAULT;
+}
+
 /* Ring with the positions of the last ring again. */
 static int call_kick(struct file_state *s)
 {
@@ -277,11 +307,18 @@ static bool with_local_buffer(struct file_state *s)
 	return with_written_buffer(s) && !call_fetch(s);
 }
 
+static bool with_export(struct file_state *s)
+{
+	s->zeros = memfd_create("zeros", MFD_CLOEXEC);
+	return !ftruncate(s->zeros, s->pages * PAGE) && with_file(s) && !call_export(s);
+}
+
 /* Errors that are allowed when something fails. */
 #define NOMEM	(1u << 0)
 #define FAULT	(1u << 1)
 /* The call writes its result outside file.c, where the compiler may hide that place. */
 #define ANSWER	(1u << 2)
+#define ANY	(NOMEM | FAULT | ANSWER)
 
 /* Memory, relative to the start of a chunk. */
 struct layout {
@@ -314,35 +351,40 @@ FIXTURE_VARIANT(call) {
 #define CALL(name, ...)	FIXTURE_VARIANT_ADD(call, name) { __VA_ARGS__ }
 
 CALL(open, with_nothing, call_open, 0, NOMEM | FAULT, &none);
-CALL(bind, with_unbound_file, call_bind, 0, NOMEM | FAULT | ANSWER, &none, true);
+CALL(bind, with_unbound_file, call_bind, 0, ANY, &none, true);
 CALL(info, with_file, call_info, 0, FAULT, &none);
 CALL(limits, with_file, call_limits, 0, FAULT, &none);
 CALL(describe, with_file, call_describe, 0, FAULT, &none);
-CALL(queue_create, with_file, call_create, 0, NOMEM | FAULT | ANSWER, &none, true);
-CALL(queue_create_with_eventfd, with_eventfd, call_create, 0, NOMEM | FAULT | ANSWER, &none);
+CALL(queue_create, with_file, call_create, 0, ANY, &none, true);
+CALL(queue_create_with_eventfd, with_eventfd, call_create, 0, ANY, &none);
 CALL(queue_status, with_queue, call_status, 0, FAULT | ANSWER, &none);
 CALL(kick, with_queue, call_kick, 0, FAULT, &none, true);
-CALL(register_to_read, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &one);
-CALL(register_to_write, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &few, true);
-CALL(register_chunks, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &chunks);
-CALL(register_fresh, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &fresh);
-CALL(register_huge, with_file, call_register, 0, NOMEM | FAULT | ANSWER, &huge);
+CALL(register_to_read, with_file, call_register, 0, ANY, &one);
+CALL(register_to_write, with_file, call_register, 0, ANY, &few, true);
+CALL(register_chunks, with_file, call_register, 0, ANY, &chunks);
+CALL(register_fresh, with_file, call_register, 0, ANY, &fresh);
+CALL(register_huge, with_file, call_register, 0, ANY, &huge);
 /* B20: pages pinned before the end is found missing are released. */
 CALL(register_hole_at_the_end, with_hole, call_register, -EFAULT, NOMEM | FAULT, &fresh);
-CALL(register_overlap, with_memory, call_overlap, -EEXIST, NOMEM | FAULT | ANSWER, &few);
+CALL(register_overlap, with_memory, call_overlap, -EEXIST, ANY, &few);
 CALL(prefetch, with_file, call_prefetch, 0, NOMEM | FAULT, &fresh, true);
 CALL(destroy_queue, with_mapped_queue, call_destroy_queue, 0, FAULT, &none);
 CALL(destroy_memory, with_memory, call_destroy_memory, 0, FAULT, &few);
 CALL(mmap, with_queue, call_mmap, 0, NOMEM, &none);
 CALL(fdinfo, with_both, call_fdinfo, 0, NOMEM | FAULT, &few);
 CALL(munmap_registered, with_memory, call_munmap, 0, NOMEM, &few, true);
-CALL(buffer_create, with_file, call_buffer, 0, NOMEM | FAULT | ANSWER, &none, true, SYSTEM);
-CALL(buffer_create_to_keep, with_file, call_buffer, 0, NOMEM | FAULT | ANSWER, &none, false, LOCAL);
+CALL(buffer_create, with_file, call_buffer, 0, ANY, &none, true, SYSTEM);
+CALL(buffer_create_to_keep, with_file, call_buffer, 0, ANY, &none, false, LOCAL);
 CALL(buffer_mmap, with_buffer, call_map_buffer, 0, NOMEM, &none, false, BOTH);
 CALL(buffer_touch, with_mapped_buffer, call_touch, 0, NOMEM | FAULT, &none, true, SYSTEM);
 CALL(buffer_touch_local, with_mapped_buffer, call_touch, 0, NOMEM | FAULT, &none, false, BOTH);
 CALL(buffer_move_to_local, with_system_buffer, call_fetch, 0, NOMEM | FAULT, &none, true, BOTH);
 CALL(buffer_move_to_system, with_local_buffer, call_move_back, 0, NOMEM | FAULT, &none, true, BOTH);
+CALL(export, with_file, call_export, 0, ANY, &few, true);
+CALL(export_fresh, with_file, call_export, 0, ANY, &fresh);
+CALL(export_buffer, with_mapped_buffer, call_export_buffer, 0, ANY, &none, true, SYSTEM);
+CALL(export_local_buffer, with_local_buffer, call_export_buffer, 0, ANY, &none, false, BOTH);
+CALL(export_mmap, with_export, call_map_export, 0, NOMEM | FAULT, &few);
 CALL(buffer_destroy, with_mapped_buffer, call_destroy_buffer, 0, FAULT, &none, false, BOTH);
 /* close() has no place that can fail. */
 CALL(close, with_both, call_close, 0, 0, &few, true);
@@ -372,7 +414,7 @@ static bool make_memory(struct file_state *s, const struct layout *layout)
 static bool begin(struct file_state *s, const FIXTURE_VARIANT(call) *variant)
 {
 	*s = (struct file_state){ .path = accel_path(), .fd = -1, .eventfd = -1, .fdinfo = -1,
-				  .zeros = -1 };
+				  .zeros = -1, .exported = -1 };
 	s->buffer = (struct laccel_buffer_create){ .length = BUFFER_PAGES * PAGE,
 						   .flags = variant->buffer };
 	return make_memory(s, variant->memory) && variant->prepare(s);
@@ -387,6 +429,7 @@ static void end(struct file_state *s)
 	close(s->fdinfo);
 	close(s->eventfd);
 	close(s->zeros);
+	close(s->exported);
 	if (s->view)
 		munmap(s->view, s->buffer.length);
 	munmap(s->area, 5 * HUGE);

@@ -44,7 +44,7 @@
 /* Kinds of actions of a program, each one call or a few. */
 enum kind {
 	SUBMIT, REAP, REGISTER, DESTROY, CREATE, CHANGE, ASK, PREFETCH, OPEN, BIND, MAP, POLL,
-	PASS, FORK, WAIT, ALLOC, MOVE, KINDS,
+	PASS, FORK, WAIT, ALLOC, MOVE, EXPORT, KINDS,
 };
 
 static const struct {
@@ -57,6 +57,7 @@ static const struct {
 	[BIND] = { "bind", 4 }, [MAP] = { "map", 4 }, [POLL] = { "poll", 3 },
 	[PASS] = { "pass", 3 }, [FORK] = { "fork", 1 }, [WAIT] = { "wait", 1 },
 	[ALLOC] = { "alloc", 5 }, [MOVE] = { "move", 5 },
+	[EXPORT] = { "export", 3 },
 };
 
 /* State shared by all processes. */
@@ -80,6 +81,7 @@ struct program {
 	struct accel_queue ring[RINGS];
 	struct { int fd; uint8_t *at; } buffer;		/* the last one, if it is still there */
 	int event;
+	int exported;		/* descriptor of the last dma-buf */
 };
 
 /* A thread of a program. */
@@ -282,6 +284,23 @@ static bool do_move(struct worker *w)
 	return !buffer_move(w->program->buffer.fd, w->program->buffer.at, PAGE, to, NULL);
 }
 
+/* Export memory, and map the dma-buf over a part of the program's memory. */
+static bool do_export(struct worker *w)
+{
+	int fd = accel_export(any_fd(w), any_address(w), any_length(w), below(w, 2));
+	int old = w->program->exported;
+	uint8_t *at;
+
+	if (fd < 0)
+		return false;
+
+	w->program->exported = fd;
+	if (old >= 0)
+		close(old);
+	at = w->program->region[below(w, REGIONS)] + below(w, REGION_PAGES) * PAGE;
+	return mmap(at, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == at;
+}
+
 static bool do_change(struct worker *w)
 {
 	static const int advice[] = { MADV_DONTNEED, MADV_FREE, MADV_NOHUGEPAGE, MADV_PAGEOUT };
@@ -353,7 +372,7 @@ static bool do_pass(struct worker *w)
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
 			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-	int fd = any_fd(w);
+	int fd = one_in(w, 4) ? w->program->exported : any_fd(w);
 
 	if (one_in(w, 2)) {
 		head->cmsg_level = SOL_SOCKET;
@@ -389,6 +408,7 @@ union argument {
 	struct laccel_describe describe;
 	struct laccel_buffer_create buffer;
 	struct laccel_buffer_move move;
+	struct laccel_export export;
 };
 
 static unsigned long any_call(struct worker *w, const struct accel_queue *q, union argument *arg)
@@ -406,6 +426,7 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 		{ LACCEL_IOC_DESCRIBE, sizeof(arg->describe) },
 		{ LACCEL_IOC_BUFFER_CREATE, sizeof(arg->buffer) },
 		{ LACCEL_IOC_BUFFER_MOVE, sizeof(arg->move) },
+		{ LACCEL_IOC_EXPORT, sizeof(arg->export) },
 	};
 	unsigned int i = below(w, ARRAY_SIZE(calls));
 
@@ -452,6 +473,11 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 		arg->move.flags = below(w, 4);
 		arg->move.addr = accel_va(any_address(w));
 		arg->move.length = any_length(w);
+		break;
+	case LACCEL_IOC_EXPORT:
+		arg->export.flags = below(w, 3);
+		arg->export.addr = accel_va(any_address(w));
+		arg->export.length = any_length(w);
 		break;
 	}
 
@@ -514,6 +540,8 @@ static bool do_wait(struct worker *w)
 	*(volatile uint8_t *)page.at = 0;
 	pthread_join(thread, NULL);
 
+	if (!ret && call == LACCEL_IOC_EXPORT)
+		close(((union argument *)page.at)->export.fd);
 	munmap(pages, 2 * PAGE);
 	return !ret;
 }
@@ -523,7 +551,7 @@ static bool (*const acts[KINDS])(struct worker *w) = {
 	[DESTROY] = do_destroy, [CREATE] = do_create, [CHANGE] = do_change, [ASK] = do_ask,
 	[PREFETCH] = do_prefetch, [OPEN] = do_open, [BIND] = do_bind, [MAP] = do_map,
 	[POLL] = do_poll, [PASS] = do_pass, [FORK] = do_fork, [WAIT] = do_wait,
-	[ALLOC] = do_alloc, [MOVE] = do_move,
+	[ALLOC] = do_alloc, [MOVE] = do_move, [EXPORT] = do_export,
 };
 
 static void act(struct worker *w)
@@ -564,6 +592,7 @@ static void run_program(uint32_t number)
 		_exit(1);
 
 	program.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	program.exported = -1;
 	for (int i = 0; i < FILES; i++)
 		program.fd[i] = accel_open_unbound();
 	for (int i = 0; i < REGIONS; i++)

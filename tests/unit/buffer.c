@@ -221,6 +221,89 @@ TEST_F(buffer, moves)
 	EXPECT_EQ(-EFAULT, laccel_buffer_move(self->dev, p, PAGE, LACCEL_BUFFER_LOCAL));
 }
 
+TEST_F(buffer, exported)
+{
+	uint8_t *p = anonymous(NULL, 3 * PAGE);
+	int fd = laccel_export(self->dev, p + PAGE, PAGE + 1, LACCEL_EXPORT_WRITE);
+
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ((uintptr_t)p + PAGE, fake.export.addr);
+	EXPECT_EQ(2 * PAGE, fake.export.length);
+	EXPECT_EQ(LACCEL_EXPORT_WRITE, fake.export.flags);
+
+	fd = laccel_export(self->dev, p, 1, 0);
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(PAGE, fake.export.length);
+	EXPECT_EQ(0, fake.export.flags);
+	munmap(p, 3 * PAGE);
+}
+
+static bool not_exported(struct laccel_device *dev, void *p, size_t size, uint32_t flags, int err,
+			 const char *words)
+{
+	int ret = laccel_export(dev, p, size, flags);
+
+	if (ret == -err && strstr(laccel_last_error(), words))
+		return true;
+	printf("# %d: %s\n", ret, laccel_last_error());
+	return false;
+}
+
+TEST_F(buffer, not_exported)
+{
+	struct laccel_device *dev = self->dev;
+	uint8_t *p = anonymous(NULL, 3 * PAGE);
+
+	EXPECT_TRUE(not_exported(dev, p, 0, 0, EINVAL, "0 bytes from"));
+	EXPECT_TRUE(not_exported(dev, p + 1, PAGE, 0, EINVAL, "are not pages of memory"));
+	EXPECT_TRUE(not_exported(dev, p, SIZE_MAX, 0, EINVAL, "are not pages of memory"));
+	EXPECT_TRUE(not_exported(dev, p, -(uintptr_t)p, 0, EINVAL, "are not pages of memory"));
+	EXPECT_TRUE(not_exported(dev, p, PAGE, 1u << 31, EOPNOTSUPP, "Operation not supported"));
+
+	mprotect(p + PAGE, PAGE, PROT_READ);
+	EXPECT_TRUE(not_exported(dev, p, 2 * PAGE, 0, EACCES, "the program itself cannot write"));
+	munmap(p + PAGE, PAGE);
+	EXPECT_TRUE(not_exported(dev, p, 2 * PAGE, 0, EFAULT, "is not mapped throughout"));
+
+	fake.export_reason = LACCEL_REASON_NO_P2PDMA;
+	EXPECT_TRUE(not_exported(dev, p, PAGE, 0, EOPNOTSUPP,
+				 "export: the kernel cannot show local memory to other devices"));
+	fake.export_reason = LACCEL_REASON_NO_DMA_BUF;
+	EXPECT_TRUE(not_exported(dev, p, PAGE, 0, EOPNOTSUPP,
+				 "export: the kernel has no CONFIG_DMA_SHARED_BUFFER"));
+
+	fake.no_export = true;
+	EXPECT_TRUE(not_exported(dev, p, PAGE, 0, EOPNOTSUPP, "load a newer driver"));
+	dev->owner->alive = 0;		/* as in a child */
+	EXPECT_TRUE(not_exported(dev, p, PAGE, 0, EPERM, "before fork()"));
+	dev->owner->alive = 1;
+	munmap(p, 3 * PAGE);
+}
+
+/* An export takes the room of what helpers have cached, and no other. */
+TEST_F(buffer, exported_at_the_limit)
+{
+	uint8_t *p = anonymous(NULL, 4 * PAGE);
+	int fd;
+
+	fake.memlock = 4 * PAGE;
+	fake.pinned_max = 4 * PAGE;
+	EXPECT_EQ(0, laccel_fill(self->dev, p, bytes_of(1), PAGE));
+	EXPECT_LE(PAGE, fake.pinned);
+	fd = laccel_export(self->dev, p, 4 * PAGE, 0);
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(0, fake.pinned);
+
+	ASSERT_EQ(0, laccel_mem_register(self->dev, p, PAGE, 0));
+	EXPECT_TRUE(not_exported(self->dev, p, 4 * PAGE, 0, ENOMEM,
+				 "16 KiB more exceed RLIMIT_MEMLOCK (16 KiB, 4 KiB in use)"));
+	EXPECT_EQ(0, laccel_mem_unregister(self->dev, 0));
+	munmap(p, 4 * PAGE);
+}
+
 /* A child has none; the mapping outlives the device. */
 TEST_F(buffer, fork_and_close)
 {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -250,6 +251,40 @@ static int buffer_move(struct laccel_buffer_move *arg)
 	return 0;
 }
 
+static bool has_right(uintptr_t start, uintptr_t end, char right)
+{
+	while (start < end && strchr(fake_page(start).rights, right))
+		start += fake.page_size;
+	return start >= end;
+}
+
+/* The descriptor is one of /dev/null. */
+static int export(struct laccel_export *arg)
+{
+	uint64_t end = arg->addr + arg->length;
+
+	if (fake.no_export)
+		return fail(ENOTTY);
+	if (arg->flags & ~LACCEL_EXPORT_WRITE)
+		return fail(EOPNOTSUPP);
+	if (arg->addr % fake.page_size || arg->length % fake.page_size || !arg->length)
+		return fail(EINVAL);
+
+	arg->reason = fake.export_reason;
+	if (arg->reason)
+		return fail(EOPNOTSUPP);
+	if (!has_right(arg->addr, end, 'r'))
+		return fail(EFAULT);
+	if (!has_right(arg->addr, end, 'w'))
+		return fail(EACCES);
+	if (fake.pinned + arg->length > fake.pinned_max)
+		return refuse(ENOMEM, LACCEL_LIMIT_MEMLOCK, fake.pinned, arg->length);
+
+	arg->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fake.export = *arg;
+	return arg->fd < 0 ? -1 : 0;
+}
+
 static int mem_register(struct laccel_mem_register *arg)
 {
 	uint64_t end = arg->addr + arg->length;
@@ -358,6 +393,8 @@ static int answer(unsigned long request, void *arg)
 		return buffer_create(arg);
 	case LACCEL_IOC_BUFFER_MOVE:
 		return buffer_move(arg);
+	case LACCEL_IOC_EXPORT:
+		return export(arg);
 	case LACCEL_IOC_KICK:
 		return kick(arg);
 	default:

@@ -33,6 +33,8 @@ struct fake {
 	uintptr_t hole;			/* MEM_REGISTER fails if the range contains it */
 	bool no_describe;		/* the module does not know LACCEL_IOC_DESCRIBE */
 	bool no_buffers;		/* the module does not know LACCEL_IOC_BUFFER_CREATE */
+	bool no_export;			/* nor LACCEL_IOC_EXPORT */
+	uint32_t export_reason;
 	uint32_t local_reason;
 	uint64_t local_size;
 	uint64_t local_max;		/* limit of buffers without LACCEL_BUFFER_SYSTEM */
@@ -55,6 +57,7 @@ struct fake {
 	struct laccel_prefetch prefetch;
 	struct laccel_buffer_create buffer;	/* the latest; id 0: destroyed */
 	struct laccel_buffer_move move;
+	struct laccel_export export;
 	uint32_t buffers;		/* successful calls of BUFFER_CREATE */
 	unsigned int strays;		/* calls of DESTROY for what does not exist */
 

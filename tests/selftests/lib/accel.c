@@ -282,6 +282,16 @@ int accel_prefetch(int fd, const void *addr, size_t length, uint32_t flags)
 	return accel_ioctl(fd, LACCEL_IOC_PREFETCH, &arg);
 }
 
+int accel_export(int fd, const void *addr, uint64_t length, uint32_t flags)
+{
+	struct laccel_export arg = {
+		.size = sizeof(arg), .flags = flags, .addr = accel_va(addr), .length = length,
+	};
+	int ret = accel_ioctl(fd, LACCEL_IOC_EXPORT, &arg);
+
+	return ret ? ret : arg.fd;
+}
+
 int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,
 		 struct laccel_queue_create *info)
 {

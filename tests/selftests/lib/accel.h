@@ -4,7 +4,8 @@
  * between.  Deliberately not the library, so that a test of the kernel or of the device cannot
  * fail, or pass, because of the library.
  *
- * Functions that return int return 0 or a negative errno; accel_command() returns the status.
+ * Functions that return int return 0 or a negative errno; accel_command() returns the status,
+ * accel_export() a descriptor.
  */
 #ifndef ACCEL_H
 #define ACCEL_H
@@ -102,6 +103,7 @@ int accel_destroy(int fd, uint32_t id);
 int accel_register(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id);
 int accel_reach(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id);
 int accel_prefetch(int fd, const void *addr, size_t length, uint32_t flags);
+int accel_export(int fd, const void *addr, uint64_t length, uint32_t flags);
 int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,
 		 struct laccel_queue_create *info);
 

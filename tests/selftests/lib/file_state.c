@@ -170,13 +170,14 @@ static bool buffer_is_right(struct file_state *s, struct accel_queue *q, uint8_t
 
 static bool numbers_are_right(struct file_state *s)
 {
+	size_t registered = s->has_memory * s->pages * PAGE;
 	struct laccel_limits limits;
 
 	return !accel_limits(s->fd, &limits) && limits.refused == LACCEL_LIMIT_NONE &&
 	       limits.buffers == s->has_buffer && limits.local_kept == kept(s) &&
 	       limits.memories == s->has_memory &&
-	       limits.pinned == s->has_memory * s->pages * PAGE &&
-	       accel_fd_pinned_kb(s->fd) == limits.pinned / 1024;
+	       limits.pinned == registered + s->charged &&
+	       accel_fd_pinned_kb(s->fd) == registered / 1024;
 }
 
 const char *wrong_with(struct file_state *s)

@@ -30,6 +30,8 @@ struct file_state {
 	uint8_t *view;		/* its mapping, or NULL */
 	uint8_t value;		/* of all its bytes */
 	int zeros;		/* a file as long */
+	int exported;		/* a dma-buf, or -1 */
+	size_t charged;		/* for it */
 };
 
 /* Resources in use by all processes. */
