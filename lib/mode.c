@@ -57,6 +57,8 @@ static const char *const reasons[] = {
 		"the kernel cannot show local memory to other devices; let the buffer be in system memory, too",
 	[LACCEL_REASON_NO_DMA_BUF] =
 		"the kernel has no CONFIG_DMA_SHARED_BUFFER; build it with that option",
+	[LACCEL_REASON_EXPORTER] =
+		"the driver that exports it does not share it with this device",
 };
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))

@@ -86,7 +86,7 @@ static const struct mmu_interval_notifier_ops laccel_bind_exit_ops = {
 
 /**
  * laccel_bind_drop_work - Unpin dropped pages, trim the mirror; after the end of the process wake
- *	pollers, and free its buffers
+ *	pollers, free its buffers and end its imports
  * @work: the file's drop_work
  */
 void laccel_bind_drop_work(struct work_struct *work)
@@ -104,6 +104,7 @@ void laccel_bind_drop_work(struct work_struct *work)
 	laccel_mem_uncharge_all(file);
 	mutex_unlock(&file->lock);
 	laccel_objects_teardown(file, BIT(LACCEL_BUFFER));
+	laccel_objects_teardown(file, BIT(LACCEL_IMPORT));
 }
 
 /* Does the device use page tables of the file in this mode?  In SVA they have buffers only. */

@@ -19,8 +19,6 @@
 #include "compat.h"
 #include "core.h"
 
-#define LACCEL_MAX_BUFFER_BYTES SZ_1T
-
 /* Bytes of a mapping that a fault of the processor fills */
 #define LACCEL_FAULT_BYTES SZ_64K
 
@@ -317,7 +315,7 @@ static struct laccel_buffer *laccel_vma_buffer(struct laccel_file *file,
 }
 
 /**
- * laccel_buffer_covers - Is an address that of a buffer which needs leaves?
+ * laccel_buffer_covers - Is an address that of a buffer or an import, which needs leaves?
  * @file: a bound file, whose mm_users are held
  * @addr: the address
  *
@@ -326,13 +324,15 @@ static struct laccel_buffer *laccel_vma_buffer(struct laccel_file *file,
  */
 bool laccel_buffer_covers(struct laccel_file *file, unsigned long addr)
 {
+	struct vm_area_struct *vma;
 	bool covers;
 
 	if (!laccel_file_has_tables(file) || !atomic_read(&file->nr_buffers))
 		return false;
 
 	mmap_read_lock(file->mm);
-	covers = laccel_vma_buffer(file, vma_lookup(file->mm, addr));
+	vma = vma_lookup(file->mm, addr);
+	covers = laccel_vma_buffer(file, vma) || laccel_import_covers(file, vma);
 	mmap_read_unlock(file->mm);
 	return covers;
 }

@@ -87,6 +87,29 @@ static inline void dma_iova_unlink(struct device *dev, struct dma_iova_state *st
 
 #define LACCEL_HAS_DMA_BUF IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
 
+/* Without dma-bufs no descriptor is one, and nothing else is ever called. */
+#ifndef CONFIG_DMA_SHARED_BUFFER
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+
+#define dma_buf_get(fd) ((struct dma_buf *)ERR_PTR(-EINVAL))
+#define dma_buf_put(dmabuf) ((void)(dmabuf))
+#define dma_buf_dynamic_attach(dmabuf, dev, ops, priv) \
+	((void)(ops), (struct dma_buf_attachment *)ERR_PTR(-EOPNOTSUPP))
+#define dma_buf_detach(dmabuf, attachment) ((void)(attachment))
+#define dma_buf_map_attachment(attachment, dir) \
+	((void)(dir), (struct sg_table *)ERR_PTR(-EOPNOTSUPP))
+#define dma_buf_unmap_attachment(attachment, sgt, dir) ((void)(sgt), (void)(dir))
+#define dma_buf_mmap(dmabuf, vma, pgoff) (-EOPNOTSUPP)
+#define dma_resv_wait_timeout(resv, usage, intr, timeout) (-EOPNOTSUPP)
+#endif
+
+/* Before Linux 7.1 it has another name. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#define invalidate_mappings move_notify
+#define dma_buf_invalidate_mappings dma_buf_move_notify
+#endif
+
 /* On x86 the IOMMU caches entries of kernel page tables (CVE-2025-71202). */
 #define LACCEL_SVA_IS_SAFE \
 	(!IS_ENABLED(CONFIG_X86) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))

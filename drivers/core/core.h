@@ -24,6 +24,8 @@
  *	file->lock		objects of one file and the shape of its page tables
  *	ldev->bonds		(read) keeps the device while a bond is made or a client begins
  *	mmap_lock		of the process; .mmap, .fault and .close run under it
+ *	import->lock		the end of an import
+ *	dma_resv		of a dma-buf: what is mapped of an import, and attached to an export
  *	buffer->lock		where a buffer's parts are; those of other buffers by trylock
  *	ldev->copy_lock		the kernel's own queue: one kernel copy at a time
  *	local->lock		who has which local memory
@@ -36,6 +38,10 @@
  *
  * The driver's client_begin runs under file->lock and ldev->bonds, its client_end without
  * locks, and its cut under ldev->cut_lock, which is taken with none of these held.
+ *
+ * An exporter's code runs under file->lock and ldev->bonds, when a dma-buf is imported, and
+ * under its dma_resv; ours under the dma_resv takes the gate and the notifier lock, to drop
+ * leaves.
  *
  * The bond of SVA is made under file->lock and ldev->bonds, and ended under
  * file->sva_lock, which is taken with none of these held: the kernel may wait for
@@ -89,10 +95,11 @@ struct laccel_file {
 	struct laccel_limits refusal;	/* only its refused fields are used */
 	struct list_head idle_tables;	/* longest idle first */
 	u32 nr_idle_tables;
+	struct xarray imports;		/* by the address of the dma-buf's file; import.c */
 	struct xarray segments;		/* mirrored, by address / LACCEL_CHUNK_SIZE; mirror.c */
 	bool closed;			/* no more segments can be added */
 
-	atomic_t nr_buffers;		/* with an id or a mapping */
+	atomic_t nr_buffers;		/* with an id or a mapping; and imports */
 	atomic64_t buffers_local;	/* bytes of those that may be in local memory */
 	atomic64_t buffers_system;	/* bytes of the others */
 	atomic64_t system;		/* bytes of buffers in system memory */
@@ -141,6 +148,7 @@ enum laccel_object_type {
 	LACCEL_QUEUE,
 	LACCEL_MEM,
 	LACCEL_BUFFER,
+	LACCEL_IMPORT,
 };
 
 /*
@@ -168,6 +176,7 @@ union laccel_ioctl {
 	struct laccel_buffer_create buffer_create;
 	struct laccel_buffer_move buffer_move;
 	struct laccel_export export;
+	struct laccel_import import;
 };
 
 /* Destination of the argument struct in user space */
@@ -362,6 +371,8 @@ struct laccel_fill {
 	bool dirty;			/* the kernel already treats the page as written to */
 	bool local;			/* page frames are those of local memory */
 	bool only_buffers;		/* try again if it is no buffer any more */
+	struct laccel_imported *import;	/* page frames are DMA addresses from its exporter */
+	unsigned long import_seq;
 	unsigned long *pfns;		/* HMM pfns of the range around */
 	unsigned long seq;
 };
@@ -369,6 +380,12 @@ struct laccel_fill {
 static inline unsigned long *laccel_fill_pfn(const struct laccel_fill *fill, unsigned long addr)
 {
 	return &fill->pfns[(addr - fill->around_start) >> PAGE_SHIFT];
+}
+
+/* Are the page frames such that the device reaches them without a mapping by the mirror? */
+static inline bool laccel_fill_borrows(const struct laccel_fill *fill)
+{
+	return fill->local || fill->import;
 }
 
 void laccel_around_adapt(struct laccel_around *around, unsigned long addr);
@@ -482,10 +499,12 @@ enum laccel_region {
 	LACCEL_REGION_STATE,
 	LACCEL_REGION_DOORBELL,
 	LACCEL_REGION_BUFFER = 16,	/* the first; each buffer has one of its own */
+	LACCEL_REGION_IMPORT = SZ_4M,	/* the same for imports; offsets are below 2^63 */
 };
 
 u64 laccel_mmap_offset(enum laccel_region region, u32 slot);
 u64 laccel_mmap_buffer_offset(u32 index);
+u64 laccel_mmap_import_offset(u32 index);
 int laccel_mmap(struct file *filp, struct vm_area_struct *vma);
 void laccel_mmap_zap_doorbells(struct laccel_file *file, u32 slot, u32 count);
 
@@ -648,13 +667,15 @@ int laccel_mirror_prefetch_some(struct laccel_file *file, unsigned long *addr, u
 int laccel_mirror_prefetch(struct laccel_file *file, unsigned long addr, unsigned long end,
 			   bool write);
 void laccel_mirror_drop_all(struct laccel_file *file);
+void laccel_mirror_return(struct laccel_file *file, unsigned long first, unsigned long last);
 void laccel_mirror_yield(struct laccel_file *file, unsigned long first, unsigned long last);
 void laccel_mirror_trim(struct laccel_file *file);
 void laccel_mirror_fini(struct laccel_file *file);
 
 /* buffer.c */
 #define LACCEL_MAX_BUFFERS 4096		/* of a file */
-#define LACCEL_MAX_BUFFER_INDEX (SZ_8M - 32)	/* offsets are below 2^63 */
+#define LACCEL_MAX_BUFFER_BYTES SZ_1T
+#define LACCEL_MAX_BUFFER_INDEX (LACCEL_REGION_IMPORT - LACCEL_REGION_BUFFER - 1)
 
 enum laccel_place {
 	LACCEL_PLACE_EMPTY,
@@ -693,10 +714,14 @@ struct laccel_buffer {
 	struct laccel_part parts[] __counted_by(nr_parts);
 };
 
-/* Part of a buffer behind an address, and the addresses around that are behind it as well */
+/*
+ * Part of a buffer, or an import, behind an address, and the addresses around that are behind it
+ * as well
+ */
 struct laccel_source {
-	struct laccel_part *part;
-	u64 at;				/* offset of the address in the part */
+	struct laccel_part *part;	/* NULL: an import */
+	struct laccel_imported *import;
+	u64 at;				/* offset of the address in the part or import */
 	unsigned long start;
 	unsigned long end;
 	bool writable;
@@ -754,6 +779,40 @@ void laccel_part_free(struct laccel_part *part);
 /* export.c: memory that others share */
 int laccel_ioctl_export(struct laccel_file *file, union laccel_ioctl *arg,
 			const struct laccel_user *user);
+
+/* import.c: memory that others share with us */
+
+/*
+ * An imported dma-buf
+ */
+struct laccel_imported {
+	struct laccel_object obj;
+	struct kref ref;		/* held by the id, by our mappings and by users */
+	u32 index;			/* in ldev->imports; tells the offset to map it at */
+	struct dma_buf *dmabuf;
+	bool write;			/* the descriptor allows writing */
+	bool no_cpu;			/* the exporter lets nobody access it */
+	pgoff_t base;			/* vm_pgoff of a mapping that begins at its first byte */
+	struct mutex lock;		/* held while it ends */
+	struct dma_buf_attachment *attachment;	/* NULL: it has ended; dma_resv, as the next two */
+	struct sg_table *sgt;		/* NULL: not mapped */
+	dma_addr_t *pages;		/* address of each page while mapped */
+	unsigned long seq;		/* times that its leaves were dropped; notifier lock, too */
+	unsigned long first;		/* addresses that may have leaves; notifier lock */
+	unsigned long last;
+};
+
+int laccel_ioctl_import(struct laccel_file *file, union laccel_ioctl *arg,
+			const struct laccel_user *user);
+int laccel_import_mmap(struct laccel_file *file, struct vm_area_struct *vma, unsigned long index);
+void laccel_import_put(struct laccel_imported *import);
+void laccel_import_teardown(struct laccel_imported *import);
+bool laccel_import_covers(struct laccel_file *file, struct vm_area_struct *vma);
+int laccel_import_get(struct laccel_fill *fill, struct vm_area_struct *vma,
+		      struct laccel_source *source);
+int laccel_import_fill(struct laccel_fill *fill, const struct laccel_source *source);
+bool laccel_import_commit(const struct laccel_fill *fill);
+void laccel_imports_down(struct laccel_device *ldev);
 
 /* local.c */
 

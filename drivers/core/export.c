@@ -20,8 +20,6 @@
 #include "compat.h"
 #include "core.h"
 
-LACCEL_IMPORT_NS(DMA_BUF);
-
 /* Bytes of a mapping that a fault of the processor fills */
 #define LACCEL_EXPORT_FAULT_PAGES (SZ_64K >> PAGE_SHIFT)
 

@@ -174,17 +174,29 @@ static int laccel_fill_check(const struct laccel_fill *fill)
 	return 0;
 }
 
-static int laccel_fill_buffer(struct laccel_fill *fill, const struct laccel_source *source)
+/* Find what else than memory of the process is behind the first address, referenced. */
+static int laccel_fill_find(struct laccel_fill *fill, struct vm_area_struct *vma,
+			    struct laccel_source *source)
 {
-	int ret = laccel_buffer_fill(fill, source);
+	int ret = laccel_buffer_get(fill, vma, source);
 
+	return ret ?: laccel_import_get(fill, vma, source);
+}
+
+static int laccel_fill_source(struct laccel_fill *fill, const struct laccel_source *source)
+{
+	int ret;
+
+	if (!source->part)
+		return laccel_import_fill(fill, source);
+	ret = laccel_buffer_fill(fill, source);
 	laccel_buffer_put(source->part->buffer);
 	return ret;
 }
 
 /**
  * laccel_fill_pages - Fault in a range, and read its page-table entries
- * @fill: the range; limited to one VMA, and its pfns filled in
+ * @fill: the range; limited to one VMA, and its pfns filled in; its import referenced
  *
  * Context: may wait for user space; no locks held, mm_users are held.
  * Return: 0; -EAGAIN if the addresses changed meanwhile; -EFAULT if the process
@@ -192,7 +204,7 @@ static int laccel_fill_buffer(struct laccel_fill *fill, const struct laccel_sour
  */
 int laccel_fill_pages(struct laccel_fill *fill)
 {
-	struct laccel_source source;
+	struct laccel_source source = {};
 	struct vm_area_struct *vma;
 	int ret;
 
@@ -201,10 +213,10 @@ int laccel_fill_pages(struct laccel_fill *fill)
 	/* Faulting in may drop the lock, and takes it again. */
 	mmap_read_lock(fill->file->mm);
 	vma = vma_lookup(fill->file->mm, fill->start);
-	ret = laccel_buffer_get(fill, vma, &source);
+	ret = laccel_fill_find(fill, vma, &source);
 	if (ret) {
 		mmap_read_unlock(fill->file->mm);
-		return ret < 0 ? ret : laccel_fill_buffer(fill, &source);
+		return ret < 0 ? ret : laccel_fill_source(fill, &source);
 	}
 	if (fill->only_buffers) {
 		mmap_read_unlock(fill->file->mm);

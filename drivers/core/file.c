@@ -64,6 +64,7 @@ void laccel_file_init(struct laccel_file *file, struct laccel_device *ldev)
 	xa_init_flags(&file->objects, XA_FLAGS_ALLOC1);
 	file->ranges = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&file->idle_tables);
+	xa_init(&file->imports);
 	xa_init(&file->segments);
 
 	mutex_init(&file->notifier_lock);
@@ -129,6 +130,7 @@ static int laccel_file_release(struct inode *inode, struct file *filp)
 
 	laccel_objects_teardown(file, ~0ul);
 	xa_destroy(&file->objects);
+	xa_destroy(&file->imports);
 	laccel_client_end(file);
 	laccel_sva_unbind(file);
 	laccel_bind_fini(file);

@@ -145,6 +145,7 @@ void laccel_down(struct laccel_device *ldev)
 	/* The kernel may wait for a process here, so hold none of the locks. */
 	down_write(&ldev->bonds);
 	up_write(&ldev->bonds);
+	laccel_imports_down(ldev);
 
 	while ((file = laccel_gate_get_bonded(ldev))) {
 		laccel_sva_unbind(file);

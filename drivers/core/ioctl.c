@@ -230,6 +230,7 @@ static const struct laccel_ioctl_entry laccel_ioctls[] = {
 	LACCEL_ENTRY(LACCEL_IOC_BUFFER_MOVE, laccel_buffer_move, moved, false,
 		     laccel_ioctl_buffer_move),
 	LACCEL_ENTRY(LACCEL_IOC_EXPORT, laccel_export, reason, false, laccel_ioctl_export),
+	LACCEL_ENTRY(LACCEL_IOC_IMPORT, laccel_import, reason, false, laccel_ioctl_import),
 };
 
 /**

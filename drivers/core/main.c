@@ -54,6 +54,7 @@ static void laccel_release_device(struct device *dev)
 	cleanup_srcu_struct(&ldev->gate);
 	laccel_local_fini(ldev);
 	xa_destroy(&ldev->buffers);
+	xa_destroy(&ldev->imports);
 	kfree(ldev->engine);
 	kfree(ldev->flights);
 	kfree(ldev->queues);
@@ -111,6 +112,7 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	ldev->has_clients = ops->client_begin || ops->client_end;
 	ida_init(&ldev->slots);
 	xa_init_flags(&ldev->buffers, XA_FLAGS_ALLOC);
+	xa_init_flags(&ldev->imports, XA_FLAGS_ALLOC);
 
 	device_initialize(&ldev->dev);
 	ldev->dev.class = &laccel_class;

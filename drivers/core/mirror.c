@@ -41,6 +41,7 @@ struct laccel_segment {
 	struct dma_iova_state iova;	/* of all leaves; unused if each is mapped by itself */
 	struct list_head node;		/* in file->mirrored if busy, else in ->idle_segments */
 	DECLARE_BITMAP(leaves, LACCEL_CHUNK_PAGES);	/* valid leaves */
+	DECLARE_BITMAP(borrowed, LACCEL_CHUNK_PAGES);	/* those that it has not mapped */
 };
 
 static void laccel_segment_free(struct kref *ref)
@@ -78,17 +79,12 @@ static enum dma_data_direction laccel_leaf_dir(const struct laccel_file *file, u
 	return pte & file->ldev->pte.write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-static bool laccel_leaf_is_local(const struct laccel_segment *segment, __le64 pte)
-{
-	return le64_to_cpu(pte) & segment->file->ldev->pte.local;
-}
-
 /*
- * Unmap adjacent leaves of system memory.  In IOVAs of the segment one call to the IOMMU does
- * for all.
+ * Unmap adjacent leaves that the mirror has mapped.  In IOVAs of the segment one call to the
+ * IOMMU does for all.
  */
-static void laccel_leaves_unmap_system(struct laccel_segment *segment, const __le64 *pte,
-				       unsigned int begin, unsigned int end)
+static void laccel_leaves_unmap_own(struct laccel_segment *segment, const __le64 *pte,
+				    unsigned int begin, unsigned int end)
 {
 	struct laccel_file *file = segment->file;
 	struct device *dma_dev = file->ldev->dev.parent;
@@ -108,21 +104,21 @@ static void laccel_leaves_unmap_system(struct laccel_segment *segment, const __l
 	}
 }
 
-/* Unmap adjacent leaves.  Local memory is the device's own. */
+/* Unmap adjacent leaves.  Local memory is the device's own, and importers map imports. */
 static void laccel_leaves_unmap(struct laccel_segment *segment, const __le64 *pte,
 				unsigned int begin, unsigned int end)
 {
 	unsigned int i;
 
 	for (i = begin; i < end; i++) {
-		if (!laccel_leaf_is_local(segment, pte[i]))
+		if (!test_bit(i, segment->borrowed))
 			continue;
 		if (begin < i)
-			laccel_leaves_unmap_system(segment, pte, begin, i);
+			laccel_leaves_unmap_own(segment, pte, begin, i);
 		begin = i + 1;
 	}
 	if (begin < end)
-		laccel_leaves_unmap_system(segment, pte, begin, end);
+		laccel_leaves_unmap_own(segment, pte, begin, end);
 }
 
 /* Allocate IOVAs for a segment without leaves: all of its leaves use them, or none. */
@@ -222,6 +218,7 @@ static void laccel_segment_clear_leaves(struct laccel_segment *segment, unsigned
 		memset(&pte[from], 0, (to - from) * sizeof(*pte));
 	}
 	bitmap_clear(segment->leaves, begin, end - begin);
+	bitmap_clear(segment->borrowed, begin, end - begin);
 	laccel_segment_sort(segment);
 }
 
@@ -427,14 +424,16 @@ static int laccel_leaf_map(struct laccel_fill *fill, unsigned int i, __le64 *pte
 	const struct laccel_pte_format *format = &file->ldev->pte;
 	u64 bits = pfn & HMM_PFN_WRITE ? format->write : 0;
 	struct device *dma_dev = file->ldev->dev.parent;
-	struct page *page = fill->local ? NULL : hmm_pfn_to_page(pfn);
+	bool borrowed = laccel_fill_borrows(fill);
+	struct page *page = borrowed ? NULL : hmm_pfn_to_page(pfn);
 	size_t size = laccel_leaf_size(segment);
 	dma_addr_t dma;
 	int ret = 0;
 
-	if (fill->local) {
+	if (borrowed) {
 		dma = (pfn & (BIT(HMM_PFN_ORDER_SHIFT) - 1)) << PAGE_SHIFT;
-		bits |= format->valid | format->local;
+		bits |= format->valid | (fill->local ? format->local : 0);
+		__set_bit(i, segment->borrowed);
 	} else if (dma_use_iova(&segment->iova)) {
 		dma = segment->iova.addr + i * PAGE_SIZE;
 		ret = dma_iova_link(dma_dev, &segment->iova, page_to_phys(page), i * PAGE_SIZE,
@@ -497,7 +496,7 @@ static int laccel_segment_map_huge(struct laccel_fill *fill, const struct laccel
 	if (test_bit(0, segment->leaves))
 		return 0;
 
-	if (!fill->local)
+	if (!laccel_fill_borrows(fill))
 		laccel_segment_alloc_iova(segment);
 	pfn -= (fill->start - segment->addr) >> PAGE_SHIFT;
 	return laccel_leaf_map(fill, 0, pte, pfn);
@@ -524,7 +523,7 @@ static int laccel_segment_map_small(struct laccel_fill *fill, const struct lacce
 {
 	struct laccel_segment *segment = laccel_segment_of(fill);
 	__le64 *pte = laccel_pgtable_leaf(segment->table, segment->addr);
-	bool dense = !fill->local && laccel_fill_is_dense(fill);
+	bool dense = !laccel_fill_borrows(fill) && laccel_fill_is_dense(fill);
 	const unsigned long *pfn = fill->pfns;
 	unsigned long addr = fill->around_start;
 	unsigned int i = laccel_leaf_index(segment, addr);
@@ -566,7 +565,7 @@ static int laccel_segment_map(struct laccel_fill *fill, const struct laccel_ops 
 	else
 		ret = laccel_segment_map_small(fill, ops);
 
-	unsynced = fill->local ? 0 : laccel_leaves_sync(segment, begin, end);
+	unsynced = laccel_fill_borrows(fill) ? 0 : laccel_leaves_sync(segment, begin, end);
 	if (unsynced)
 		laccel_segments_drop(segment->file, ops, fill->around_start,
 				     fill->around_end - 1);
@@ -614,7 +613,8 @@ static int laccel_segment_fill(struct laccel_segment *segment, struct laccel_fil
 
 	laccel_gate_lock(file, &section);
 	ret = laccel_gate_error(file, &section);
-	if (!ret && mmu_interval_read_retry(&segment->notifier, fill->seq))
+	if (!ret && (mmu_interval_read_retry(&segment->notifier, fill->seq) ||
+		     !laccel_import_commit(fill)))
 		ret = -EAGAIN;
 	if (!ret)
 		ret = laccel_segment_map(fill, section.ops);
@@ -624,6 +624,8 @@ out_unlock:
 	mutex_unlock(&file->lock);
 out_scratch:
 	laccel_scratch_put(file, fill->pfns);
+	if (fill->import)
+		laccel_import_put(fill->import);
 	return ret;
 }
 
@@ -736,6 +738,45 @@ void laccel_mirror_drop_all(struct laccel_file *file)
 	list_for_each_entry_safe(segment, next, &file->mirrored, node) {
 		laccel_segments_drop(file, NULL, segment->addr, laccel_segment_end(segment) - 1);
 		cond_resched();
+	}
+}
+
+/* Find the first address of a range whose segment has leaves that it does not own. */
+static unsigned long laccel_segments_find_borrowed(struct laccel_file *file, unsigned long first,
+						   unsigned long last)
+{
+	struct laccel_segment *segment;
+	unsigned long i;
+
+	lockdep_assert_held(&file->notifier_lock);
+	xa_for_each_range(&file->segments, i, segment, first / LACCEL_CHUNK_SIZE,
+			  last / LACCEL_CHUNK_SIZE)
+		if (!bitmap_empty(segment->borrowed, LACCEL_CHUNK_PAGES))
+			return max(first, segment->addr);
+	return last + 1;
+}
+
+/**
+ * laccel_mirror_return - Drop the leaves of segments that have some of an import
+ * @file: a bound file
+ * @first: first address
+ * @last: last address
+ *
+ * Context: may sleep; the notifier lock is not held.
+ */
+void laccel_mirror_return(struct laccel_file *file, unsigned long first, unsigned long last)
+{
+	struct laccel_section section;
+	unsigned long end;
+
+	while (first <= last) {
+		laccel_gate_lock(file, &section);
+		first = laccel_segments_find_borrowed(file, first, last);
+		end = min(last, ALIGN_DOWN(first, LACCEL_CHUNK_SIZE) + LACCEL_CHUNK_SIZE - 1);
+		if (first <= last)
+			laccel_segments_drop(file, section.ops, first, end);
+		laccel_gate_unlock(file, &section);
+		first = end + 1;
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings of a queue: its rings, its state and its doorbell page.  Those of buffers are in
- * buffer.c.
+ * Mappings of a queue: its rings, its state and its doorbell page.  Those of buffers and imports
+ * are in buffer.c and import.c.
  */
 #include <linux/io.h>
 #include <linux/nospec.h>
@@ -36,6 +36,17 @@ u64 laccel_mmap_offset(enum laccel_region region, u32 slot)
 u64 laccel_mmap_buffer_offset(u32 index)
 {
 	return (u64)(LACCEL_REGION_BUFFER + index) << LACCEL_REGION_SHIFT;
+}
+
+/**
+ * laccel_mmap_import_offset - Calculate the mapping offset of an import
+ * @index: index of the import in its device
+ *
+ * Return: the offset, in bytes.
+ */
+u64 laccel_mmap_import_offset(u32 index)
+{
+	return (u64)(LACCEL_REGION_IMPORT + index) << LACCEL_REGION_SHIFT;
 }
 
 static void laccel_vma_open(struct vm_area_struct *vma)
@@ -205,6 +216,8 @@ int laccel_mmap(struct file *filp, struct vm_area_struct *vma)
 
 	if (laccel_file_foreign(file))
 		return -EPERM;
+	if (vma->vm_pgoff <= ULONG_MAX >> PAGE_SHIFT && region >= LACCEL_REGION_IMPORT)
+		return laccel_import_mmap(file, vma, region - LACCEL_REGION_IMPORT);
 	if (vma->vm_pgoff <= ULONG_MAX >> PAGE_SHIFT && region >= LACCEL_REGION_BUFFER)
 		return laccel_buffer_mmap(file, vma, region - LACCEL_REGION_BUFFER);
 	if (vma->vm_pgoff > ULONG_MAX >> PAGE_SHIFT || offset != laccel_mmap_offset(region, slot))

@@ -121,6 +121,9 @@ static void laccel_object_teardown(struct laccel_object *obj)
 	case LACCEL_BUFFER:
 		laccel_buffer_teardown(container_of(obj, struct laccel_buffer, obj));
 		break;
+	case LACCEL_IMPORT:
+		laccel_import_teardown(container_of(obj, struct laccel_imported, obj));
+		break;
 	}
 }
 

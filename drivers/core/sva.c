@@ -164,6 +164,9 @@ static int laccel_sva_fill(struct laccel_file *file, struct laccel_fill *fill)
 	if (fill->pfns)
 		ret = laccel_fill_pages(fill);
 	laccel_scratch_put(file, fill->pfns);
+	/* It has been mapped here since the caller looked; the next fault is the mirror's. */
+	if (fill->import)
+		laccel_import_put(fill->import);
 	return ret;
 }
 

@@ -547,6 +547,7 @@ struct laccel_device {
 	bool cut_holds;
 	struct laccel_local *local;		/* NULL: no local memory */
 	struct xarray buffers;			/* of all files */
+	struct xarray imports;			/* of all files */
 	bool has_clients;			/* driver_ops has client_begin or client_end */
 	atomic_t nr_clients;
 	struct workqueue_struct *clients_wq;	/* runs client_end */

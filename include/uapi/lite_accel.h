@@ -26,7 +26,8 @@
  * and does not write it.
  *
  * An open file is one address space on one device.  The first bind, create,
- * register, prefetch, move or export binds it to the memory of the calling process (its mm);
+ * register, prefetch, move, export or import
+ * binds it to the memory of the calling process (its mm);
  * INFO, LIMITS and DESCRIBE do not bind.  When the last thread of that process has exited,
  * the file's queues stop and all its memory is released, even if another process
  * holds the descriptor.
@@ -72,6 +73,7 @@
 #define LACCEL_IOC_BUFFER_CREATE _IO(LACCEL_IOC_TYPE, 10)
 #define LACCEL_IOC_BUFFER_MOVE	_IO(LACCEL_IOC_TYPE, 11)
 #define LACCEL_IOC_EXPORT	_IO(LACCEL_IOC_TYPE, 12)
+#define LACCEL_IOC_IMPORT	_IO(LACCEL_IOC_TYPE, 13)
 
 /**
  * enum laccel_mode - How the device reaches the program's memory
@@ -98,8 +100,8 @@ enum laccel_mode {
 #define LACCEL_MODES		8
 
 /**
- * enum laccel_reason - Why a mode, local memory or an export is not available: the first
- *	condition that fails
+ * enum laccel_reason - Why a mode, local memory, an export or an import is not available: the
+ *	first condition that fails
  * @LACCEL_REASON_NONE: it is available
  * @LACCEL_REASON_UNKNOWN_MODE: this kernel does not know the mode
  * @LACCEL_REASON_NO_MMU: the device has neither queues nor an MMU of its own; the
@@ -130,6 +132,7 @@ enum laccel_mode {
  * @LACCEL_REASON_NO_P2PDMA: the kernel cannot show local memory to other devices, and the
  *	buffer is to be nowhere else
  * @LACCEL_REASON_NO_DMA_BUF: the kernel is built without CONFIG_DMA_SHARED_BUFFER
+ * @LACCEL_REASON_EXPORTER: the driver that exports the dma-buf does not share it with this device
  * @LACCEL_REASON_COUNT: number of reasons in this header; it grows with the header
  */
 enum laccel_reason {
@@ -152,6 +155,7 @@ enum laccel_reason {
 	LACCEL_REASON_NO_TABLES = 16,
 	LACCEL_REASON_NO_P2PDMA = 17,
 	LACCEL_REASON_NO_DMA_BUF = 18,
+	LACCEL_REASON_EXPORTER = 19,
 	LACCEL_REASON_COUNT,
 };
 
@@ -317,7 +321,8 @@ enum laccel_limit {
  * @local: [out] bytes of local memory that the caller's user may keep for good: half of all
  * @local_kept: [out] bytes that buffers of this user keep
  * @max_buffers: [out] maximum number of buffers of an open file
- * @buffers: [out] number of buffers of this file, those included that are only mapped
+ * @buffers: [out] number of buffers of this file, imported ones included, and those that are
+ *	only mapped
  *
  * Errors: the general ones.
  */
@@ -342,17 +347,20 @@ struct laccel_limits {
 };
 
 /**
- * struct laccel_destroy - LACCEL_IOC_DESTROY: Destroy a queue or a buffer, or unregister memory
+ * struct laccel_destroy - LACCEL_IOC_DESTROY: Destroy a queue or a buffer, unregister memory, or
+ *	end an import
  * @size: sizeof(struct laccel_destroy)
  * @flags: [in] 0
- * @id: [in] id that QUEUE_CREATE, MEM_REGISTER or BUFFER_CREATE returned
+ * @id: [in] id that QUEUE_CREATE, MEM_REGISTER, BUFFER_CREATE or IMPORT returned
  * @reserved: 0
  *
  * When the call returns, the device has finished every access that it makes for the
  * object.  Each command that was fetched from a destroyed queue has its CQE, with
  * CANCELED if it did not run.  The ring pages stay as long as they are mapped, and
  * stores to the doorbell page have no effect.  Commands that use unregistered memory
- * end with PAGE_FAULT.  A buffer stays as long as it is mapped.
+ * end with PAGE_FAULT.  A buffer stays as long as it is mapped.  An import ends at once, and its
+ * mappings stay for the program: commands that use them end with PAGE_FAULT, but in
+ * LACCEL_MODE_SVA, where the device still reaches what the processor does.
  *
  * Errors: the general ones.
  */
@@ -655,6 +663,51 @@ struct laccel_export {
 	__u64 addr;
 	__u64 length;
 	__s32 fd;
+	__u32 reason;
+};
+
+/** define LACCEL_IMPORT_WRITE - commands may write to the memory, not only read it */
+#define LACCEL_IMPORT_WRITE	(1u << 0)
+/** define LACCEL_IMPORT_NO_CPU - the program cannot access the memory: map it with PROT_NONE */
+#define LACCEL_IMPORT_NO_CPU	(1u << 1)
+
+/**
+ * struct laccel_import - LACCEL_IOC_IMPORT: Let commands use memory that others share
+ * @size: sizeof(struct laccel_import)
+ * @flags: [in] 0
+ * @fd: [in] descriptor of a dma-buf, which can be closed afterwards
+ * @id: [out] id of the import within this file, for DESTROY; after -EEXIST that of the import
+ *	that the file has of the same dma-buf
+ * @length: [out] bytes
+ * @mmap_offset: [out] offset at which to map @length bytes, MAP_SHARED, with the rights that
+ *	@rights tells
+ * @rights: [out] LACCEL_IMPORT_*: what commands and the program may do
+ * @reason: [out] enum laccel_reason, written after -EOPNOTSUPP, too: why it cannot be imported
+ *
+ * Where the dma-buf is mapped is its address for commands, in the same command as other memory.
+ * That is at @mmap_offset, or wherever the program has mapped the dma-buf itself, MAP_SHARED,
+ * unless its exporter counts offsets in another way.  Commands have the rights that the mapping
+ * and the descriptor both have.  A mapping at @mmap_offset with PROT_NONE is an address for
+ * commands alone, which have the rights of the descriptor; it is for memory that the program
+ * cannot access, and mprotect() does not change it.
+ *
+ * The exporter may move the memory: a command under way does not notice.  If the exporter takes
+ * it away, commands end with PAGE_FAULT.  The import ends with DESTROY, the process, the last
+ * close of the file, or the device.  Until then the exporter keeps the memory, even if nothing of
+ * it is mapped.
+ *
+ * Errors: the general ones; -EBADF; -EINVAL if @fd is not a dma-buf, or its length is no multiple
+ * of the page size or more than 1 TiB; -EOPNOTSUPP (@reason says why); -EEXIST if this file has
+ * imported the same dma-buf; -EDQUOT for LACCEL_LIMIT_BUFFERS.
+ */
+struct laccel_import {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 id;
+	__u64 length;
+	__u64 mmap_offset;
+	__u32 rights;
 	__u32 reason;
 };
 

@@ -52,6 +52,10 @@ void laccel_mirror_drop_all(struct laccel_file *file)
 {
 }
 
+void laccel_mirror_return(struct laccel_file *file, unsigned long first, unsigned long last)
+{
+}
+
 void laccel_mirror_fini(struct laccel_file *file)
 {
 }
@@ -123,6 +127,7 @@ static void fixture_init_device(struct fixture *fx, struct device *parent)
 	ldev->wq = laccel_wq;
 	ida_init(&ldev->slots);
 	xa_init_flags(&ldev->buffers, XA_FLAGS_ALLOC);
+	xa_init_flags(&ldev->imports, XA_FLAGS_ALLOC);
 	init_rwsem(&ldev->bonds);
 	mutex_init(&ldev->copy_lock);
 	mutex_init(&ldev->files_lock);

@@ -9,6 +9,7 @@
 #include "../../drivers/core/buffer.c"
 #include "../../drivers/core/part.c"
 #include "../../drivers/core/local.c"
+#include "../../drivers/core/import.c"
 
 #define SIZE	(8 * SZ_2M)
 
