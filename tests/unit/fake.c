@@ -191,6 +191,8 @@ struct fake_page fake_page(uintptr_t at)
 		page.buffer = page.mapped && inode == st.st_ino;
 	}
 	fclose(maps);
+	if (!page.mapped)
+		page.rights[0] = '\0';
 	return page;
 }
 
