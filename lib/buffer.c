@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * Buffers.  The mapping is all that there is of a buffer: its id is destroyed as soon as it is
- * mapped, so that munmap() frees it.
+ * mapped, so that munmap() frees it.  Imports, which are freed by the same function, keep theirs.
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -86,6 +86,7 @@ void *laccel_buffer_alloc(struct laccel_device *dev, size_t size, uint32_t flags
 	}
 
 	start = (uintptr_t)addr;
+	laccel_imports_replace(start, laccel_page_end(dev, start + size));
 	if (!laccel_finds_memory(dev))
 		laccel_cache_buffer(dev, start, laccel_page_end(dev, start + size));
 	return addr;
@@ -93,7 +94,10 @@ void *laccel_buffer_alloc(struct laccel_device *dev, size_t size, uint32_t flags
 
 int laccel_buffer_free(void *addr, size_t size)
 {
-	laccel_cache_forget((uintptr_t)addr, (uintptr_t)addr + size);
+	uintptr_t start = (uintptr_t)addr;
+
+	laccel_cache_forget(start, start + size);
+	laccel_imports_end(start, start + size);
 	if (munmap(addr, size))
 		return laccel_fail(errno, "%zu bytes from %p are not a buffer: %m", size, addr);
 	return 0;

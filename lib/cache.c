@@ -9,11 +9,11 @@
  * is unmapped) the command ends with a page fault.  The range is then dropped, and
  * registered again if the present memory permits it.
  *
- * Buffers need no registration, and the kernel refuses it.  The cache has ranges for them, too:
- * laccel_buffer_alloc() adds one, and memory that the kernel refuses is looked up in
- * /proc/self/maps.  So a range is no more than a guess, as the program may unmap, move and protect
- * a buffer by itself: after a page fault all that the command uses are dropped, and the kernel is
- * asked again.
+ * Buffers and imports need no registration, and the kernel refuses it.  The cache has ranges for
+ * them, too: laccel_buffer_alloc() and laccel_import() add one, and memory that the kernel refuses
+ * is looked up in /proc/self/maps.  So a range is no more than a guess, as the program may unmap,
+ * move and protect a buffer by itself: after a page fault all that the command uses are dropped,
+ * and the kernel is asked again.
  *
  * A cached range may be dropped at any time, even while a command uses it: the helper
  * of that command notices and tries again.
@@ -71,6 +71,22 @@ void laccel_cache_close(struct laccel_device *dev)
 		link = &(*link)->next;
 	if (*link)
 		*link = dev->next;
+	pthread_mutex_unlock(&devices_lock);
+}
+
+void laccel_devices_call(void (*fn)(struct laccel_device *dev, uintptr_t start, uintptr_t end),
+			 uintptr_t start, uintptr_t end)
+{
+	struct laccel_device *dev;
+
+	pthread_mutex_lock(&devices_lock);
+	for (dev = devices; dev; dev = dev->next) {
+		if (!dev->owner->alive)
+			continue;
+		pthread_mutex_lock(&dev->lock);
+		fn(dev, start, end);
+		pthread_mutex_unlock(&dev->lock);
+	}
 	pthread_mutex_unlock(&devices_lock);
 }
 
@@ -179,28 +195,19 @@ void laccel_cache_buffer(struct laccel_device *dev, uintptr_t start, uintptr_t e
 
 static void forget(struct laccel_device *dev, uintptr_t start, uintptr_t end)
 {
-	size_t i;
+	size_t i = laccel_range_find(dev, start);
 
-	pthread_mutex_lock(&dev->lock);
-	i = laccel_range_find(dev, start);
 	while (i < dev->nranges && dev->ranges[i].start < end) {
 		if (dev->ranges[i].buffer)
 			laccel_range_drop(dev, i);
 		else
 			i++;
 	}
-	pthread_mutex_unlock(&dev->lock);
 }
 
 void laccel_cache_forget(uintptr_t start, uintptr_t end)
 {
-	struct laccel_device *dev;
-
-	pthread_mutex_lock(&devices_lock);
-	for (dev = devices; dev; dev = dev->next)
-		if (dev->owner->alive)
-			forget(dev, start, end);
-	pthread_mutex_unlock(&devices_lock);
+	laccel_devices_call(forget, start, end);
 }
 
 /* Keep the ranges of a running command, or two devices could starve each other. */

@@ -348,7 +348,7 @@ int laccel_get_limits(struct laccel_device *dev, struct laccel_limits *limits)
 }
 
 /*
- * Destroy queues and ranges one by one: a child may hold a copy of the descriptor, so
+ * Destroy queues, ranges and imports one by one: a child may hold a copy of the descriptor, so
  * closing ours is not enough to stop the device.
  */
 static void destroy_objects(struct laccel_device *dev)
@@ -357,6 +357,7 @@ static void destroy_objects(struct laccel_device *dev)
 		laccel_queue_destroy(&dev->queues->q);
 	while (dev->nranges && laccel_has_descriptor(dev))
 		laccel_range_drop(dev, dev->nranges - 1);
+	laccel_imports_free(dev, laccel_has_descriptor(dev));
 }
 
 static void free_inherited(struct laccel_device *dev)
@@ -367,6 +368,7 @@ static void free_inherited(struct laccel_device *dev)
 		dev->queues = queue->next;
 		laccel_queue_free(queue, false);
 	}
+	laccel_imports_free(dev, false);
 }
 
 void laccel_close(struct laccel_device *dev)

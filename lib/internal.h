@@ -48,6 +48,16 @@ struct laccel_span {
 /* Number of opcodes of the vendor's */
 #define LACCEL_VENDOR_OPCODES	(LACCEL_OPCODES - LACCEL_OP_VENDOR)
 
+/* A dma-buf that has been imported, until the import ends */
+struct laccel_imported {
+	struct laccel_imported *next;
+	uint32_t id;
+	dev_t filesystem;		/* of the dma-buf, as in /proc/self/maps */
+	ino_t inode;
+	uintptr_t start;		/* the mapping that laccel_import() made; 0 if the */
+	uintptr_t end;			/* library has another one there since */
+};
+
 /* A registration of the program; end is 0 in a free entry */
 struct laccel_handle {
 	uintptr_t start;
@@ -65,13 +75,14 @@ struct laccel_device {
 
 	struct laccel_device *next;	/* in the list of cache.c */
 
-	pthread_mutex_t lock;		/* protects the next eight members */
+	pthread_mutex_t lock;		/* protects the next nine members */
 	struct laccel_range *ranges;
 	size_t nranges;
 	size_t room;			/* allocated length of ranges */
 	struct laccel_handle *handles;
 	size_t nhandles;
 	struct queue *queues;
+	struct laccel_imported *imports;
 	uint64_t command;		/* number of the latest helper command */
 	bool disturbed;			/* a range that this command uses was dropped */
 
@@ -175,8 +186,8 @@ size_t laccel_range_find(const struct laccel_device *dev, uintptr_t addr);
 int laccel_range_add(struct laccel_device *dev, struct laccel_range range);
 
 /*
- * Find the first mapping of a buffer in a range, and cut the range to it.  The range loses the
- * right to write if the mapping lacks it.
+ * Find the first mapping of a buffer, or of what is imported, in a range, and cut the range to it.
+ * The range loses the right to write if the mapping lacks it.  Call with lock held.
  */
 bool laccel_range_is_buffer(const struct laccel_device *dev, struct laccel_range *range);
 
@@ -191,6 +202,10 @@ int laccel_mem_hold(struct laccel_device *dev, const void *addr, size_t length,
 void laccel_cache_open(struct laccel_device *dev);
 void laccel_cache_close(struct laccel_device *dev);
 
+/* Call @fn, with lock held, for each device that the process may use. */
+void laccel_devices_call(void (*fn)(struct laccel_device *dev, uintptr_t start, uintptr_t end),
+			 uintptr_t start, uintptr_t end);
+
 /*
  * Call laccel_range_add(); if a limit is reached, drop cached ranges, least recently used
  * first, and try again.  Keep ranges used by command @before or later.
@@ -204,6 +219,20 @@ int laccel_cache_add(struct laccel_device *dev, struct laccel_range range,
  */
 void laccel_cache_buffer(struct laccel_device *dev, uintptr_t start, uintptr_t end);
 void laccel_cache_forget(uintptr_t start, uintptr_t end);
+
+/*
+ * Imports, in all devices of the process: end those whose mapping lies in a range that is going to
+ * be unmapped, or note that the library has a new mapping there, because the program has unmapped
+ * or moved theirs.
+ */
+void laccel_imports_end(uintptr_t start, uintptr_t end);
+void laccel_imports_replace(uintptr_t start, uintptr_t end);
+
+/* Return true if a file is a dma-buf that is imported.  Call with lock held. */
+bool laccel_import_is(const struct laccel_device *dev, dev_t filesystem, ino_t inode);
+
+/* Free all that is known of imports, and with @destroy end them.  Nobody else uses the device. */
+void laccel_imports_free(struct laccel_device *dev, bool destroy);
 
 /* Drop cached ranges from @start to @end.  Call with lock held. */
 void laccel_cache_drop(struct laccel_device *dev, uintptr_t start, uintptr_t end);

@@ -721,11 +721,12 @@ int laccel_prefetch(struct laccel_device *dev, const void *addr, size_t length,
 void *laccel_buffer_alloc(struct laccel_device *dev, size_t size, uint32_t flags);
 
 /**
- * laccel_buffer_free() - Free a buffer, or whole pages of one
- * @addr: what laccel_buffer_alloc() returned, or the first page
+ * laccel_buffer_free() - Free a buffer, or whole pages of one, or end an import
+ * @addr: what laccel_buffer_alloc() or laccel_import() returned, or the first page
  * @size: bytes, as for laccel_buffer_alloc()
  *
- * The device no longer reaches it on return.  The device may have been closed before.
+ * The device no longer reaches it on return.  The device may have been closed before.  An import
+ * ends with the call that frees all of its addresses.
  *
  * Return: 0; -EINVAL if this is no range of pages.
  */
@@ -774,6 +775,34 @@ int64_t laccel_buffer_move(struct laccel_device *dev, void *addr, size_t size, u
  * laccel_last_error() tells why; -EINVAL; -errno.
  */
 int laccel_export(struct laccel_device *dev, void *addr, size_t size, uint32_t flags);
+
+/**
+ * laccel_import() - Let commands use memory that others share
+ * @dev: the device
+ * @fd: descriptor of a dma-buf, from laccel_export() or another driver; it can be closed afterwards
+ * @size: where to store the length in bytes, whole pages; or NULL
+ *
+ * The dma-buf is mapped, and needs no registration: it is an operand like any other memory, in the
+ * same command, too.  Program and commands may write to it if the descriptor is open for writing,
+ * and otherwise they read.  If its exporter lets no program map it, it has addresses that commands
+ * alone access.  The exporter may move the memory, unnoticed, or take it away: commands end with
+ * LACCEL_PAGE_FAULT then.
+ *
+ * End the import with laccel_buffer_free(), for all of its addresses in one call.  After munmap()
+ * or mremap() it lasts, and keeps the memory, until laccel_close(), which ends all imports of @dev:
+ * the mappings stay for the program, but commands end with LACCEL_PAGE_FAULT there, except in
+ * LACCEL_MODE_SVA, where the device reaches what the program does.  A child does not inherit it.
+ * As long as the import lasts, other shared mappings of the dma-buf are operands, too.  A dma-buf
+ * is imported once by @dev; another device, or another laccel_open(), has its own import.
+ *
+ * Cost: three system calls; the exporter maps the memory for the device at the first access.
+ *
+ * Return: the address, or NULL, with errno set: EBADF; EINVAL if @fd is no dma-buf, or its length
+ * is not possible; EEXIST if @dev has imported it already; EOPNOTSUPP if it cannot be imported, and
+ * laccel_last_error() tells why; EDQUOT if an open file has no more buffers, of which an import is
+ * one; another errno.
+ */
+void *laccel_import(struct laccel_device *dev, int fd, size_t *size);
 
 /**
  * DOC: Helpers

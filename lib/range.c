@@ -71,12 +71,19 @@ static bool is_file(const struct laccel_mem_register *reg)
 	return found;
 }
 
-/* Rings are mappings of the node, too: commands on them end with a page fault. */
-static bool maps_node(const struct laccel_device *dev, const struct mapping *m,
-		      const struct laccel_range *range)
+/*
+ * Rings are mappings of the node, too, and a dma-buf can be mapped privately: commands on them end
+ * with a page fault.
+ */
+static bool maps_buffer(const struct laccel_device *dev, const struct mapping *m,
+			const struct laccel_range *range)
 {
-	return m->inode == dev->inode && makedev(m->major, m->minor) == dev->filesystem &&
-	       m->start < range->end && range->start < m->end;
+	dev_t filesystem = makedev(m->major, m->minor);
+
+	if (m->start >= range->end || range->start >= m->end)
+		return false;
+	return (m->inode == dev->inode && filesystem == dev->filesystem) ||
+	       laccel_import_is(dev, filesystem, m->inode);
 }
 
 static void cut(struct laccel_range *range, const struct mapping *m)
@@ -98,7 +105,7 @@ bool laccel_range_is_buffer(const struct laccel_device *dev, struct laccel_range
 	struct mapping m;
 
 	while (maps && !found && next_mapping(maps, &m))
-		found = maps_node(dev, &m, range);
+		found = maps_buffer(dev, &m, range);
 	if (maps)
 		fclose(maps);
 

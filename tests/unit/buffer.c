@@ -304,6 +304,240 @@ TEST_F(buffer, exported_at_the_limit)
 	munmap(p, 4 * PAGE);
 }
 
+/* Return a descriptor that the fake takes for one of a dma-buf. */
+static int dmabuf_of(size_t length)
+{
+	int fd = memfd_create("dma-buf", MFD_CLOEXEC);
+
+	if (fd >= 0 && ftruncate(fd, length))
+		abort();
+	return fd;
+}
+
+static int imports(void)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fake.imports); i++)
+		count += fake.imports[i].id != 0;
+	return count;
+}
+
+TEST_F(buffer, imported)
+{
+	int fd = dmabuf_of(2 * PAGE);
+	size_t size = 0;
+	uint8_t *p = laccel_import(self->dev, fd, &size);
+
+	ASSERT_NE(NULL, p);
+	EXPECT_EQ(2 * PAGE, size);
+	EXPECT_EQ(1, imports());
+	EXPECT_STREQ("rw-s", fake_page((uintptr_t)p).rights);
+	EXPECT_EQ(0, laccel_fill(self->dev, p, bytes_of(5), 2 * PAGE));
+	EXPECT_TRUE(is_filled(p, 2 * PAGE, 5));
+	EXPECT_EQ(0, fake.registered);
+
+	EXPECT_EQ(0, laccel_buffer_free(p, size));
+	EXPECT_EQ(0, imports());
+	EXPECT_FALSE(fake_page((uintptr_t)p).mapped);
+	EXPECT_EQ(0, self->dev->nranges);
+
+	p = laccel_import(self->dev, fd, NULL);
+	ASSERT_NE(NULL, p);
+	close(fd);
+	EXPECT_EQ(0, laccel_fill(self->dev, p, bytes_of(6), PAGE));
+	EXPECT_EQ(0, laccel_buffer_free(p, 2 * PAGE));
+	EXPECT_EQ(0, imports());
+}
+
+/* The rights of the descriptor, and those of the exporter's, decide on the mapping's. */
+TEST_F(buffer, imported_with_rights)
+{
+	int fd = dmabuf_of(PAGE);
+	char path[32];
+	uint8_t *p;
+	int reading;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	reading = open(path, O_RDONLY | O_CLOEXEC);
+	p = laccel_import(self->dev, reading, NULL);
+	ASSERT_NE(NULL, p);
+	EXPECT_STREQ("r--s", fake_page((uintptr_t)p).rights);
+	EXPECT_EQ(-EFAULT, laccel_fill(self->dev, p, 0, PAGE));
+	EXPECT_NE(NULL, strstr(laccel_last_error(), "mapped for reading only"));
+	EXPECT_EQ(PAGE, laccel_compare(self->dev, p, p, PAGE));
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+
+	fake.import_rights = LACCEL_IMPORT_NO_CPU;
+	p = laccel_import(self->dev, fd, NULL);
+	ASSERT_NE(NULL, p);
+	EXPECT_STREQ("---s", fake_page((uintptr_t)p).rights);
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+	EXPECT_EQ(0, imports());
+	close(reading);
+	close(fd);
+}
+
+static bool not_imported(struct laccel_device *dev, int fd, int err, const char *words)
+{
+	size_t size = 7;
+
+	errno = 0;
+	if (!laccel_import(dev, fd, &size) && errno == err && size == 7 &&
+	    strstr(laccel_last_error(), words))
+		return true;
+	printf("# %d: %s\n", errno, laccel_last_error());
+	return false;
+}
+
+TEST_F(buffer, not_imported)
+{
+	int fd = dmabuf_of(PAGE), odd = dmabuf_of(PAGE + 1), null = open("/dev/null", O_RDWR);
+	struct laccel_device *dev = self->dev;
+	uint8_t *p = laccel_import(dev, fd, NULL);
+
+	ASSERT_NE(NULL, p);
+	EXPECT_TRUE(not_imported(dev, fd, EEXIST, "is imported already"));
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+	EXPECT_TRUE(not_imported(dev, -1, EBADF, "no descriptor -1 is open"));
+	EXPECT_TRUE(not_imported(dev, null, EINVAL, "is no dma-buf"));
+	EXPECT_TRUE(not_imported(dev, odd, EINVAL, "is no dma-buf, or its length"));
+
+	fake.max_buffers = fake.buffers;
+	EXPECT_TRUE(not_imported(dev, fd, EDQUOT, "buffers of an open file are in use"));
+	fake.import_reason = LACCEL_REASON_EXPORTER;
+	EXPECT_TRUE(not_imported(dev, fd, EOPNOTSUPP,
+				 "import: the driver that exports it does not share it"));
+	fake.no_import = true;
+	EXPECT_TRUE(not_imported(dev, fd, EOPNOTSUPP, "load a newer driver"));
+	dev->owner->alive = 0;		/* as in a child */
+	EXPECT_TRUE(not_imported(dev, fd, EPERM, "before fork()"));
+	dev->owner->alive = 1;
+
+	EXPECT_EQ(0, imports());
+	EXPECT_EQ(0, dev->nranges);
+	close(fd);
+	close(odd);
+	close(null);
+}
+
+/* A mapping that fails leaves no import. */
+TEST_F(buffer, import_cannot_be_mapped)
+{
+	int fd = dmabuf_of(PAGE), reading = open(fake.path, O_RDONLY | O_CLOEXEC);
+	int node = self->dev->fd;
+
+	ASSERT_LE(0, reading);
+	self->dev->fd = reading;	/* ioctl() is replaced, mmap() is not */
+	EXPECT_TRUE(not_imported(self->dev, fd, EACCES, "cannot map what is imported"));
+	self->dev->fd = node;
+	EXPECT_EQ(0, imports());
+	close(reading);
+	close(fd);
+}
+
+/* Helpers find other mappings of the dma-buf, beside other memory and with their rights. */
+TEST_F(buffer, imported_and_mapped_by_the_program)
+{
+	int fd = dmabuf_of(2 * PAGE), rw = PROT_READ | PROT_WRITE;
+	uint8_t *p = laccel_import(self->dev, fd, NULL), *q = anonymous(NULL, 4 * PAGE);
+
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(q + PAGE, mmap(q + PAGE, 2 * PAGE, rw, MAP_SHARED | MAP_FIXED, fd, 0));
+	EXPECT_EQ(0, laccel_fill(self->dev, q, bytes_of(3), 4 * PAGE)) {
+		TH_LOG("%s", laccel_last_error());
+	}
+	EXPECT_TRUE(is_filled(q, 4 * PAGE, 3));
+	EXPECT_EQ(2, fake.nranges);
+	EXPECT_EQ(-EFAULT, laccel_mem_register(self->dev, q, 4 * PAGE, 0));
+	EXPECT_NE(NULL, strstr(laccel_last_error(), "needs no registration"));
+
+	ASSERT_EQ(0, mprotect(q + PAGE, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, laccel_fill(self->dev, q, 0, 4 * PAGE));
+	EXPECT_EQ(2 * PAGE, laccel_compare(self->dev, q + PAGE, q + PAGE, 2 * PAGE));
+
+	/* Freeing others than its own does not end the import. */
+	EXPECT_EQ(0, laccel_buffer_free(q, 4 * PAGE));
+	EXPECT_EQ(1, imports());
+	EXPECT_EQ(0, laccel_buffer_free(p, 2 * PAGE));
+	EXPECT_EQ(0, imports());
+	close(fd);
+}
+
+/*
+ * An import that the program unmaps, or moves, by itself stays until the device is closed, and
+ * what gets its addresses is no part of it.
+ */
+TEST_F(buffer, imported_and_unmapped_by_the_program)
+{
+	int fds[] = { dmabuf_of(2 * PAGE), dmabuf_of(2 * PAGE) };
+	struct laccel_device *dev;
+	uint8_t *p, *q, *other;
+
+	ASSERT_EQ(0, laccel_open(fake.path, &dev));
+	p = laccel_import(dev, fds[0], NULL);
+	q = laccel_import(dev, fds[1], NULL);
+	ASSERT_NE(NULL, p);
+	ASSERT_NE(NULL, q);
+
+	/* Parts do not end it, and a range around does. */
+	EXPECT_EQ(0, laccel_buffer_free(q, PAGE));
+	EXPECT_EQ(2, imports());
+	EXPECT_EQ(0, laccel_buffer_free(q, 2 * PAGE));
+	EXPECT_EQ(1, imports());
+
+	/* The hole is where the kernel maps next. */
+	other = anonymous(NULL, 2 * PAGE);
+	ASSERT_EQ(other, mremap(p, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, other));
+	laccel_imports_replace((uintptr_t)p, (uintptr_t)p + PAGE);
+	ASSERT_EQ(p, anonymous(p, 2 * PAGE));
+	EXPECT_EQ(0, laccel_buffer_free(p, 2 * PAGE));
+	EXPECT_EQ(1, imports());
+
+	laccel_close(dev);
+	EXPECT_EQ(0, imports());
+	EXPECT_TRUE(fake_page((uintptr_t)other).mapped);
+	munmap(other, 2 * PAGE);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* A new buffer at the addresses of an import that was unmapped is freed as a buffer. */
+TEST_F(buffer, in_place_of_an_import)
+{
+	int fd = dmabuf_of(PAGE);
+	uint8_t *p = laccel_import(self->dev, fd, NULL), *buffer;
+
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(0, munmap(p, PAGE));
+	buffer = laccel_buffer_alloc(self->dev, PAGE, 0);
+	ASSERT_NE(NULL, buffer);
+	if (buffer != p) {
+		ASSERT_EQ(p, mremap(buffer, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p));
+		laccel_imports_replace((uintptr_t)p, (uintptr_t)p + PAGE);
+	}
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+	EXPECT_EQ(1, imports());
+	close(fd);
+}
+
+/* A child has none of the imports, and does not end the parent's. */
+TEST_F(buffer, imports_and_fork)
+{
+	int fd = dmabuf_of(PAGE);
+	struct laccel_device *dev;
+	void *p;
+
+	ASSERT_EQ(0, laccel_open(fake.path, &dev));
+	p = laccel_import(dev, fd, NULL);
+	ASSERT_NE(NULL, p);
+	dev->owner->alive = 0;		/* as in a child */
+	EXPECT_EQ(0, laccel_buffer_free(p, PAGE));
+	laccel_close(dev);
+	EXPECT_EQ(1, imports());
+	close(fd);
+}
+
 /* A child has none; the mapping outlives the device. */
 TEST_F(buffer, fork_and_close)
 {

@@ -175,6 +175,14 @@ static int queue_create(struct laccel_queue_create *arg)
 	return 0;
 }
 
+static bool is_imported(unsigned long inode)
+{
+	for (size_t i = 0; i < sizeof(fake.imports) / sizeof(fake.imports[0]); i++)
+		if (fake.imports[i].id && fake.imports[i].inode == inode)
+			return true;
+	return false;
+}
+
 struct fake_page fake_page(uintptr_t at)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -188,7 +196,7 @@ struct fake_page fake_page(uintptr_t at)
 		if (sscanf(line, "%lx-%lx %4s %*x %*s %lu", &start, &end, page.rights, &inode) != 4)
 			continue;
 		page.mapped = start <= at && at < end;
-		page.buffer = page.mapped && inode == st.st_ino;
+		page.buffer = page.mapped && (inode == st.st_ino || is_imported(inode));
 	}
 	fclose(maps);
 	if (!page.mapped)
@@ -287,6 +295,49 @@ static int export(struct laccel_export *arg)
 	return arg->fd < 0 ? -1 : 0;
 }
 
+/* Find an import, or with 0 a free entry. */
+static struct fake_import *find_import(uint32_t id)
+{
+	for (size_t i = 0; i < sizeof(fake.imports) / sizeof(fake.imports[0]); i++)
+		if (fake.imports[i].id == id)
+			return &fake.imports[i];
+	return NULL;
+}
+
+/* At the offset there is other memory than the memfd's: all that matters is whose it is. */
+static int import(struct laccel_import *arg)
+{
+	int access = fcntl(arg->fd, F_GETFL);
+	struct fake_import *import = find_import(0);
+	struct stat st, node;
+
+	if (fake.no_import)
+		return fail(ENOTTY);
+	arg->reason = fake.import_reason;
+	if (arg->flags || arg->reason)
+		return fail(EOPNOTSUPP);
+	if (access < 0 || fstat(arg->fd, &st))
+		return fail(EBADF);
+	if (!S_ISREG(st.st_mode) || !st.st_size || st.st_size % fake.page_size)
+		return fail(EINVAL);
+	if (is_imported(st.st_ino))
+		return fail(EEXIST);
+	if (!import || fake.buffers == fake.max_buffers)
+		return refuse(EDQUOT, LACCEL_LIMIT_BUFFERS, fake.buffers, 1);
+	if (fstat(fake.memfd, &node) || ftruncate(fake.memfd, node.st_size + st.st_size))
+		return fail(ENOMEM);
+
+	fake.buffers++;
+	arg->id = ++fake.last_id;
+	arg->length = st.st_size;
+	arg->mmap_offset = node.st_size;
+	arg->rights = fake.import_rights;
+	if ((access & O_ACCMODE) == O_RDWR)
+		arg->rights |= LACCEL_IMPORT_WRITE;
+	*import = (struct fake_import){ .id = arg->id, .inode = st.st_ino };
+	return 0;
+}
+
 static int mem_register(struct laccel_mem_register *arg)
 {
 	uint64_t end = arg->addr + arg->length;
@@ -323,6 +374,10 @@ static int destroy(uint32_t id)
 	}
 	if (id && id == fake.buffer.id) {
 		fake.buffer.id = 0;
+		return 0;
+	}
+	if (id && find_import(id)) {
+		find_import(id)->id = 0;
 		return 0;
 	}
 
@@ -397,6 +452,8 @@ static int answer(unsigned long request, void *arg)
 		return buffer_move(arg);
 	case LACCEL_IOC_EXPORT:
 		return export(arg);
+	case LACCEL_IOC_IMPORT:
+		return import(arg);
 	case LACCEL_IOC_KICK:
 		return kick(arg);
 	default:

@@ -20,6 +20,12 @@ struct fake_range {
 	uint32_t flags;
 };
 
+/* An import; id 0: none.  A "dma-buf" is a memfd of whole pages. */
+struct fake_import {
+	uint32_t id;
+	unsigned long inode;
+};
+
 struct fake {
 	/* Settings that a test may change before it opens the device. */
 	uintptr_t page_size;
@@ -35,6 +41,9 @@ struct fake {
 	bool no_buffers;		/* the module does not know LACCEL_IOC_BUFFER_CREATE */
 	bool no_export;			/* nor LACCEL_IOC_EXPORT */
 	uint32_t export_reason;
+	bool no_import;			/* nor LACCEL_IOC_IMPORT */
+	uint32_t import_reason;
+	uint32_t import_rights;		/* those beside LACCEL_IMPORT_WRITE, which the file tells */
 	uint32_t local_reason;
 	uint64_t local_size;
 	uint64_t local_max;		/* limit of buffers without LACCEL_BUFFER_SYSTEM */
@@ -58,7 +67,8 @@ struct fake {
 	struct laccel_buffer_create buffer;	/* the latest; id 0: destroyed */
 	struct laccel_buffer_move move;
 	struct laccel_export export;
-	uint32_t buffers;		/* successful calls of BUFFER_CREATE */
+	struct fake_import imports[4];
+	uint32_t buffers;		/* successful calls of BUFFER_CREATE and IMPORT */
 	unsigned int strays;		/* calls of DESTROY for what does not exist */
 
 	/* The device's side of its one queue. */
@@ -100,7 +110,7 @@ bool fake_reaches(uintptr_t start, uintptr_t end, uint32_t flags);
 /* What the process has at an address, by /proc/self/maps */
 struct fake_page {
 	bool mapped;
-	bool buffer;			/* a mapping of the node */
+	bool buffer;			/* a mapping of the node, or of what is imported */
 	char rights[5];			/* as there */
 };
 
