@@ -22,6 +22,7 @@ FIXTURE(call) {
 	uint8_t *page;		/* memory to register, or to export */
 	uint8_t *buffer;	/* a page that can be moved */
 	uint8_t *arg;		/* ROOM bytes in front of an unmapped page */
+	int dmabuf;		/* to import */
 	uint32_t made;		/* id of the object that the last call made, or 0 */
 };
 
@@ -128,6 +129,12 @@ FIXTURE_VARIANT_ADD(call, export) {
 	.flags = LACCEL_EXPORT_WRITE,
 };
 
+FIXTURE_VARIANT_ADD(call, import) {
+	.cmd = LACCEL_IOC_IMPORT,
+	.size = sizeof(struct laccel_import),
+	.made = offsetof(struct laccel_import, id),
+};
+
 static uint32_t get32(const void *p)
 {
 	uint32_t value;
@@ -150,6 +157,8 @@ FIXTURE_SETUP(call)
 		SKIP(return, "the device has doorbell pages");
 	if (variant->cmd == LACCEL_IOC_DESCRIBE)
 		NEEDS(ACCEL_VENDOR);
+	if (variant->cmd == LACCEL_IOC_IMPORT)
+		NEEDS(ACCEL_MMU);
 
 	self->fd = accel_open();
 	ASSERT_GE(self->fd, 0);
@@ -159,6 +168,10 @@ FIXTURE_SETUP(call)
 	if (variant->cmd == LACCEL_IOC_BUFFER_MOVE) {
 		self->buffer = buffer_alloc(self->fd, PAGE, LACCEL_BUFFER_SYSTEM);
 		ASSERT_NE(NULL, self->buffer);
+	}
+	if (variant->cmd == LACCEL_IOC_IMPORT) {
+		self->dmabuf = accel_export(self->fd, self->page, PAGE, 0);
+		ASSERT_LE(0, self->dmabuf);
 	}
 
 	/* Last, or something else may be mapped there. */
@@ -207,6 +220,7 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 	struct laccel_buffer_create *buffer = p;
 	struct laccel_buffer_move *move = p;
 	struct laccel_export *export = p;
+	struct laccel_import *import = p;
 	struct laccel_kick *kick = p;
 	struct laccel_bind *bind = p;
 
@@ -256,6 +270,8 @@ static void fill_in(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *varia
 		export->addr = accel_va(self->page);
 		export->length = PAGE;
 	}
+	if (variant->cmd == LACCEL_IOC_IMPORT)
+		import->fd = self->dmabuf;
 }
 
 static int issue(FIXTURE_DATA(call) *self, const FIXTURE_VARIANT(call) *variant, void *p)
@@ -456,7 +472,7 @@ TEST_F(file, unknown_ioctl)
 {
 	uint8_t arg[256] = { sizeof(struct laccel_info) };
 
-	for (int nr = _IOC_NR(LACCEL_IOC_EXPORT) + 1; nr < 256; nr++)
+	for (int nr = _IOC_NR(LACCEL_IOC_IMPORT) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE, nr), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IO(LACCEL_IOC_TYPE - 1, 0), arg));
 	EXPECT_EQ(-ENOTTY, accel_ioctl(self->fd, _IOWR(LACCEL_IOC_TYPE, 0, arg), arg));
@@ -586,6 +602,17 @@ TEST_F(file, kick)
 	kick.offset = 0;
 	kick.id = create.id + 1;
 	EXPECT_EQ(-ENOENT, accel_ioctl(self->fd, LACCEL_IOC_KICK, &kick));
+}
+
+/* A device without page tables imports nothing, and says why; others look at the descriptor. */
+TEST_F(file, import)
+{
+	bool possible = !accel_lacks(ACCEL_MMU);
+	struct laccel_import info;
+
+	EXPECT_EQ(possible ? -EBADF : -EOPNOTSUPP, accel_import(self->fd, -1, &info));
+	if (!possible)
+		EXPECT_EQ(LACCEL_REASON_NO_MMU, info.reason);
 }
 
 TEST_F(file, info)

@@ -106,6 +106,7 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 	struct laccel_buffer_create *buffer = page;
 	struct laccel_buffer_move *move = page;
 	struct laccel_export *export = page;
+	struct laccel_import *import = page;
 	struct laccel_kick *kick = page;
 
 	memset(page, 0, PAGE);
@@ -140,6 +141,8 @@ static void prepare(const struct call *call, uint32_t id, void *page)
 		export->addr = accel_va(accel_pages(PAGE));
 		export->length = PAGE;
 	}
+	if (call->cmd == LACCEL_IOC_IMPORT)
+		import->fd = accel_export(accel_open(), accel_pages(PAGE), PAGE, 0);
 
 	if (call->cmd != LACCEL_IOC_QUEUE_CREATE)
 		return;
@@ -165,6 +168,7 @@ FIXTURE_VARIANT_ADD(answer, bind) { .cmd = LACCEL_IOC_BIND };
 FIXTURE_VARIANT_ADD(answer, describe) { .cmd = LACCEL_IOC_DESCRIBE };
 FIXTURE_VARIANT_ADD(answer, buffer_create) { .cmd = LACCEL_IOC_BUFFER_CREATE };
 FIXTURE_VARIANT_ADD(answer, export) { .cmd = LACCEL_IOC_EXPORT };
+FIXTURE_VARIANT_ADD(answer, import) { .cmd = LACCEL_IOC_IMPORT };
 
 FIXTURE_SETUP(answer)
 {
@@ -172,6 +176,8 @@ FIXTURE_SETUP(answer)
 		SKIP(return, "not root");
 	if (variant->cmd == LACCEL_IOC_DESCRIBE)
 		NEEDS(ACCEL_VENDOR);
+	if (variant->cmd == LACCEL_IOC_IMPORT)
+		NEEDS(ACCEL_MMU);
 	ASSERT_LE(0, open_for_call(&self->call, variant->cmd));
 }
 
@@ -247,6 +253,7 @@ FIXTURE_VARIANT_ADD(second_holder, describe) { .cmd = LACCEL_IOC_DESCRIBE };
 FIXTURE_VARIANT_ADD(second_holder, buffer_create) { .cmd = LACCEL_IOC_BUFFER_CREATE };
 FIXTURE_VARIANT_ADD(second_holder, buffer_move) { .cmd = LACCEL_IOC_BUFFER_MOVE };
 FIXTURE_VARIANT_ADD(second_holder, export) { .cmd = LACCEL_IOC_EXPORT };
+FIXTURE_VARIANT_ADD(second_holder, import) { .cmd = LACCEL_IOC_IMPORT };
 
 FIXTURE_SETUP(second_holder)
 {

@@ -178,6 +178,33 @@ static int call_map_export(struct file_state *s)
 	return done == s->pages * PAGE ? 0 : -EFAULT;
 }
 
+static int call_import(struct file_state *s)
+{
+	int ret = accel_import(s->fd, s->exported, &s->import);
+
+	s->has_import = !ret;
+	return ret;
+}
+
+static int call_map_import(struct file_state *s)
+{
+	void *p = mmap(NULL, s->import.length, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd,
+		       s->import.mmap_offset);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	munmap(p, s->import.length);
+	return 0;
+}
+
+static int call_destroy_import(struct file_state *s)
+{
+	int ret = accel_destroy(s->fd, s->import.id);
+
+	s->has_import = ret;
+	return ret;
+}
+
 /* Ring with the positions of the last ring again. */
 static int call_kick(struct file_state *s)
 {
@@ -313,6 +340,16 @@ static bool with_export(struct file_state *s)
 	return !ftruncate(s->zeros, s->pages * PAGE) && with_file(s) && !call_export(s);
 }
 
+static bool with_exported_buffer(struct file_state *s)
+{
+	return with_mapped_buffer(s) && !call_export_buffer(s);
+}
+
+static bool with_import(struct file_state *s)
+{
+	return with_exported_buffer(s) && !call_import(s);
+}
+
 /* Errors that are allowed when something fails. */
 #define NOMEM	(1u << 0)
 #define FAULT	(1u << 1)
@@ -385,6 +422,9 @@ CALL(export_fresh, with_file, call_export, 0, ANY, &fresh);
 CALL(export_buffer, with_mapped_buffer, call_export_buffer, 0, ANY, &none, true, SYSTEM);
 CALL(export_local_buffer, with_local_buffer, call_export_buffer, 0, ANY, &none, false, BOTH);
 CALL(export_mmap, with_export, call_map_export, 0, NOMEM | FAULT, &few);
+CALL(import, with_exported_buffer, call_import, 0, NOMEM | FAULT | ANSWER, &none, true, SYSTEM);
+CALL(import_mmap, with_import, call_map_import, 0, NOMEM, &none, false, SYSTEM);
+CALL(import_destroy, with_import, call_destroy_import, 0, FAULT, &none, false, SYSTEM);
 CALL(buffer_destroy, with_mapped_buffer, call_destroy_buffer, 0, FAULT, &none, false, BOTH);
 /* close() has no place that can fail. */
 CALL(close, with_both, call_close, 0, 0, &few, true);
@@ -482,6 +522,8 @@ FIXTURE_SETUP(call)
 		SKIP(return, "the device has doorbell pages");
 	if (variant->call == call_describe)
 		NEEDS(ACCEL_VENDOR);
+	if (variant->prepare == with_import || variant->call == call_import)
+		NEEDS(ACCEL_MMU);
 	if (variant->buffer & LOCAL && buffer_lacks_local())
 		SKIP(return, "%s", buffer_lacks_local());
 	if (!variant->has_modes && accel_lacks(ACCEL_CONFINED))

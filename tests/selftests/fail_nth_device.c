@@ -243,4 +243,76 @@ TEST_F_TIMEOUT(refill, fails_anywhere, 300)
 	EXPECT_GE(fired, errors);
 }
 
+FIXTURE(import) {
+	int fd;
+	struct accel_queue q;
+	uint8_t *page;		/* which the device reaches */
+	int dmabuf;
+};
+
+FIXTURE_SETUP(import)
+{
+	uint8_t *shared = accel_pages(PAGES * PAGE);
+
+	NEEDS(ACCEL_MMU);
+	if (inject_missing())
+		SKIP(return, "%s", inject_missing());
+
+	self->fd = accel_open();
+	self->page = accel_pages(PAGE);
+	ASSERT_EQ(0, accel_queue_init(&self->q, self->fd, 4));
+	ASSERT_EQ(0, accel_register(self->fd, self->page, PAGE, LACCEL_MEM_WRITE, NULL));
+	self->dmabuf = accel_export(self->fd, shared, PAGES * PAGE, LACCEL_EXPORT_WRITE);
+	ASSERT_LE(0, self->dmabuf);
+	ASSERT_EQ(0, inject_init());
+	ASSERT_EQ(0, inject_within("laccel_fault_work"));
+}
+
+FIXTURE_TEARDOWN(import)
+{
+	if (!self->page)
+		return;
+	inject_init();
+	EXPECT_EQ(0, accel_queue_exit(&self->q));
+	close(self->dmabuf);
+	close(self->fd);
+}
+
+/*
+ * The first access has the exporter map the memory.  While memory is short for long the command
+ * ends with DEVICE_ERROR, and the next one succeeds; nothing is left when the import ends.
+ */
+TEST_F_TIMEOUT(import, fails_anywhere, 300)
+{
+	int fired = 0, errors = 0, times = accel_times(40, 100), status;
+	struct laccel_import info;
+	uint8_t *p, *at;
+
+	for (int i = 0; i < times; i++) {
+		ASSERT_EQ(0, accel_import(self->fd, self->dmabuf, &info));
+		p = mmap(NULL, info.length, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
+			 info.mmap_offset);
+		ASSERT_NE(MAP_FAILED, p);
+		at = p + host_below(PAGES) * PAGE;
+
+		/* Fail one allocation, or all. */
+		ASSERT_EQ(0, i % 2 ? inject_some(10, 1) : inject_some(100, 1000));
+		status = accel_command(&self->q, accel_write(at, 0x0101010101010101 * i, PAGE));
+		fired += inject_never();
+		ASSERT_TRUE(status == LACCEL_OK || status == LACCEL_DEVICE_ERROR) {
+			TH_LOG("%d: status %d", i, status);
+		}
+		errors += status == LACCEL_DEVICE_ERROR;
+
+		ASSERT_EQ(LACCEL_OK, accel_command(&self->q, accel_write(at, 0, PAGE)));
+		EXPECT_TRUE(accel_is_all(at, PAGE, 0));
+		munmap(p, info.length);
+		ASSERT_EQ(0, accel_destroy(self->fd, info.id));
+	}
+
+	TH_LOG("%d failures, %d commands failed", fired, errors);
+	EXPECT_GT(errors, 0);
+	EXPECT_GE(fired, errors);
+}
+
 TEST_HARNESS_MAIN

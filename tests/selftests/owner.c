@@ -42,6 +42,7 @@ static int count_possible(int fd, const struct laccel_queue_create *info)
 		LACCEL_IOC_QUEUE_STATUS, LACCEL_IOC_MEM_REGISTER, LACCEL_IOC_KICK,
 		LACCEL_IOC_BIND, LACCEL_IOC_PREFETCH, LACCEL_IOC_DESCRIBE,
 		LACCEL_IOC_BUFFER_CREATE, LACCEL_IOC_BUFFER_MOVE, LACCEL_IOC_EXPORT,
+		LACCEL_IOC_IMPORT,
 	};
 	struct pollfd pfd = { .fd = fd };
 	int possible = 0;

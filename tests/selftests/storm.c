@@ -44,7 +44,7 @@
 /* Kinds of actions of a program, each one call or a few. */
 enum kind {
 	SUBMIT, REAP, REGISTER, DESTROY, CREATE, CHANGE, ASK, PREFETCH, OPEN, BIND, MAP, POLL,
-	PASS, FORK, WAIT, ALLOC, MOVE, EXPORT, KINDS,
+	PASS, FORK, WAIT, ALLOC, MOVE, EXPORT, IMPORT, KINDS,
 };
 
 static const struct {
@@ -57,7 +57,7 @@ static const struct {
 	[BIND] = { "bind", 4 }, [MAP] = { "map", 4 }, [POLL] = { "poll", 3 },
 	[PASS] = { "pass", 3 }, [FORK] = { "fork", 1 }, [WAIT] = { "wait", 1 },
 	[ALLOC] = { "alloc", 5 }, [MOVE] = { "move", 5 },
-	[EXPORT] = { "export", 3 },
+	[EXPORT] = { "export", 3 }, [IMPORT] = { "import", 4 },
 };
 
 /* State shared by all processes. */
@@ -301,6 +301,29 @@ static bool do_export(struct worker *w)
 	return mmap(at, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == at;
 }
 
+/*
+ * Import a dma-buf, map it over a part of the program's memory, and maybe end the import.  Without
+ * page tables it is refused.
+ */
+static bool do_import(struct worker *w)
+{
+	uint8_t *at = w->program->region[below(w, REGIONS)] + below(w, REGION_PAGES) * PAGE;
+	int fd = any_fd(w), prot = one_in(w, 2) ? PROT_READ | PROT_WRITE : PROT_READ, ret;
+	struct laccel_import info;
+	bool mapped;
+
+	ret = accel_import(fd, w->program->exported, &info);
+	if (ret == -EEXIST)
+		return !accel_destroy(fd, info.id);
+	if (ret || info.length > HUGE - REGION_PAGES * PAGE)
+		return ret == -EOPNOTSUPP && info.reason == LACCEL_REASON_NO_MMU;
+
+	mapped = mmap(at, info.length, prot, MAP_SHARED | MAP_FIXED, fd, info.mmap_offset) == at;
+	if (one_in(w, 4))
+		accel_destroy(fd, info.id);
+	return mapped;
+}
+
 static bool do_change(struct worker *w)
 {
 	static const int advice[] = { MADV_DONTNEED, MADV_FREE, MADV_NOHUGEPAGE, MADV_PAGEOUT };
@@ -409,6 +432,7 @@ union argument {
 	struct laccel_buffer_create buffer;
 	struct laccel_buffer_move move;
 	struct laccel_export export;
+	struct laccel_import import;
 };
 
 static unsigned long any_call(struct worker *w, const struct accel_queue *q, union argument *arg)
@@ -427,6 +451,7 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 		{ LACCEL_IOC_BUFFER_CREATE, sizeof(arg->buffer) },
 		{ LACCEL_IOC_BUFFER_MOVE, sizeof(arg->move) },
 		{ LACCEL_IOC_EXPORT, sizeof(arg->export) },
+		{ LACCEL_IOC_IMPORT, sizeof(arg->import) },
 	};
 	unsigned int i = below(w, ARRAY_SIZE(calls));
 
@@ -478,6 +503,9 @@ static unsigned long any_call(struct worker *w, const struct accel_queue *q, uni
 		arg->export.flags = below(w, 3);
 		arg->export.addr = accel_va(any_address(w));
 		arg->export.length = any_length(w);
+		break;
+	case LACCEL_IOC_IMPORT:
+		arg->import.fd = w->program->exported;
 		break;
 	}
 
@@ -552,6 +580,7 @@ static bool (*const acts[KINDS])(struct worker *w) = {
 	[PREFETCH] = do_prefetch, [OPEN] = do_open, [BIND] = do_bind, [MAP] = do_map,
 	[POLL] = do_poll, [PASS] = do_pass, [FORK] = do_fork, [WAIT] = do_wait,
 	[ALLOC] = do_alloc, [MOVE] = do_move, [EXPORT] = do_export,
+	[IMPORT] = do_import,
 };
 
 static void act(struct worker *w)

@@ -292,6 +292,12 @@ int accel_export(int fd, const void *addr, uint64_t length, uint32_t flags)
 	return ret ? ret : arg.fd;
 }
 
+int accel_import(int fd, int dmabuf, struct laccel_import *info)
+{
+	*info = (struct laccel_import){ .size = sizeof(*info), .fd = dmabuf };
+	return accel_ioctl(fd, LACCEL_IOC_IMPORT, info);
+}
+
 int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,
 		 struct laccel_queue_create *info)
 {

@@ -174,7 +174,7 @@ static bool numbers_are_right(struct file_state *s)
 	struct laccel_limits limits;
 
 	return !accel_limits(s->fd, &limits) && limits.refused == LACCEL_LIMIT_NONE &&
-	       limits.buffers == s->has_buffer && limits.local_kept == kept(s) &&
+	       limits.buffers == s->has_buffer + s->has_import && limits.local_kept == kept(s) &&
 	       limits.memories == s->has_memory &&
 	       limits.pinned == registered + s->charged &&
 	       accel_fd_pinned_kb(s->fd) == registered / 1024;

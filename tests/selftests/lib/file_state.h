@@ -32,6 +32,8 @@ struct file_state {
 	int zeros;		/* a file as long */
 	int exported;		/* a dma-buf, or -1 */
 	size_t charged;		/* for it */
+	struct laccel_import import;	/* of it */
+	bool has_import;
 };
 
 /* Resources in use by all processes. */
