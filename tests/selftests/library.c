@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 #include "accel.h"
@@ -599,6 +600,139 @@ TEST_F(library, fork)
 		ASSERT_TRUE(WIFEXITED(status));
 		EXPECT_EQ(0, WEXITSTATUS(status));
 	}
+}
+
+/*
+ * What one open file exports and another imports is the same memory for the commands of both, and
+ * for the program.
+ */
+TEST_F(library, import)
+{
+	struct laccel_device *other;
+	uint8_t *own = accel_pages(2 * PAGE), *there, *here;
+	size_t size = 0;
+	int fd;
+
+	ASSERT_EQ(0, laccel_open(NULL, &other));
+	there = laccel_buffer_alloc(other, 2 * PAGE, 0);
+	ASSERT_NE(NULL, there);
+	fd = laccel_export(other, there, 2 * PAGE, LACCEL_EXPORT_WRITE);
+	ASSERT_LE(0, fd);
+
+	here = laccel_import(self->dev, fd, &size);
+	if (accel_lacks(ACCEL_MMU)) {
+		EXPECT_EQ(NULL, here);
+		EXPECT_EQ(EOPNOTSUPP, errno);
+		EXPECT_TRUE(error_says("import: the device has neither queues nor an MMU"));
+		goto out;
+	}
+	ASSERT_NE(NULL, here) {
+		TH_LOG("%s", laccel_last_error());
+	}
+	EXPECT_EQ(2 * PAGE, size);
+	EXPECT_EQ(NULL, laccel_import(self->dev, fd, NULL));
+	EXPECT_EQ(EEXIST, errno);
+	EXPECT_TRUE(error_says("is imported already"));
+
+	memset(own, 3, 2 * PAGE);
+	EXPECT_EQ(0, laccel_copy(self->dev, here, own, 2 * PAGE));
+	EXPECT_TRUE(accel_is_all(here, 2 * PAGE, 3));
+	EXPECT_TRUE(accel_is_all(there, 2 * PAGE, 3));
+	memset(own, 4, 2 * PAGE);
+	EXPECT_EQ(0, laccel_copy(other, there, own, 2 * PAGE));
+	memset(own, 5, 2 * PAGE);
+	EXPECT_EQ(0, laccel_copy(self->dev, own, here, 2 * PAGE));
+	EXPECT_TRUE(accel_is_all(own, 2 * PAGE, 4));
+
+	EXPECT_EQ(0, laccel_buffer_free(here, size));
+	EXPECT_GT(0, laccel_copy(self->dev, own, here, PAGE));
+	here = laccel_import(self->dev, fd, NULL);
+	ASSERT_NE(NULL, here);
+	EXPECT_EQ(0, laccel_copy(self->dev, here, own, PAGE));
+	EXPECT_EQ(0, laccel_buffer_free(here, size));
+out:
+	close(fd);
+	laccel_buffer_free(there, 2 * PAGE);
+	laccel_close(other);
+	munmap(own, 2 * PAGE);
+}
+
+/* Return whether a child finds an address unmapped. */
+static bool is_kept_from_children(void *p)
+{
+	int status;
+
+	if (!fork())
+		_exit(!msync(p, PAGE, MS_ASYNC));
+	wait(&status);
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+/*
+ * The program maps the dma-buf itself, too: helpers find it, with the rights of the mapping.  The
+ * import lasts beyond its own mapping, and ends with the device.
+ */
+TEST_F(library, import_mapped_by_the_program)
+{
+	uint8_t *own = accel_pages(2 * PAGE), *shared = accel_pages(2 * PAGE), *here, *mapped;
+	struct laccel_device *dev;
+	int fd;
+
+	NEEDS(ACCEL_MMU);
+	ASSERT_EQ(0, laccel_open(NULL, &dev));
+	fd = laccel_export(self->dev, shared, 2 * PAGE, LACCEL_EXPORT_WRITE);
+	ASSERT_LE(0, fd);
+	here = laccel_import(dev, fd, NULL);
+	ASSERT_NE(NULL, here);
+	EXPECT_TRUE(is_kept_from_children(here));
+
+	mapped = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, mapped);
+	memset(shared, 6, 2 * PAGE);
+	EXPECT_EQ(0, laccel_copy(dev, own, mapped, 2 * PAGE)) {
+		TH_LOG("%s", laccel_last_error());
+	}
+	EXPECT_TRUE(accel_is_all(own, 2 * PAGE, 6));
+	memset(own, 7, 2 * PAGE);
+	EXPECT_EQ(-EFAULT, laccel_copy(dev, mapped, own, 2 * PAGE));
+	EXPECT_TRUE(accel_is_all(shared, 2 * PAGE, 6));
+
+	ASSERT_EQ(0, munmap(here, 2 * PAGE));
+	EXPECT_EQ(0, laccel_copy(dev, own, mapped, 2 * PAGE));
+	EXPECT_EQ(NULL, laccel_import(dev, fd, NULL));
+	laccel_close(dev);
+	EXPECT_TRUE(accel_is_all(mapped, 2 * PAGE, 6));
+
+	munmap(mapped, 2 * PAGE);
+	munmap(shared, 2 * PAGE);
+	munmap(own, 2 * PAGE);
+	close(fd);
+}
+
+/* Without the right to write neither program nor commands write. */
+TEST_F(library, import_to_read)
+{
+	uint8_t *own = accel_pages(PAGE), *shared = accel_pages(PAGE), *here;
+	int fd;
+
+	NEEDS(ACCEL_MMU);
+	fd = laccel_export(self->dev, shared, PAGE, 0);
+	ASSERT_LE(0, fd);
+	here = laccel_import(self->dev, fd, NULL);
+	ASSERT_NE(NULL, here);
+	EXPECT_EQ(-1, mprotect(here, PAGE, PROT_READ | PROT_WRITE));
+
+	memset(shared, 8, PAGE);
+	EXPECT_EQ(0, laccel_copy(self->dev, own, here, PAGE));
+	EXPECT_TRUE(accel_is_all(own, PAGE, 8));
+	memset(own, 9, PAGE);
+	EXPECT_EQ(-EFAULT, laccel_copy(self->dev, here, own, PAGE));
+	EXPECT_TRUE(accel_is_all(shared, PAGE, 8));
+
+	EXPECT_EQ(0, laccel_buffer_free(here, PAGE));
+	close(fd);
+	munmap(shared, PAGE);
+	munmap(own, PAGE);
 }
 
 TEST_HARNESS_MAIN
