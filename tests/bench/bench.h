@@ -77,6 +77,7 @@ void bench_invalidate(void);
 void bench_touch(const char *suffix);
 void bench_unmap(const char *suffix);
 void bench_buffer(void);
+void bench_share(void);
 void bench_load(void);
 void bench_victim_of_buffers(void);
 void bench_victim_slices(void);

@@ -66,6 +66,7 @@ static const struct {
 	{ "unmap", .run_for = bench_unmap },
 	{ "cipher", .run_for = bench_cipher },
 	{ "buffer", .run = bench_buffer },
+	{ "share", .run = bench_share },
 	{ "mediated", .run = bench_mediated },
 	{ "load", .run = bench_load },
 	{ "victim-of-buffers", .run = bench_victim_of_buffers },
