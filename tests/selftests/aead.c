@@ -504,7 +504,7 @@ TEST_F_TIMEOUT(aead, sessions_of_the_device_are_limited, 240)
  * Sessions end with their file, however it ends.  The files have more sessions, one after the
  * other, than the device can have at once.
  */
-TEST_F_TIMEOUT(aead, sessions_end_with_the_file, 240)
+TEST_F_TIMEOUT(aead, sessions_end_with_the_file, CAMPAIGN)
 {
 	const int files = 2 * LACCEL_AEAD_DEVICE_SESSIONS / LACCEL_AEAD_SESSIONS;
 
@@ -563,7 +563,7 @@ static void *change(void *arg)
  * A program that changes memory which is being read gets the text whose tag was checked, or
  * zeros, and nothing in between.
  */
-TEST_F_TIMEOUT(aead, changes_meanwhile, 120)
+TEST_F_TIMEOUT(aead, changes_meanwhile, CAMPAIGN)
 {
 	const size_t aad = 20, length = 4 * PAGE, text = length - aad;
 	struct changes changes = { .text = self->src + aad, .length = text };

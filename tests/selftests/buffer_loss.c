@@ -140,7 +140,7 @@ static bool is_gone(int fd)
 	return empty;
 }
 
-TEST_F_TIMEOUT(process, ends_while_it_moves, 120)
+TEST_F_TIMEOUT(process, ends_while_it_moves, CAMPAIGN)
 {
 	int ready[2], status;
 	pid_t child;

@@ -268,7 +268,7 @@ static void *write_always(void *arg)
 }
 
 /* The device writes and reads all of a buffer that moves, and the CPU a part of it. */
-TEST_F_TIMEOUT(move, while_in_use, 120)
+TEST_F_TIMEOUT(move, while_in_use, CAMPAIGN)
 {
 	struct users u = { .fd = self->fd, .p = self->p };
 	unsigned int wrong = 0, turns = 0, moves = accel_times(20, 2000);
@@ -451,7 +451,7 @@ static int run_program(unsigned int turns, uint32_t flags)
  * Programs that want three times what there is run to the end, with right data, one of them
  * without access by the CPU.
  */
-TEST_F_TIMEOUT(little, for_many, 240)
+TEST_F_TIMEOUT(little, for_many, CAMPAIGN)
 {
 	enum { PROGRAMS = 3 };
 	pid_t child[PROGRAMS];
@@ -496,7 +496,7 @@ static int attack(unsigned int turns)
 }
 
 /* Who stays within the share keeps its local memory, whatever others do. */
-TEST_F_TIMEOUT(little, is_shared_fairly, 240)
+TEST_F_TIMEOUT(little, is_shared_fairly, CAMPAIGN)
 {
 	size_t share = LITTLE / 4;
 	uint8_t *p = buffer_alloc(self->fd, share, BOTH);

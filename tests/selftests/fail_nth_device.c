@@ -195,7 +195,7 @@ FIXTURE_TEARDOWN(refill)
  * memory is short for long the command ends with DEVICE_ERROR, never with PAGE_FAULT, and the
  * next one succeeds (F22).
  */
-TEST_F_TIMEOUT(refill, fails_anywhere, 300)
+TEST_F_TIMEOUT(refill, fails_anywhere, CAMPAIGN)
 {
 	struct region *r = &self->r;
 	uint8_t *memory = r->memory + (accel_lacks(ACCEL_MMU) ? PAGES * PAGE : 0);
@@ -282,7 +282,7 @@ FIXTURE_TEARDOWN(import)
  * The first access has the exporter map the memory.  While memory is short for long the command
  * ends with DEVICE_ERROR, and the next one succeeds; nothing is left when the import ends.
  */
-TEST_F_TIMEOUT(import, fails_anywhere, 300)
+TEST_F_TIMEOUT(import, fails_anywhere, CAMPAIGN)
 {
 	int fired = 0, errors = 0, times = accel_times(40, 100), status;
 	struct laccel_import info;

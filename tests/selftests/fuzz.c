@@ -388,7 +388,7 @@ static void print_histogram(const FIXTURE_DATA(fuzz) *self, int commands)
 	       commands, (unsigned long long)self->neighbour->rounds);
 }
 
-TEST_F_TIMEOUT(fuzz, malicious_commands, 300)
+TEST_F_TIMEOUT(fuzz, malicious_commands, CAMPAIGN)
 {
 	int batches = accel_times(1500, 6250) / (accel_lacks(ACCEL_SPEED) ? 12 : 1);
 	int commands = batches * BATCH, ret = 0;

@@ -430,7 +430,7 @@ TEST_F(later, refused_client)
 }
 
 /* Many files, one after the other and at once: each ends once. */
-TEST_F(later, many_clients)
+TEST_F_TIMEOUT(later, many_clients, CAMPAIGN)
 {
 	uint64_t begun = parameter("begun");
 	unsigned int times = accel_times(500, 10000);

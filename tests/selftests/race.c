@@ -75,7 +75,7 @@ static void run(struct __test_metadata *_metadata, struct race *r)
 		EXPECT_GT(refills, 0);
 }
 
-TEST_F_TIMEOUT(race, copy, 3600)
+TEST_F_TIMEOUT(race, copy, CAMPAIGN)
 {
 	self->r.read = read_by_copy;
 	run(_metadata, &self->r);
@@ -85,7 +85,7 @@ TEST_F_TIMEOUT(race, copy, 3600)
  * SHA256 differs from COPY only in what the device reads and in how many slices, but on debug
  * the kernel is under test.
  */
-TEST_F_TIMEOUT(race, sha256, 3600)
+TEST_F_TIMEOUT(race, sha256, CAMPAIGN)
 {
 	const char *kernel = getenv("LITE_ACCEL_KERNEL");
 

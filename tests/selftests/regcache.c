@@ -82,7 +82,7 @@ static int reallocate(struct laccel_device *dev, size_t n, int rounds)
 }
 
 /* From the heap, which returns its end to the kernel now and then. */
-TEST_F_TIMEOUT(regcache, reallocated_from_the_heap, 120)
+TEST_F_TIMEOUT(regcache, reallocated_from_the_heap, CAMPAIGN)
 {
 	int rounds = accel_times(20, 100), moved = 0;
 
@@ -97,7 +97,7 @@ TEST_F_TIMEOUT(regcache, reallocated_from_the_heap, 120)
 }
 
 /* By mmap() and munmap() each time. */
-TEST_F_TIMEOUT(regcache, reallocated_by_the_kernel, 240)
+TEST_F_TIMEOUT(regcache, reallocated_by_the_kernel, CAMPAIGN)
 {
 	int rounds = accel_times(1000, 5000), moved;
 

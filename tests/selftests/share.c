@@ -440,7 +440,7 @@ TEST_F(share, stays_in_system_memory)
 }
 
 /* Exports that come and go while the program moves the buffer see its bytes all the time. */
-TEST_F_TIMEOUT(share, while_it_moves, 120)
+TEST_F_TIMEOUT(share, while_it_moves, CAMPAIGN)
 {
 	struct mover mover = { .fd = self->fd, .length = LENGTH };
 	uint8_t *at, *view;

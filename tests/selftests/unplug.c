@@ -219,7 +219,7 @@ TEST_F(gone, doorbell_untouched)
 }
 
 /* The old file fails, the new one works; each can be closed on its own. */
-TEST_F(gone, back_while_open)
+TEST_F_TIMEOUT(gone, back_while_open, CAMPAIGN)
 {
 	struct user second;
 

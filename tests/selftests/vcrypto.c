@@ -458,7 +458,7 @@ static bool takes_all(void)
 }
 
 /* Sessions end with their file, and with their process. */
-TEST_F_TIMEOUT(sessions, die_with_their_owner, 600)
+TEST_F_TIMEOUT(sessions, die_with_their_owner, CAMPAIGN)
 {
 	int status;
 
@@ -514,7 +514,7 @@ TEST_F(sessions, keys_that_vanish)
 }
 
 /* Closing a session whose commands are under way: each of them is right, or has failed. */
-TEST_F_TIMEOUT(sessions, close_in_use, 120)
+TEST_F_TIMEOUT(sessions, close_in_use, CAMPAIGN)
 {
 	uint8_t *src = accel_pages(LONG), *dst = accel_pages(LONG), *right = accel_pages(LONG);
 	uint8_t iv[BLOCK] = "", next[BLOCK] = "";

@@ -20,6 +20,11 @@
 #define HUGE		(2ul << 20)
 #define ACCEL_WAIT_MS	20000	/* longer than anything here takes under TCG */
 
+/*
+ * Limit, in seconds, of a test that calls accel_times(); in "make test" that of its suite is lower.
+ */
+#define CAMPAIGN	3600
+
 /* The need for a command, by its opcode; every device has NOP and COPY. */
 #define ACCEL_COMMAND(opcode)	(0x10000u << (opcode))
 

@@ -111,13 +111,13 @@ TEST_F_TIMEOUT(vendor, lengths, 240)
 }
 
 /* Operands and parameters anywhere in their pages. */
-TEST_F_TIMEOUT(vendor, offsets, 240)
+TEST_F_TIMEOUT(vendor, offsets, CAMPAIGN)
 {
 	EXPECT_EQ(0, vendor_wrong_offsets(&self->v));
 }
 
 /* Source and destination are the same, which a command that has only one of them cannot claim. */
-TEST_F_TIMEOUT(vendor, in_place, 240)
+TEST_F_TIMEOUT(vendor, in_place, CAMPAIGN)
 {
 	bool both = self->v.facts.reads & LACCEL_FIELD_SRC &&
 		    self->v.facts.writes & LACCEL_FIELD_DST;
@@ -149,22 +149,22 @@ TEST_F(vendor, order)
 }
 
 /* Many commands at once, of two queues. */
-TEST_F_TIMEOUT(vendor, together, 240)
+TEST_F_TIMEOUT(vendor, together, CAMPAIGN)
 {
 	EXPECT_EQ(0, vendor_wrong_together(&self->v));
 }
 
-TEST_F_TIMEOUT(vendor, kill_while_busy, 240)
+TEST_F_TIMEOUT(vendor, kill_while_busy, CAMPAIGN)
 {
 	EXPECT_EQ(0, vendor_wrong_kill(&self->v));
 }
 
-TEST_F_TIMEOUT(vendor, close_while_busy, 240)
+TEST_F_TIMEOUT(vendor, close_while_busy, CAMPAIGN)
 {
 	EXPECT_EQ(0, vendor_wrong_close(&self->v));
 }
 
-TEST_F_TIMEOUT(vendor, unplug_while_busy, 240)
+TEST_F_TIMEOUT(vendor, unplug_while_busy, CAMPAIGN)
 {
 	char bdf[VM_BDF];
 
