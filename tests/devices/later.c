@@ -25,6 +25,7 @@ static int refuses;
 module_param(refuses, int, 0644);
 MODULE_PARM_DESC(refuses, "errno for which a client is refused, 0: none");
 
+/* Clients begin and end in parallel: the device's lock protects the first two. */
 static unsigned int begun, ended, cuts, kept;
 module_param(begun, uint, 0444);
 MODULE_PARM_DESC(begun, "clients that have begun");
@@ -296,6 +297,7 @@ static enum laccel_status later_slice(struct laccel_device *ldev, struct laccel_
 
 static int later_client_begin(struct laccel_device *ldev, struct laccel_client *client)
 {
+	struct later *later = to_later(ldev);
 	struct later_session *session;
 
 	if (refuses)
@@ -304,7 +306,9 @@ static int later_client_begin(struct laccel_device *ldev, struct laccel_client *
 	if (!session)
 		return -ENOMEM;
 
+	spin_lock_irq(&later->lock);
 	session->number = ++begun;
+	spin_unlock_irq(&later->lock);
 	client->priv = session;
 	return 0;
 }
@@ -319,7 +323,9 @@ static void later_client_end(struct laccel_device *ldev, struct laccel_client *c
 	later_drop(later, session, session->places);
 	kfree(session);
 	client->priv = NULL;
+	spin_lock_irq(&later->lock);
 	ended++;
+	spin_unlock_irq(&later->lock);
 }
 
 static bool later_cut(struct laccel_device *ldev)
