@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <xf86drm.h>
 
+#include "../devices/importer.h"
 #include "accel.h"
 #include "buffer.h"
 #include "kselftest_harness.h"
@@ -991,6 +992,85 @@ TEST_F(share, outlives_the_device)
 	EXPECT_EQ(0, munmap(p, LENGTH) | munmap(both, LENGTH));
 	EXPECT_TRUE(is_numbered(of_buffer, LENGTH, 10));
 	EXPECT_EQ(0, munmap(of_buffer, LENGTH) | munmap(of_page, PAGE) | close(a) | close(b));
+}
+
+/*
+ * A driver that holds what it imports until it is told to let go (tests/devices/importer.c).
+ */
+FIXTURE(importer) {
+	int dev;
+	int fd;
+	long pins;
+};
+
+FIXTURE_SETUP(importer)
+{
+	if (geteuid())
+		SKIP(return, "not root");
+	self->pins = accel_pins();
+	ASSERT_EQ(0, vm_load("devices/lite_accel_importer"));
+	self->dev = open("/dev/importer", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->dev);
+	self->fd = accel_open();
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(importer)
+{
+	close(self->fd);
+	EXPECT_EQ(0, ioctl(self->dev, IMPORTER_DROP));
+	EXPECT_TRUE(accel_pins_become(self->pins));
+	close(self->dev);
+	EXPECT_TRUE(accel_until(!vm_unload("lite_accel_importer")));
+}
+
+/* The descriptor says what programs may do with it, and not what devices may. */
+TEST_F(importer, writes)
+{
+	uint8_t *page = accel_pages(PAGE), *p = buffer_alloc(self->fd, LENGTH, BOTH);
+	int dmabuf = accel_export(self->fd, page, PAGE, 0);
+
+	ASSERT_EQ(0, ioctl(self->dev, IMPORTER_TAKE, dmabuf));
+	ASSERT_EQ(0, close(dmabuf) | ioctl(self->dev, IMPORTER_WRITE, 0x77));
+	EXPECT_TRUE(accel_is_all(page, PAGE, 0x77));
+
+	dmabuf = accel_export(self->fd, p + PAGE, HUGE, LACCEL_EXPORT_WRITE);
+	ASSERT_EQ(0, ioctl(self->dev, IMPORTER_TAKE, dmabuf));
+	ASSERT_EQ(0, close(dmabuf) | ioctl(self->dev, IMPORTER_WRITE, 0x78));
+	EXPECT_TRUE(accel_is_all(p, PAGE, 0));
+	EXPECT_TRUE(accel_is_all(p + PAGE, HUGE, 0x78));
+	EXPECT_TRUE(accel_is_all(p + PAGE + HUGE, LENGTH - PAGE - HUGE, 0));
+	munmap(p, LENGTH);
+}
+
+/* It keeps the memory when the program and the device have gone; what it writes is nobody's. */
+TEST_F(importer, never_lets_go)
+{
+	uint64_t files = accel_attribute("files");
+	char bdf[VM_BDF];
+	int status;
+	pid_t child;
+
+	child = fork();
+	if (!child) {
+		int fd = accel_open();
+		uint8_t *p = buffer_alloc(fd, LENGTH, BOTH), *own = accel_pages(LENGTH);
+
+		_exit(ioctl(self->dev, IMPORTER_TAKE, accel_export(fd, p, LENGTH, 0)) ||
+		      ioctl(self->dev, IMPORTER_TAKE, accel_export(fd, own, LENGTH, 0)));
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_TRUE(accel_until(accel_attribute("files") == files));
+	EXPECT_TRUE(accel_pins_become(self->pins + LENGTH / PAGE));
+
+	ASSERT_EQ(0, vm_find(bdf, sizeof(bdf)));
+	ASSERT_EQ(0, vm_unbind(bdf));
+	EXPECT_EQ(0, ioctl(self->dev, IMPORTER_WRITE, 0x79));
+	ASSERT_EQ(0, vm_bind(bdf));
+	ASSERT_EQ(0, vm_await_node());
+	EXPECT_EQ(0, ioctl(self->dev, IMPORTER_WRITE, 0x7a));
+	EXPECT_EQ(self->pins + LENGTH / PAGE, accel_pins());
 }
 
 /*
