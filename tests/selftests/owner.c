@@ -145,36 +145,6 @@ TEST_F(owner, child_opens_its_own)
 	EXPECT_EQ(LACCEL_OK, IN_CHILD(use_own_file(self->fd)));
 }
 
-static int send_fd(int socket, int fd)
-{
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	return sendmsg(socket, &msg, 0) == 1 ? 0 : -errno;
-}
-
-static int receive_fd(int socket)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	int fd;
-
-	if (recvmsg(socket, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
-		return -1;
-
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
 /* B8b: to another process, run by another user if possible. */
 static int receive_and_try(int socket, const struct laccel_queue_create *info)
 {
@@ -183,7 +153,7 @@ static int receive_and_try(int socket, const struct laccel_queue_create *info)
 	if (!geteuid() && setresuid(65534, 65534, 65534))
 		return 99;
 
-	fd = receive_fd(socket);
+	fd = accel_receive_fd(socket);
 	if (fd < 0)
 		return 99;
 	return count_possible(fd, info);
@@ -201,7 +171,7 @@ TEST_F(owner, scm_rights)
 		_exit(receive_and_try(pair[1], &self->q.info));
 	}
 
-	ASSERT_EQ(0, send_fd(pair[0], self->fd));
+	ASSERT_EQ(0, accel_send_fd(pair[0], self->fd));
 	waitpid(child, &status, 0);
 	ASSERT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(0, WEXITSTATUS(status));
@@ -352,7 +322,7 @@ static int leave_in_flight(void)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || accel_create(fd, 4, 4, -1, &info))
 		return 1;
-	return -send_fd(pair[0], fd);
+	return -accel_send_fd(pair[0], fd);
 }
 
 TEST_F(owner, left_in_flight)

@@ -790,34 +790,6 @@ TEST_F(share, description)
 /*
  * Processes.
  */
-static bool send_fd(int socket, int fd)
-{
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	return sendmsg(socket, &msg, 0) == 1;
-}
-
-static int receive_fd(int socket)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	int fd;
-
-	if (recvmsg(socket, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
-		return -1;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
 
 /* Export a buffer and other memory, send both, and stay. */
 static void export_and_wait(int socket)
@@ -827,8 +799,8 @@ static void export_and_wait(int socket)
 
 	number(buffer, LENGTH, 1);
 	number(own, 4 * PAGE, 9000);
-	if (send_fd(socket, accel_export(fd, buffer, LENGTH, LACCEL_EXPORT_WRITE)) &&
-	    send_fd(socket, accel_export(fd, own, 4 * PAGE, 0)))
+	if (!accel_send_fd(socket, accel_export(fd, buffer, LENGTH, LACCEL_EXPORT_WRITE)) &&
+	    !accel_send_fd(socket, accel_export(fd, own, 4 * PAGE, 0)))
 		pause();
 	_exit(1);
 }
@@ -846,8 +818,8 @@ TEST_F(share, outlives_the_program)
 	child = fork();
 	if (!child)
 		export_and_wait(sockets[1]);
-	buffer = receive_fd(sockets[0]);
-	own = receive_fd(sockets[0]);
+	buffer = accel_receive_fd(sockets[0]);
+	own = accel_receive_fd(sockets[0]);
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(SIGKILL, status);
@@ -904,7 +876,7 @@ static int export_to_the_limit(int fd, int socket)
 	buffer = buffer_alloc(fd, PAGE, SYSTEM);
 	if (close(accel_export(fd, buffer, PAGE, 0)))
 		return 5;
-	return send_fd(socket, dmabuf) ? 0 : 6;
+	return accel_send_fd(socket, dmabuf) ? 6 : 0;
 }
 
 /* The user is still charged for what a process has left to others; wait until that is gone. */
@@ -941,7 +913,7 @@ TEST_F(share, memlock)
 	if (!child)
 		_exit(export_to_the_limit(first, sockets[1]));
 	EXPECT_EQ(0, end_of(child));
-	dmabuf = receive_fd(sockets[0]);
+	dmabuf = accel_receive_fd(sockets[0]);
 	ASSERT_LE(0, dmabuf);
 
 	child = fork();

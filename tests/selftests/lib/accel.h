@@ -108,6 +108,8 @@ int accel_destroy(int fd, uint32_t id);
 int accel_register(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id);
 int accel_reach(int fd, const void *addr, size_t length, uint32_t flags, uint32_t *id);
 int accel_prefetch(int fd, const void *addr, size_t length, uint32_t flags);
+int accel_send_fd(int socket, int fd);
+int accel_receive_fd(int socket);
 int accel_export(int fd, const void *addr, uint64_t length, uint32_t flags);
 int accel_import(int fd, int dmabuf, struct laccel_import *info);
 int accel_create(int fd, uint32_t sq, uint32_t cq, int eventfd,
