@@ -98,6 +98,7 @@ unit:
 	@set -e; for arch in x86_64 arm64 riscv64; do tests/unit/run $$arch; done
 
 bench-programs: lib
+	@tests/vm/need build test
 	@$(MAKE) --no-print-directory -C tests/bench O=$(O)
 
 demo:
