@@ -25,6 +25,7 @@ static int fail_export(struct laccel_device *dev, int ret, const struct laccel_e
 		if (why)
 			return laccel_fail(EOPNOTSUPP, "%s: export: %s", dev->path, why);
 		break;
+
 	case -EACCES:
 		return laccel_fail(EACCES,
 				   "%#llx to %#llx is memory that the program itself cannot write, and others must not",
@@ -75,10 +76,12 @@ static int fail_import(struct laccel_device *dev, int ret, const struct laccel_i
 		if (why)
 			return laccel_fail(EOPNOTSUPP, "%s: import: %s", dev->path, why);
 		break;
+
 	case -EBADF:
 		if (laccel_has_descriptor(dev))
 			return laccel_fail(EBADF, "import: no descriptor %d is open", import->fd);
 		break;
+
 	case -EINVAL:
 		return laccel_fail(EINVAL,
 				   "import: descriptor %d is no dma-buf, or its length is not that of pages, or more than 1 TiB",

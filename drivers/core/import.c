@@ -105,6 +105,7 @@ static int laccel_import_read(struct laccel_imported *import, struct sg_table *s
 		length = sg_dma_len(sg);
 		if (!PAGE_ALIGNED(dma | length))
 			return -EFAULT;
+
 		for (; length && i < npages; length -= PAGE_SIZE, dma += PAGE_SIZE) {
 			if (dma & ~mask)
 				return -EFAULT;
@@ -579,7 +580,7 @@ static int laccel_import_attach(struct laccel_imported *import, struct laccel_im
  * laccel_import_teardown - End an import that no id refers to any more
  * @import: the import
  *
- * Context: no locks held.
+ * Context: may sleep; if the device is attached, no locks held.
  */
 void laccel_import_teardown(struct laccel_imported *import)
 {

@@ -648,9 +648,10 @@ struct laccel_buffer_move {
  * and longer than the program and the device.  Devices that import it may write to it, with
  * LACCEL_EXPORT_WRITE or without.
  *
- * A range that begins in a buffer lies in this buffer, which stays in system memory as long as
- * it is exported.  Any other range is pinned, and charged against RLIMIT_MEMLOCK of the process
- * and of its user: a snapshot that follows no munmap(), mprotect() or fork() of the program.
+ * A range that begins in a buffer lies in this buffer, whose pieces of 2 MiB in the range stay in
+ * system memory as long as they are exported.  Any other range is pinned, and charged against
+ * RLIMIT_MEMLOCK of the process and of its user: a snapshot that follows no munmap(), mprotect()
+ * or fork() of the program.
  *
  * Errors: the general ones; -EOPNOTSUPP (@reason says why); -EFAULT if the range is not mapped
  * throughout, goes beyond the buffer, or cannot be pinned; -EACCES if the program cannot write

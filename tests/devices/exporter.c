@@ -341,11 +341,13 @@ static long exporter_ioctl(struct file *filp, unsigned int cmd, unsigned long ar
 			return -EFAULT;
 		ret = exporter_new(&made);
 		return ret ?: copy_to_user(user, &made, sizeof(made)) ? -EFAULT : 0;
+
 	case EXPORTER_STATE:
 		if (copy_from_user(&state, user, sizeof(state)))
 			return -EFAULT;
 		ret = exporter_tell(&state);
 		return ret ?: copy_to_user(user, &state, sizeof(state)) ? -EFAULT : 0;
+
 	case EXPORTER_MOVE:
 	case EXPORTER_REVOKE:
 		return exporter_change(arg, cmd == EXPORTER_REVOKE);

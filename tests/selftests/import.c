@@ -214,6 +214,7 @@ FIXTURE_SETUP(import)
 		SKIP(return, "%s", lacks_imports());
 	ASSERT_TRUE(variant->export != export_vgem || !vm_modprobe("vgem"));
 	ASSERT_TRUE(variant->export != export_driver || open_driver());
+
 	self->fd = accel_open();
 	self->exporting = open_other();
 	self->own = accel_pages(SHORT);
