@@ -50,6 +50,10 @@ static void *own(struct shared_state *state, int fd, enum ending ending)
 	if (accel_bind(fd) < 0 || accel_queue_init(&q, fd, 64) ||
 	    accel_reach(fd, state->memory, LENGTH, LACCEL_MEM_WRITE, NULL))
 		_exit(1);
+	/* Commands may overlap: with the pages there, none of them has a fault pending. */
+	if (ending != LEADER && !accel_lacks(ACCEL_FAULTS) &&
+	    accel_prefetch(fd, state->memory, LENGTH, LACCEL_MEM_WRITE))
+		_exit(1);
 
 	for (uint64_t i = 1; !__atomic_load_n(&state->end, __ATOMIC_RELAXED); i++) {
 		struct laccel_sqe sqe = accel_write(state->memory, i, accel_capped(LENGTH));
