@@ -125,17 +125,19 @@ bench: modules lib tools bench-programs qemu
 	@$(MAKE) --no-print-directory modules KERNEL=newest
 	@tests/bench/run
 
-# Run the campaigns (the suites that call accel_times()) with their larger numbers on the
-# stock kernel, in SVA on the newest.  On the debug kernel run storm, because that kernel finds
-# most, and fail_nth_device, because no other kernel injects failures.
-CAMPAIGNS = $(basename $(notdir $(shell grep -l accel_times tests/selftests/*.c)))
+# Run the campaigns (the suites that call accel_times(), or those of a vendor's commands), TIMES
+# as long as in "make test", on the stock kernel, in SVA on the newest.  On the debug kernel run
+# storm, because that kernel finds most, and fail_nth_device, because no other kernel injects
+# failures.
+TIMES ?= 10
+CAMPAIGNS = $(basename $(notdir $(shell grep -l 'accel_times\|"vendor.h"' tests/selftests/*.c)))
 DEBUG_CAMPAIGNS = storm fail_nth_device
 
 stress: export KERNELS := $(sort $(KERNEL) newest debug)
 stress: all-modules lib tools tests qemu
-	@KERNELS='$(KERNEL) newest' tests/vm/suite --stress \
+	@KERNELS='$(KERNEL) newest' tests/vm/suite --stress $(TIMES) \
 		$(filter-out $(DEBUG_CAMPAIGNS),$(CAMPAIGNS))
-	@KERNELS=debug tests/vm/suite --stress $(DEBUG_CAMPAIGNS)
+	@KERNELS=debug tests/vm/suite --stress $(TIMES) $(DEBUG_CAMPAIGNS)
 	@$(MAKE) --no-print-directory fuzz-qemu
 
 fuzz-qemu:

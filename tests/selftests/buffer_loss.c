@@ -146,7 +146,7 @@ TEST_F_TIMEOUT(process, ends_while_it_moves, CAMPAIGN)
 	pid_t child;
 	char c;
 
-	for (int i = accel_times(3, 300); i; i--) {
+	for (int i = accel_times(3); i; i--) {
 		ASSERT_EQ(0, pipe(ready));
 		child = fork();
 		if (!child)

@@ -271,7 +271,7 @@ static void *write_always(void *arg)
 TEST_F_TIMEOUT(move, while_in_use, CAMPAIGN)
 {
 	struct users u = { .fd = self->fd, .p = self->p };
-	unsigned int wrong = 0, turns = 0, moves = accel_times(20, 2000);
+	unsigned int wrong = 0, turns = 0, moves = accel_times(20);
 	pthread_t mover, writer;
 
 	memcpy(self->p, self->shadow, LENGTH);
@@ -460,7 +460,7 @@ TEST_F_TIMEOUT(little, for_many, CAMPAIGN)
 	for (int i = 0; i < PROGRAMS; i++) {
 		child[i] = fork();
 		if (!child[i])
-			_exit(run_program(accel_times(20, 3000), i ? BOTH : BOTH | NO_CPU));
+			_exit(run_program(accel_times(20), i ? BOTH : BOTH | NO_CPU));
 	}
 	for (int i = 0; i < PROGRAMS; i++) {
 		ASSERT_EQ(child[i], waitpid(child[i], &status, 0));
@@ -510,7 +510,7 @@ TEST_F_TIMEOUT(little, is_shared_fairly, CAMPAIGN)
 
 	child = fork();
 	if (!child)
-		_exit(attack(accel_times(2, 200)));
+		_exit(attack(accel_times(2)));
 	while (!waitpid(child, &status, WNOHANG)) {
 		taken += buffer_resident(self->fd) != share;
 		EXPECT_EQ(LACCEL_OK, accel_command(&self->q, accel_fill(p, ~0ull, PAGE)));

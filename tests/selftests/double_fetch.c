@@ -26,7 +26,7 @@ static void *flip(void *arg)
 
 TEST(compare)
 {
-	unsigned int turns = accel_times(3000, 100000), i;
+	unsigned int turns = accel_times(3000), i;
 	struct accel_queue q;
 	struct laccel_cqe cqe;
 	pthread_t thread;

@@ -199,7 +199,7 @@ TEST_F_TIMEOUT(refill, fails_anywhere, CAMPAIGN)
 {
 	struct region *r = &self->r;
 	uint8_t *memory = r->memory + (accel_lacks(ACCEL_MMU) ? PAGES * PAGE : 0);
-	int fired = 0, errors = 0, times = accel_times(40, 100);
+	int fired = 0, errors = 0, times = accel_times(40);
 
 	for (int i = 0; i < times; i++) {
 		int page = host_below(PAGES), status, ret;
@@ -284,7 +284,7 @@ FIXTURE_TEARDOWN(import)
  */
 TEST_F_TIMEOUT(import, fails_anywhere, CAMPAIGN)
 {
-	int fired = 0, errors = 0, times = accel_times(40, 100), status;
+	int fired = 0, errors = 0, times = accel_times(40), status;
 	struct laccel_import info;
 	uint8_t *p, *at;
 

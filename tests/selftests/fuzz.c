@@ -390,7 +390,7 @@ static void print_histogram(const FIXTURE_DATA(fuzz) *self, int commands)
 
 TEST_F_TIMEOUT(fuzz, malicious_commands, CAMPAIGN)
 {
-	int batches = accel_times(1500, 6250) / (accel_lacks(ACCEL_SPEED) ? 12 : 1);
+	int batches = accel_times(1500) / (accel_lacks(ACCEL_SPEED) ? 12 : 1);
 	int commands = batches * BATCH, ret = 0;
 	struct laccel_queue_status status;
 

@@ -141,7 +141,7 @@ static bool kill_one(uint8_t *memory, bool working)
 /* Kill every other process with commands under way, the rest at any moment of their lives. */
 TEST_F_TIMEOUT(kill, processes, CAMPAIGN)
 {
-	int kills = accel_times(100, 10000);
+	int kills = accel_times(100);
 	int changed = 0, running = 0;
 
 	if (accel_lacks(ACCEL_SPEED))
@@ -207,7 +207,7 @@ TEST_F_TIMEOUT(modules, modules_in_use, 120)
 /* R16: repeated unloading and loading works. */
 TEST_F_TIMEOUT(modules, modules_come_and_go, CAMPAIGN)
 {
-	for (int i = accel_times(10, 100); i; i--) {
+	for (int i = accel_times(10); i; i--) {
 		ASSERT_EQ(0, vm_unload(self->driver));
 		ASSERT_EQ(0, vm_unload("lite_accel"));
 		ASSERT_EQ(0, vm_load("core/lite_accel"));

@@ -3,8 +3,8 @@
  * Every change that a program and the kernel can make to memory, made on one CPU while
  * the device works on it, fed by another CPU (R9, B24, B25, B26).
  *
- * A race takes RACE_TURNS turns of its two loops, RACE_STRESS_TURNS with
- * LITE_ACCEL_STRESS, and more if one of them has hardly had a turn by then.
+ * A race takes RACE_TURNS turns of its two loops, and more if one of them has hardly had a turn
+ * by then.
  */
 #include "race.h"
 
@@ -64,7 +64,7 @@ static void run(struct __test_metadata *_metadata, struct race *r)
 {
 	uint64_t refills = accel_attribute("refills");
 
-	run_race(r, accel_times(RACE_TURNS, RACE_STRESS_TURNS));
+	run_race(r, accel_times(RACE_TURNS));
 	refills = accel_attribute("refills") - refills;
 	TH_LOG("%llu renewals, %llu commands, %llu refills, %llu special",
 	       (unsigned long long)r->renewals, (unsigned long long)r->commands,

@@ -84,7 +84,7 @@ static int reallocate(struct laccel_device *dev, size_t n, int rounds)
 /* From the heap, which returns its end to the kernel now and then. */
 TEST_F_TIMEOUT(regcache, reallocated_from_the_heap, CAMPAIGN)
 {
-	int rounds = accel_times(20, 100), moved = 0;
+	int rounds = accel_times(20), moved = 0;
 
 	for (int i = 0; i < 50; i++) {
 		int ret = reallocate(self->dev, 1000 + 100 * i, rounds);
@@ -99,7 +99,7 @@ TEST_F_TIMEOUT(regcache, reallocated_from_the_heap, CAMPAIGN)
 /* By mmap() and munmap() each time. */
 TEST_F_TIMEOUT(regcache, reallocated_by_the_kernel, CAMPAIGN)
 {
-	int rounds = accel_times(1000, 5000), moved;
+	int rounds = accel_times(1000), moved;
 
 	mallopt(M_MMAP_THRESHOLD, 64 << 10);
 	moved = reallocate(self->dev, 80000, rounds);

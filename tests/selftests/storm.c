@@ -39,7 +39,7 @@
 #define REGION_PAGES	32
 #define RINGS		8
 #define SECONDS		10		/* in "make test"; longer under icount */
-#define STRESS_CALLS	250000		/* of all programs in "make stress", per device */
+#define CALLS		5000		/* in "make stress", of all programs, for each of TIMES */
 
 /* Kinds of actions of a program, each one call or a few. */
 enum kind {
@@ -737,8 +737,9 @@ static bool is_over(uint64_t begin)
 {
 	uint64_t seconds;
 
-	if (accel_times(false, true))
-		return __atomic_load_n(&world->calls, __ATOMIC_RELAXED) >= STRESS_CALLS;
+	if (accel_stress() > 1)
+		return __atomic_load_n(&world->calls, __ATOMIC_RELAXED) >=
+		       accel_times(CALLS);
 
 	seconds = accel_lacks(ACCEL_SPEED) ? 1 : SECONDS;
 	if (accel_ms() <= begin + seconds * 1000)

@@ -342,7 +342,7 @@ static void lose_in_a_loop(struct __test_metadata *_metadata, enum removal remov
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, i < 2 ? use_and_lose :
 					    read_attributes, NULL));
 
-	for (int i = accel_times(10, 300); i; i--) {
+	for (int i = accel_times(10); i; i--) {
 		usleep(20000);
 		ASSERT_EQ(0, take_away(removal, bdf));
 		usleep(2000);

@@ -462,10 +462,10 @@ TEST_F_TIMEOUT(sessions, die_with_their_owner, CAMPAIGN)
 {
 	int status;
 
-	for (unsigned int i = accel_times(1000, 10000); i; i--)
+	for (unsigned int i = accel_times(1000); i; i--)
 		ASSERT_TRUE(takes_all());
 
-	for (unsigned int i = accel_times(20, 1000); i; i--) {
+	for (unsigned int i = accel_times(20); i; i--) {
 		pid_t child = fork();
 
 		if (!child) {
@@ -523,7 +523,7 @@ TEST_F_TIMEOUT(sessions, close_in_use, CAMPAIGN)
 	host_randomize(src, LONG);
 	ASSERT_TRUE(by_openssl(own_key, KEY, CBC, next, src, right, LONG));
 
-	for (unsigned int i = accel_times(50, 2000); i; i--) {
+	for (unsigned int i = accel_times(50); i; i--) {
 		uint64_t session = open_session(&self->q, own_key, KEY, CBC), other;
 		struct laccel_sqe sqe = crypt_sqe(dst, src, LONG, session, iv);
 		struct laccel_cqe cqe;

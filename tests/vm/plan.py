@@ -23,7 +23,6 @@ PLACES = {
 KERNELS = {kernel for kernel, _ in PLACES.values()}
 # Factors of time: with KASAN, lockdep and other checks everything takes longer.
 SLOWER = {"debug": 6}
-STRESS = 30
 # Limit of a driver's own suite that has no stanza, and its places if it has no line for them.
 OWN_SECONDS, OWN_PLACES = "240", "stock debug"
 # Two NUMA nodes, between which pages move only when a test moves them.
@@ -95,7 +94,7 @@ class Machine:
 class Table:
     """The stanzas of ./suites."""
 
-    def __init__(self, stress=False):
+    def __init__(self, stress=1):
         self.stress = stress
         self.stanzas = configparser.ConfigParser(interpolation=None, delimiters="=")
         with open(HERE / "suites", encoding="utf-8") as file:
@@ -147,7 +146,7 @@ class Table:
         stanza = self.stanzas[suite]
         kernel = PLACES[place][0] if place in PLACES else place
         seconds = stanza.getint("seconds") * device.slower * SLOWER.get(kernel, 1)
-        seconds *= STRESS if self.stress else 1
+        seconds *= self.stress
         program = stanza.get("command", f"build/tests/selftests/{suite}")
         return Entry(device, suite, user, seconds, str(TOP / program),
                      self.lacks(device.name, kernel, user))

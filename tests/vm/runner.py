@@ -18,7 +18,7 @@ from verdict import Verdict, complaints, count_wrong, judge, read
 class Runner:
     """Run machines until all of their entries have verdicts, which go to a report."""
 
-    def __init__(self, report, passed=None, stress=""):
+    def __init__(self, report, passed=None, stress=1):
         self.report, self.passed, self.stress = report, passed, stress
         self.late = []
         self.children = set()

@@ -206,15 +206,19 @@ size_t accel_capped(size_t bytes)
 	return bytes;
 }
 
-/*
- * Return how often to repeat a random trial: @ordinary times in "make test", @stress in "make
- * stress".
- */
-unsigned int accel_times(unsigned int ordinary, unsigned int stress)
+/* Return how many times as long as in "make test" the campaigns are, in "make stress". */
+unsigned int accel_stress(void)
 {
 	const char *text = getenv("LITE_ACCEL_STRESS");
+	int times = text ? atoi(text) : 0;
 
-	return text && *text ? stress : ordinary;
+	return times > 1 ? times : 1;
+}
+
+/* Return how often to repeat a random trial that "make test" repeats @ordinary times. */
+unsigned int accel_times(unsigned int ordinary)
+{
+	return ordinary * accel_stress();
 }
 
 int accel_ioctl(int fd, unsigned long cmd, void *arg)

@@ -137,7 +137,8 @@ int accel_command(struct accel_queue *q, struct laccel_sqe sqe);
 struct laccel_sqe accel_write(void *dst, uint64_t pattern, uint32_t length);
 struct laccel_sqe accel_read(const void *src, uint32_t length);
 size_t accel_capped(size_t bytes);
-unsigned int accel_times(unsigned int ordinary, unsigned int stress);
+unsigned int accel_stress(void);
+unsigned int accel_times(unsigned int ordinary);
 
 void accel_sysfs(char *path, size_t room, const char *below);
 uint64_t accel_attribute(const char *below);

@@ -15,7 +15,6 @@
 
 /* Turns of a race; oracle.c measures in which turn it notices an error. */
 #define RACE_TURNS		300
-#define RACE_STRESS_TURNS	10000
 
 #define WORDS	(PAGE / 2 / sizeof(uint64_t))	/* in half a page */
 

@@ -147,7 +147,7 @@ static unsigned int wrong_offsets(struct vendor *v, bool in_place)
 	if (vendor_job_init(v, &job, longest))
 		return complain("no memory");
 
-	for (unsigned int i = accel_times(50, 2000); i; i--) {
+	for (unsigned int i = accel_times(50); i; i--) {
 		uint32_t length = random_length(v, longest);
 
 		random_offsets(offsets);
@@ -532,7 +532,7 @@ unsigned int vendor_wrong_together(struct vendor *v)
 	if (accel_queue_init(&second, v->fd, 2 * JOBS))
 		return complain("no second queue");
 
-	for (unsigned int turn = accel_times(10, 500); turn; turn--) {
+	for (unsigned int turn = accel_times(10); turn; turn--) {
 		if (prepare_all(v, jobs, count))
 			return complain("cannot prepare commands");
 
@@ -702,7 +702,7 @@ unsigned int vendor_wrong_kill(struct vendor *v)
 		return complain("no memory");
 
 	pins = accel_pins();
-	for (unsigned int i = accel_times(20, 1000); i && !wrong; i--)
+	for (unsigned int i = accel_times(20); i && !wrong; i--)
 		wrong = kill_one(v, jobs, ended);
 	wrong += wrong_pins(pins);
 
@@ -768,7 +768,7 @@ unsigned int vendor_wrong_close(struct vendor *v)
 	long pins = accel_pins();
 	unsigned int wrong = 0;
 
-	for (unsigned int i = accel_times(20, 1000); i && !wrong; i--)
+	for (unsigned int i = accel_times(20); i && !wrong; i--)
 		wrong = close_one(v, i % 2);
 	wrong += wrong_pins(pins);
 	return wrong + wrong_after(v);
@@ -810,7 +810,7 @@ unsigned int vendor_wrong_unplug(struct vendor *v, const char *bdf)
 {
 	unsigned int wrong = 0;
 
-	for (unsigned int i = accel_times(5, 100); i && !wrong; i--)
+	for (unsigned int i = accel_times(5); i && !wrong; i--)
 		wrong = unplug_one(v, bdf);
 	return wrong + wrong_after(v);
 }
