@@ -59,6 +59,10 @@ static const char *const reasons[] = {
 		"the kernel has no CONFIG_DMA_SHARED_BUFFER; build it with that option",
 	[LACCEL_REASON_EXPORTER] =
 		"the driver that exports it does not share it with this device",
+	[LACCEL_REASON_NOT_VISIBLE] =
+		"no other device reaches local memory beyond the BAR; create the buffer without NO_CPU",
+	[LACCEL_REASON_NO_PEER_PATH] =
+		"no way between the devices is known; put both behind one switch without ACS redirection, or let the buffer be in system memory, too",
 };
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))

@@ -133,6 +133,11 @@ enum laccel_mode {
  *	buffer is to be nowhere else
  * @LACCEL_REASON_NO_DMA_BUF: the kernel is built without CONFIG_DMA_SHARED_BUFFER
  * @LACCEL_REASON_EXPORTER: the driver that exports the dma-buf does not share it with this device
+ * @LACCEL_REASON_NOT_VISIBLE: the buffer is to be in local memory only, and with
+ *	LACCEL_BUFFER_NO_CPU: it may lie beyond the BAR, where no other device reaches it
+ * @LACCEL_REASON_NO_PEER_PATH: the dma-buf is in local memory of another device, and the kernel
+ *	knows no way for transfers between the two: they have no switch in common, or its ports
+ *	redirect them (ACS), and the host bridge is not known to forward them
  * @LACCEL_REASON_COUNT: number of reasons in this header; it grows with the header
  */
 enum laccel_reason {
@@ -156,6 +161,8 @@ enum laccel_reason {
 	LACCEL_REASON_NO_P2PDMA = 17,
 	LACCEL_REASON_NO_DMA_BUF = 18,
 	LACCEL_REASON_EXPORTER = 19,
+	LACCEL_REASON_NOT_VISIBLE = 20,
+	LACCEL_REASON_NO_PEER_PATH = 21,
 	LACCEL_REASON_COUNT,
 };
 
@@ -648,10 +655,18 @@ struct laccel_buffer_move {
  * and longer than the program and the device.  Devices that import it may write to it, with
  * LACCEL_EXPORT_WRITE or without.
  *
- * A range that begins in a buffer lies in this buffer, whose pieces of 2 MiB in the range stay in
- * system memory as long as they are exported.  Any other range is pinned, and charged against
- * RLIMIT_MEMLOCK of the process and of its user: a snapshot that follows no munmap(), mprotect()
- * or fork() of the program.
+ * A range that begins in a buffer lies in this buffer, whose pieces of 2 MiB in the range stay
+ * where they are exported from as long as they are exported:
+ *
+ *  - those of a buffer that may be in system memory, in system memory, also if it may be in local
+ *    memory as well: these places are the permission to move it;
+ *  - those of a buffer that is to be in local memory only, there.  Another device that imports the
+ *    dma-buf reads and writes the exporting device's memory (see LACCEL_REASON_NO_PEER_PATH), which
+ *    remains charged for LACCEL_LIMIT_LOCAL.  With the device its contents end, unless it is
+ *    suspended: then they move to system memory.
+ *
+ * Any other range is pinned, and charged against RLIMIT_MEMLOCK of the process and of its user: a
+ * snapshot that follows no munmap(), mprotect() or fork() of the program.
  *
  * Errors: the general ones; -EOPNOTSUPP (@reason says why); -EFAULT if the range is not mapped
  * throughout, goes beyond the buffer, or cannot be pinned; -EACCES if the program cannot write
@@ -691,6 +706,8 @@ struct laccel_export {
  * and the descriptor both have.  A mapping at @mmap_offset with PROT_NONE is an address for
  * commands alone, which have the rights of the descriptor; it is for memory that the program
  * cannot access, and mprotect() does not change it.
+ *
+ * If the exporting device is this one, commands use its local memory as with a buffer of the file.
  *
  * The exporter may move the memory: a command under way does not notice.  If the exporter takes
  * it away, commands end with PAGE_FAULT.  The import ends with DESTROY, the process, the last

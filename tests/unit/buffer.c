@@ -270,6 +270,9 @@ TEST_F(buffer, not_exported)
 	fake.export_reason = LACCEL_REASON_NO_P2PDMA;
 	EXPECT_TRUE(not_exported(dev, p, PAGE, 0, EOPNOTSUPP,
 				 "export: the kernel cannot show local memory to other devices"));
+	fake.export_reason = LACCEL_REASON_NOT_VISIBLE;
+	EXPECT_TRUE(not_exported(dev, p, PAGE, 0, EOPNOTSUPP,
+				 "export: no other device reaches local memory beyond the BAR"));
 	fake.export_reason = LACCEL_REASON_NO_DMA_BUF;
 	EXPECT_TRUE(not_exported(dev, p, PAGE, 0, EOPNOTSUPP,
 				 "export: the kernel has no CONFIG_DMA_SHARED_BUFFER"));
@@ -408,6 +411,9 @@ TEST_F(buffer, not_imported)
 	fake.import_reason = LACCEL_REASON_EXPORTER;
 	EXPECT_TRUE(not_imported(dev, fd, EOPNOTSUPP,
 				 "import: the driver that exports it does not share it"));
+	fake.import_reason = LACCEL_REASON_NO_PEER_PATH;
+	EXPECT_TRUE(not_imported(dev, fd, EOPNOTSUPP,
+				 "import: no way between the devices is known"));
 	fake.no_import = true;
 	EXPECT_TRUE(not_imported(dev, fd, EOPNOTSUPP, "load a newer driver"));
 	dev->owner->alive = 0;		/* as in a child */
