@@ -230,6 +230,10 @@ void lite_accel_interrupt(LiteAccel *s, unsigned vector);
 extern const MemoryRegionOps lite_accel_control_ops;
 extern const MemoryRegionOps lite_accel_doorbell_ops;
 
+/* lite_accel_dma.c */
+bool lite_accel_dma(LiteAccel *s, LiteAccelSegment seg, void *buf,
+                    DMADirection dir);
+
 /* lite_accel_queue.c */
 bool lite_accel_queue_dma(LiteAccelQueue *q, LiteAccelSegment seg, void *buf,
                           DMADirection dir);
@@ -334,8 +338,6 @@ uint64_t lite_accel_pasid_key(uint32_t pasid);
 bool lite_accel_may_cache(LiteAccelQueue *q);
 int lite_accel_ask(LiteAccelQueue *q, uint64_t va, bool write,
                    IOMMUTLBEntry *entry);
-bool lite_accel_translated_dma(LiteAccel *s, LiteAccelSegment seg, void *buf,
-                               DMADirection dir, MemTxAttrs attrs);
 
 /* lite_accel_sha256.c */
 void lite_accel_sha256_init(LiteAccelSha256 *sha);

@@ -135,18 +135,3 @@ int lite_accel_ask(LiteAccelQueue *q, uint64_t va, bool write,
     }
     return LACCEL_PAGE_FAULT;
 }
-
-/*
- * An access by a translated address bypasses the IOMMU and, in QEMU, also the
- * switch for bus mastering, so check that switch here.
- */
-bool lite_accel_translated_dma(LiteAccel *s, LiteAccelSegment seg, void *buf,
-                               DMADirection dir, MemTxAttrs attrs)
-{
-    uint16_t command = pci_get_word(PCI_DEVICE(s)->config + PCI_COMMAND);
-
-    return command & PCI_COMMAND_MASTER &&
-           address_space_rw(&address_space_memory, seg.addr, attrs, buf,
-                            seg.len, dir == DMA_DIRECTION_FROM_DEVICE) ==
-               MEMTX_OK;
-}

@@ -13,49 +13,14 @@ static uint64_t queue_bit(LiteAccelQueue *q)
     return 1ULL << q->index;
 }
 
-static bool local_rw(LiteAccel *s, LiteAccelSegment seg, void *buf,
-                     DMADirection dir)
-{
-    uint8_t *ram = memory_region_get_ram_ptr(&s->local);
-
-    if (seg.addr >= s->local_size || seg.len > s->local_size - seg.addr) {
-        return false;
-    }
-
-    if (dir == DMA_DIRECTION_TO_DEVICE) {
-        memcpy(buf, ram + seg.addr, seg.len);
-    } else {
-        memcpy(ram + seg.addr, buf, seg.len);
-        memory_region_set_dirty(&s->local, seg.addr, seg.len);
-    }
-
-    return true;
-}
-
-/*
- * Make a transaction for a queue; all of the device's transactions for queues
- * go through here.  It is marked as one to memory, so that it cannot reach a
- * register, and therefore cannot re-enter the device.
- */
 bool lite_accel_queue_dma(LiteAccelQueue *q, LiteAccelSegment seg, void *buf,
                           DMADirection dir)
 {
-    LiteAccel *s = q->dev;
-    MemTxAttrs attrs = { .memory = 1 };
-
     if (q->state != LACCEL_QUEUE_RUNNING && q->state != LACCEL_QUEUE_STOPPING) {
-        s->counters[LACCEL_COUNTER_DMA_AFTER_STOP]++;
+        q->dev->counters[LACCEL_COUNTER_DMA_AFTER_STOP]++;
     }
 
-    if (seg.local) {
-        return local_rw(s, seg, buf, dir);
-    }
-    if (seg.translated) {
-        return lite_accel_translated_dma(s, seg, buf, dir, attrs);
-    }
-
-    return pci_dma_rw(PCI_DEVICE(s), seg.addr, buf, seg.len, dir,
-                      attrs) == MEMTX_OK;
+    return lite_accel_dma(q->dev, seg, buf, dir);
 }
 
 static void write_status(LiteAccelQueue *q, struct laccel_status_block block)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lite-accel: transactions, the way that they take, and the memory that they
+ * reach (section "PCI configuration").
+ */
+#include "qemu/osdep.h"
+#include "lite_accel.h"
+
+static const MemTxAttrs to_memory = { .memory = 1 };
+
+static bool local_rw(LiteAccel *s, LiteAccelSegment seg, void *buf,
+                     DMADirection dir)
+{
+    uint8_t *ram = memory_region_get_ram_ptr(&s->local);
+
+    if (seg.addr >= s->local_size || seg.len > s->local_size - seg.addr) {
+        return false;
+    }
+
+    if (dir == DMA_DIRECTION_TO_DEVICE) {
+        memcpy(buf, ram + seg.addr, seg.len);
+    } else {
+        memcpy(ram + seg.addr, buf, seg.len);
+        memory_region_set_dirty(&s->local, seg.addr, seg.len);
+    }
+
+    return true;
+}
+
+/* Return the address space that a transaction is made in */
+static AddressSpace *route(LiteAccel *s, LiteAccelSegment seg)
+{
+    if (seg.translated) {
+        return &address_space_memory;
+    }
+
+    return pci_get_address_space(PCI_DEVICE(s));
+}
+
+/*
+ * Make a transaction; all of the device's transactions for queues go through
+ * here.  It is marked as one to memory, so that it cannot reach a register, of
+ * this device or of another, and therefore cannot re-enter the device.
+ */
+bool lite_accel_dma(LiteAccel *s, LiteAccelSegment seg, void *buf,
+                    DMADirection dir)
+{
+    uint16_t command = pci_get_word(PCI_DEVICE(s)->config + PCI_COMMAND);
+
+    if (seg.local) {
+        return local_rw(s, seg, buf, dir);
+    }
+
+    /* Not every address space heeds the bit for bus mastering */
+    return command & PCI_COMMAND_MASTER &&
+           dma_memory_rw(route(s, seg), seg.addr, buf, seg.len, dir,
+                         to_memory) == MEMTX_OK;
+}
