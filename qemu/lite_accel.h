@@ -233,6 +233,7 @@ extern const MemoryRegionOps lite_accel_doorbell_ops;
 /* lite_accel_dma.c */
 bool lite_accel_dma(LiteAccel *s, LiteAccelSegment seg, void *buf,
                     DMADirection dir);
+void lite_accel_dma_count(LiteAccel *s, LiteAccelSegment seg, DMADirection dir);
 
 /* lite_accel_queue.c */
 bool lite_accel_queue_dma(LiteAccelQueue *q, LiteAccelSegment seg, void *buf,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * lite-accel: transactions, the way that they take, and the memory that they
- * reach (section "PCI configuration").
+ * reach (sections "Transactions" and "Counters").
  */
 #include "qemu/osdep.h"
 #include "lite_accel.h"
@@ -55,4 +55,43 @@ bool lite_accel_dma(LiteAccel *s, LiteAccelSegment seg, void *buf,
     return command & PCI_COMMAND_MASTER &&
            dma_memory_rw(route(s, seg), seg.addr, buf, seg.len, dir,
                          to_memory) == MEMTX_OK;
+}
+
+/* Return the counter for bytes in @mr */
+static unsigned counter_of(LiteAccel *s, MemoryRegion *mr)
+{
+    Object *owner = memory_region_owner(mr);
+
+    if (owner == OBJECT(s)) {
+        return LACCEL_COUNTER_LOCAL_BYTES;
+    }
+    if (object_dynamic_cast(owner, TYPE_PCI_DEVICE)) {
+        return LACCEL_COUNTER_PEER_BYTES;
+    }
+    return LACCEL_COUNTER_SYSTEM_BYTES;
+}
+
+/* Count the bytes of a transaction that has succeeded by where they were */
+void lite_accel_dma_count(LiteAccel *s, LiteAccelSegment seg, DMADirection dir)
+{
+    AddressSpace *as;
+
+    if (seg.local) {
+        s->counters[LACCEL_COUNTER_LOCAL_BYTES] += seg.len;
+        return;
+    }
+
+    RCU_READ_LOCK_GUARD();
+    as = route(s, seg);
+    while (seg.len) {
+        hwaddr offset, len = seg.len;
+        MemoryRegion *mr =
+            address_space_translate(as, seg.addr, &offset, &len,
+                                    dir == DMA_DIRECTION_FROM_DEVICE,
+                                    to_memory);
+
+        s->counters[counter_of(s, mr)] += len;
+        seg.addr += len;
+        seg.len -= len;
+    }
 }

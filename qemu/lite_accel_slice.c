@@ -158,13 +158,14 @@ static bool operand_move(LiteAccelCommand *c, unsigned op, uint8_t *buf,
                          DMADirection dir)
 {
     LiteAccelOperand *o = &c->operands[op];
-    uint64_t *counters = c->queue->dev->counters, *counter = &counters[
+    LiteAccel *s = c->queue->dev;
+    uint64_t *counter = &s->counters[
         dir == DMA_DIRECTION_TO_DEVICE ? LACCEL_COUNTER_DMA_READS :
                                          LACCEL_COUNTER_DMA_WRITES];
     uint32_t at = 0;
 
     for (unsigned i = 0; i < o->nsegs; at += o->segs[i++].len) {
-        if (c->queue->dev->fail_dma ||
+        if (s->fail_dma ||
             !lite_accel_queue_dma(c->queue, o->segs[i], buf + at, dir)) {
             c->fault.status = LACCEL_DEVICE_ERROR;
             c->fault.va = o->va + at;
@@ -174,8 +175,7 @@ static bool operand_move(LiteAccelCommand *c, unsigned op, uint8_t *buf,
         if (c->step == STEP_DATA) {
             counter[0]++;
             counter[1] += o->segs[i].len;
-            counters[o->segs[i].local ? LACCEL_COUNTER_LOCAL_BYTES :
-                     LACCEL_COUNTER_SYSTEM_BYTES] += o->segs[i].len;
+            lite_accel_dma_count(s, o->segs[i], dir);
         }
     }
 

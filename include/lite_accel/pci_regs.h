@@ -59,7 +59,7 @@
 #define   LACCEL_COUNTER_DMA_AFTER_STOP		13	/* must stay 0 */
 #define   LACCEL_COUNTER_TRANSLATION_REQUESTS	14	/* made to the IOMMU */
 #define   LACCEL_COUNTER_LOCAL_BYTES		15	/* of operands, in local memory */
-#define   LACCEL_COUNTER_PEER_BYTES		16	/* in other devices; reserved, 0 */
+#define   LACCEL_COUNTER_PEER_BYTES		16	/* in memory of other devices */
 #define   LACCEL_COUNTER_SYSTEM_BYTES		17	/* elsewhere */
 #define   LACCEL_COUNTERS			18
 

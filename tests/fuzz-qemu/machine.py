@@ -94,39 +94,42 @@ class Machine:
         self.process.communicate()
 
 
-def find_device(machine):
-    """Do what firmware does: map the configuration space and the BARs."""
+def map_configuration(machine):
     for number, value in ((0x80000060, MMCONFIG | 1), (0x80000064, 0)):
         machine.tell(f"outl 0xcf8 {number:#x}")
         machine.tell(f"outl 0xcfc {value:#x}")
 
-    for bar, address in enumerate((CONTROL, DOORBELLS, LOCAL)):
-        machine.write(CONFIG + 0x10 + 8 * bar, address)
-    machine.write(CONFIG + 4, 6, 2)
+
+def find_device(machine, config=CONFIG, bars=(CONTROL, DOORBELLS, LOCAL)):
+    """Do what firmware does: map the configuration space and the BARs."""
+    map_configuration(machine)
+    for bar, address in enumerate(bars):
+        machine.write(config + 0x10 + 8 * bar, address)
+    machine.write(config + 4, 6, 2)
 
 
-def configure(machine):
+def configure(machine, config=CONFIG):
     """Do what firmware and a driver do: enable MSI-X, and PASIDs and ATS if there are any."""
-    find_device(machine)
+    find_device(machine, config)
 
-    machine.write(CONFIG + find_capability(machine, 0x11) + 2, 0x8000, 2)
+    machine.write(config + find_capability(machine, config, 0x11) + 2, 0x8000, 2)
     for extended, control, value in ((0x0f, 6, 0x8000), (0x1b, 6, 1)):
-        offset = find_extended(machine, extended)
+        offset = find_extended(machine, config, extended)
         if offset:
-            machine.write(CONFIG + offset + control, value, 2)
+            machine.write(config + offset + control, value, 2)
 
 
-def find_capability(machine, number):
-    offset = machine.read(CONFIG + 0x34, 1)
-    while machine.read(CONFIG + offset, 1) != number:
-        offset = machine.read(CONFIG + offset + 1, 1)
+def find_capability(machine, config, number):
+    offset = machine.read(config + 0x34, 1)
+    while machine.read(config + offset, 1) != number:
+        offset = machine.read(config + offset + 1, 1)
     return offset
 
 
-def find_extended(machine, number):
+def find_extended(machine, config, number):
     offset = 0x100
     while offset:
-        header = machine.read(CONFIG + offset, 4)
+        header = machine.read(config + offset, 4)
         if header & 0xffff == number:
             return offset
         offset = header >> 20
