@@ -4,6 +4,8 @@
  * reach (sections "Transactions" and "Counters").
  */
 #include "qemu/osdep.h"
+#include "hw/pci/pci_bridge.h"
+#include "hw/pci/pcie.h"
 #include "lite_accel.h"
 
 static const MemTxAttrs to_memory = { .memory = 1 };
@@ -27,14 +29,65 @@ static bool local_rw(LiteAccel *s, LiteAccelSegment seg, void *buf,
     return true;
 }
 
-/* Return the address space that a transaction is made in */
+static bool in_window(PCIDevice *bridge, uint64_t addr)
+{
+    static const uint8_t types[] = {
+        PCI_BASE_ADDRESS_SPACE_MEMORY,
+        PCI_BASE_ADDRESS_MEM_PREFETCH,
+    };
+
+    if (!(pci_get_word(bridge->config + PCI_COMMAND) & PCI_COMMAND_MEMORY)) {
+        return false;
+    }
+
+    for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+        if (addr >= pci_bridge_get_base(bridge, types[i]) &&
+            addr <= pci_bridge_get_limit(bridge, types[i])) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+/*
+ * Find the switch that keeps a transaction to @addr for another of its ports
+ * instead of sending it to the root.  Return its bus, or NULL.
+ */
+static AddressSpace *peers(LiteAccel *s, uint64_t addr)
+{
+    PCIDevice *port = pci_bridge_get_device(pci_get_bus(PCI_DEVICE(s)));
+
+    while (port && pci_is_express(port) &&
+           pcie_cap_get_type(port) == PCI_EXP_TYPE_DOWNSTREAM) {
+        PCIDevice *upstream = pci_bridge_get_device(pci_get_bus(port));
+
+        if (!upstream) {
+            break;
+        }
+        if (in_window(upstream, addr) && !in_window(port, addr)) {
+            return &PCI_BRIDGE(upstream)->as_mem;
+        }
+        port = pci_bridge_get_device(pci_get_bus(upstream));
+    }
+
+    return NULL;
+}
+
+/*
+ * Return the address space that a transaction is made in.  A translated address
+ * leads to the same memory by the switch and by the root, so the root has it.
+ */
 static AddressSpace *route(LiteAccel *s, LiteAccelSegment seg)
 {
+    AddressSpace *as;
+
     if (seg.translated) {
         return &address_space_memory;
     }
 
-    return pci_get_address_space(PCI_DEVICE(s));
+    as = peers(s, seg.addr);
+    return as ? as : pci_get_address_space(PCI_DEVICE(s));
 }
 
 /*
