@@ -50,6 +50,14 @@ static bool in_window(PCIDevice *bridge, uint64_t addr)
     return false;
 }
 
+static bool redirects(PCIDevice *port)
+{
+    uint16_t acs = port->exp.acs_cap;
+
+    return acs && pci_get_word(port->config + acs + PCI_ACS_CTRL) &
+                  (PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC);
+}
+
 /*
  * Find the switch that keeps a transaction to @addr for another of its ports
  * instead of sending it to the root.  Return its bus, or NULL.
@@ -62,7 +70,7 @@ static AddressSpace *peers(LiteAccel *s, uint64_t addr)
            pcie_cap_get_type(port) == PCI_EXP_TYPE_DOWNSTREAM) {
         PCIDevice *upstream = pci_bridge_get_device(pci_get_bus(port));
 
-        if (!upstream) {
+        if (!upstream || redirects(port)) {
             break;
         }
         if (in_window(upstream, addr) && !in_window(port, addr)) {
