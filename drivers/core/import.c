@@ -397,6 +397,45 @@ int laccel_import_get(struct laccel_fill *fill, struct vm_area_struct *vma,
 	return 1;
 }
 
+/* Are all addresses of a segment in this mapping, and behind them 2 MiB of device addresses? */
+static bool laccel_import_is_huge(const struct laccel_source *source, u64 at)
+{
+	const dma_addr_t *page = &source->import->pages[at >> PAGE_SHIFT];
+	unsigned int i;
+
+	if (source->end - source->start < LACCEL_CHUNK_SIZE ||
+	    !IS_ALIGNED(page[0], LACCEL_CHUNK_SIZE))
+		return false;
+	for (i = 1; i < LACCEL_CHUNK_PAGES; i++)
+		if (page[i] != page[0] + i * PAGE_SIZE)
+			return false;
+	return true;
+}
+
+/* Note the addresses that the exporter gave. */
+static void laccel_import_note(struct laccel_fill *fill, const struct laccel_source *source)
+{
+	unsigned long flags = HMM_PFN_VALID | (source->writable ? HMM_PFN_WRITE : 0);
+	const struct laccel_imported *import = source->import;
+	u64 at = source->at - (fill->start - source->start);
+	unsigned long addr;
+
+	if (laccel_import_is_huge(source, at)) {
+		fill->around_start = source->start;
+		fill->around_end = source->end;
+		flags |= (unsigned long)LACCEL_CHUNK_ORDER << HMM_PFN_ORDER_SHIFT;
+	} else {
+		fill->around_start = max(fill->around_start, source->start);
+		fill->around_end = min(fill->around_end, source->end);
+	}
+
+	at += fill->around_start - source->start;
+	for (addr = fill->around_start; addr < fill->around_end; addr += PAGE_SIZE) {
+		*laccel_fill_pfn(fill, addr) = PHYS_PFN(import->pages[at >> PAGE_SHIFT]) | flags;
+		at += PAGE_SIZE;
+	}
+}
+
 /**
  * laccel_import_fill - Have an import mapped for the device, and return the DMA addresses
  * @fill: the addresses, its pfns filled in; takes the reference of @source
@@ -408,27 +447,17 @@ int laccel_import_get(struct laccel_fill *fill, struct vm_area_struct *vma,
  */
 int laccel_import_fill(struct laccel_fill *fill, const struct laccel_source *source)
 {
-	unsigned long flags = HMM_PFN_VALID | (source->writable ? HMM_PFN_WRITE : 0);
 	struct laccel_imported *import = source->import;
-	unsigned long addr;
-	u64 at;
 	int ret;
 
 	fill->import = import;
 	fill->dirty = true;
-	fill->around_start = max(fill->around_start, source->start);
-	fill->around_end = min(fill->around_end, source->end);
-	at = source->at - (fill->start - fill->around_start);
 
 	dma_resv_lock(import->dmabuf->resv, NULL);
 	ret = laccel_import_map(import);
 	if (!ret) {
 		fill->import_seq = import->seq;
-		for (addr = fill->around_start; addr < fill->around_end; addr += PAGE_SIZE) {
-			*laccel_fill_pfn(fill, addr) = PHYS_PFN(import->pages[at >> PAGE_SHIFT]) |
-						       flags;
-			at += PAGE_SIZE;
-		}
+		laccel_import_note(fill, source);
 	}
 	dma_resv_unlock(import->dmabuf->resv);
 	return ret;
