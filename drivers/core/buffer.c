@@ -73,7 +73,8 @@ static unsigned long laccel_part_pfn(const struct laccel_part *part, u64 offset)
 }
 
 /* Map pages around a fault that lie in the same part. */
-static vm_fault_t laccel_part_insert(struct vm_fault *vmf, struct laccel_part *part, u64 offset)
+static vm_fault_t laccel_part_insert(struct vm_fault *vmf, struct laccel_part *part, u64 offset,
+				     struct page *lost)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long fault = vmf->address & PAGE_MASK;
@@ -81,6 +82,9 @@ static vm_fault_t laccel_part_insert(struct vm_fault *vmf, struct laccel_part *p
 	unsigned long addr, end;
 	vm_fault_t ret;
 
+	/* One page takes the place of all that is lost. */
+	if (part->place == LACCEL_PLACE_LOST)
+		return vmf_insert_pfn(vma, fault, page_to_pfn(lost));
 	if (part->place == LACCEL_PLACE_LOCAL)
 		prot = pgprot_writecombine(prot);
 	ret = vmf_insert_pfn_prot(vma, fault, laccel_part_pfn(part, offset), prot);
@@ -96,19 +100,32 @@ static vm_fault_t laccel_part_insert(struct vm_fault *vmf, struct laccel_part *p
 static vm_fault_t laccel_part_fault(struct vm_fault *vmf, struct laccel_part *part, u64 offset)
 {
 	struct laccel_file *file = laccel_buffer_file(part->buffer);
-	int ret = laccel_part_place(part, false);
 
-	/* One page of the file's takes the place of all that is lost. */
-	if (part->place == LACCEL_PLACE_LOST)
-		return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(file->dummy));
-	if (ret)
+	if (laccel_part_place(part, false))
 		return VM_FAULT_OOM;
 	if (laccel_file_has_tables(file))
-		return laccel_part_insert(vmf, part, offset);
+		return laccel_part_insert(vmf, part, offset, file->dummy);
 
 	vmf->page = part->pages[offset >> PAGE_SHIFT];
 	get_page(vmf->page);
 	return 0;
+}
+
+/**
+ * laccel_buffer_insert - Tell the processor what is at an offset of an exported buffer
+ * @vmf: the fault, in a mapping of the export
+ * @buffer: the buffer, which has memory; its file may be closed
+ * @offset: bytes
+ * @lost: what to show if it is lost
+ *
+ * Return: as a fault handler.
+ */
+vm_fault_t laccel_buffer_insert(struct vm_fault *vmf, struct laccel_buffer *buffer, u64 offset,
+				struct page *lost)
+{
+	guard(mutex)(&buffer->lock);
+	return laccel_part_insert(vmf, laccel_buffer_part(buffer, offset),
+				  offset % LACCEL_CHUNK_SIZE, lost);
 }
 
 static vm_fault_t laccel_buffer_vm_fault(struct vm_fault *vmf)
@@ -151,7 +168,6 @@ void laccel_buffer_put_live(struct laccel_buffer *buffer)
 
 /*
  * Free the memory of a buffer that has neither an id nor a mapping, but for what is exported.
- * Local memory does not outlive the open file.
  */
 static void laccel_buffer_release(struct kref *used)
 {
@@ -493,6 +509,7 @@ static struct laccel_buffer *laccel_buffer_new(struct laccel_file *file, u64 len
 		return NULL;
 
 	mutex_init(&buffer->lock);
+	INIT_LIST_HEAD(&buffer->exports);
 	kref_init(&buffer->ref);
 	kref_init(&buffer->live);
 	kref_init(&buffer->used);
@@ -806,7 +823,13 @@ void laccel_buffers_down(struct laccel_device *ldev)
 
 	laccel_local_open(ldev, false);
 	while ((buffer = laccel_buffer_next(ldev, &index))) {
+		/* What they still reach would be given to somebody else when the device is back. */
+		while (!laccel_exports_leave(buffer))
+			dev_warn(ldev->dev.parent,
+				 "an importer of local memory does not let go of it\n");
+
 		mutex_lock(&buffer->lock);
+		laccel_exports_zap(buffer);
 		for (i = 0; i < buffer->nr_parts; i++) {
 			laccel_part_lose(&buffer->parts[i]);
 			cond_resched();
@@ -822,7 +845,11 @@ static int laccel_buffer_evict(struct laccel_buffer *buffer)
 	unsigned int i;
 	int ret = 0;
 
+	if (!laccel_exports_leave(buffer))
+		return -EBUSY;
+
 	guard(mutex)(&buffer->lock);
+	laccel_exports_zap(buffer);
 	for (i = 0; i < buffer->nr_parts && !ret; i++) {
 		if (buffer->parts[i].place == LACCEL_PLACE_LOCAL)
 			ret = laccel_part_to_system(&buffer->parts[i]);

@@ -101,13 +101,39 @@ static inline void dma_iova_unlink(struct device *dev, struct dma_iova_state *st
 	((void)(dir), (struct sg_table *)ERR_PTR(-EOPNOTSUPP))
 #define dma_buf_unmap_attachment(attachment, sgt, dir) ((void)(sgt), (void)(dir))
 #define dma_buf_mmap(dmabuf, vma, pgoff) (-EOPNOTSUPP)
+#define dma_buf_invalidate_mappings(dmabuf) ((void)(dmabuf))
 #define dma_resv_wait_timeout(resv, usage, intr, timeout) (-EOPNOTSUPP)
 #endif
 
-/* Before Linux 7.1 it has another name. */
+/* Before Linux 6.19 no exporter can show other devices memory that has no struct pages. */
+#define LACCEL_HAS_P2PDMA (LACCEL_HAS_DMA_BUF && IS_ENABLED(CONFIG_PCI_P2PDMA) && \
+			   LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0))
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+struct phys_vec {
+	phys_addr_t paddr;
+	size_t len;
+};
+#else
+#include <linux/dma-buf-mapping.h>
+#endif
+
+#if !LACCEL_HAS_P2PDMA
+struct p2pdma_provider;
+
+#define pcim_p2pdma_init(pdev) (-EOPNOTSUPP)
+#define pcim_p2pdma_provider(pdev, bar) ((void)(bar), (struct p2pdma_provider *)NULL)
+#define dma_buf_phys_vec_to_sgt(attach, provider, ranges, n, size, dir) \
+	((struct sg_table *)ERR_PTR(-EOPNOTSUPP))
+#define dma_buf_free_sgt(attach, sgt, dir)
+#endif
+
+/* Before Linux 7.1 they have other names. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
 #define invalidate_mappings move_notify
+#if LACCEL_HAS_DMA_BUF
 #define dma_buf_invalidate_mappings dma_buf_move_notify
+#endif
 #endif
 
 /* On x86 the IOMMU caches entries of kernel page tables (CVE-2025-71202). */

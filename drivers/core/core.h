@@ -25,7 +25,7 @@
  *	ldev->bonds		(read) keeps the device while a bond is made or a client begins
  *	mmap_lock		of the process; .mmap, .fault and .close run under it
  *	import->lock		the end of an import
- *	dma_resv		of a dma-buf: what is mapped of an import, and attached to an export
+ *	dma_resv		of a dma-buf: what is mapped of an import, and where an export is
  *	buffer->lock		where a buffer's parts are; those of other buffers by trylock
  *	ldev->copy_lock		the kernel's own queue: one kernel copy at a time
  *	local->lock		who has which local memory
@@ -41,7 +41,7 @@
  *
  * An exporter's code runs under file->lock and ldev->bonds, when a dma-buf is imported, and
  * under its dma_resv; ours under the dma_resv takes the gate and the notifier lock, to drop
- * leaves.
+ * leaves, and buffer->lock, to find what is exported.
  *
  * The bond of SVA is made under file->lock and ldev->bonds, and ended under
  * file->sva_lock, which is taken with none of these held: the kernel may wait for
@@ -67,7 +67,7 @@
  * An open file's share of local memory, see local.c
  */
 struct laccel_local_share {
-	struct laccel_local_user *user;	/* NULL: the file has no buffer that may be there */
+	struct laccel_local_user *user;	/* NULL: the file takes none */
 	u64 used;			/* bytes */
 };
 
@@ -692,7 +692,7 @@ struct laccel_part {
 	enum laccel_place place;
 	bool huge;			/* @pages are those of one page of 2 MiB */
 	bool stuck;			/* could not be copied to local memory for a fault */
-	u32 exports;			/* number of exports that keep it in system memory */
+	u32 exports;			/* number of exports, which keep its memory */
 	u64 local;			/* address in local memory */
 	struct page **pages;		/* in system memory */
 	struct list_head node;		/* in window->parts while in local memory; local->lock */
@@ -707,6 +707,7 @@ struct laccel_buffer {
 	struct mutex lock;
 	bool released;			/* only exported parts have memory; lock */
 	bool destroyed;			/* has no id any more, and is not mapped again */
+	struct list_head exports;	/* that may move; lock */
 	u32 index;			/* in ldev->buffers; tells the offset to map it at */
 	u32 flags;			/* LACCEL_BUFFER_* */
 	u64 length;			/* bytes */
@@ -759,6 +760,8 @@ int laccel_buffer_get(struct laccel_fill *fill, struct vm_area_struct *vma,
 int laccel_buffer_fill(struct laccel_fill *fill, const struct laccel_source *source);
 struct laccel_buffer *laccel_buffer_of_range(struct laccel_file *file, unsigned long addr,
 					     unsigned long end, u64 *offset);
+vm_fault_t laccel_buffer_insert(struct vm_fault *vmf, struct laccel_buffer *buffer, u64 offset,
+				struct page *lost);
 enum laccel_reason laccel_buffer_lacks(const struct laccel_device *ldev, enum laccel_mode mode);
 int laccel_ioctl_buffer_create(struct laccel_file *file, union laccel_ioctl *arg,
 			       const struct laccel_user *user);
@@ -777,8 +780,24 @@ void laccel_part_lose(struct laccel_part *part);
 void laccel_part_free(struct laccel_part *part);
 
 /* export.c: memory that others share */
+struct dma_buf;
+struct dma_buf_attachment;
+
 int laccel_ioctl_export(struct laccel_file *file, union laccel_ioctl *arg,
 			const struct laccel_user *user);
+enum laccel_reason laccel_export_refuses(const struct dma_buf *dmabuf, int error);
+bool laccel_export_is_own(const struct dma_buf_attachment *attach);
+void laccel_exports_zap(struct laccel_buffer *buffer);
+bool laccel_exports_leave(struct laccel_buffer *buffer);
+
+/* peer.c */
+int laccel_peer_init(struct laccel_device *ldev);
+enum laccel_reason laccel_peer_lacks(const struct laccel_buffer *buffer);
+bool laccel_peer_reaches(struct laccel_device *ldev, const struct dma_buf_attachment *attach);
+struct sg_table *laccel_peer_map(struct dma_buf_attachment *attach, struct laccel_buffer *buffer,
+				 u64 offset, u64 length, enum dma_data_direction dir);
+void laccel_peer_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+		       enum dma_data_direction dir);
 
 /* import.c: memory that others share with us */
 
@@ -792,6 +811,7 @@ struct laccel_imported {
 	struct dma_buf *dmabuf;
 	bool write;			/* the descriptor allows writing */
 	bool no_cpu;			/* the exporter lets nobody access it */
+	bool own;			/* @pages are local addresses; dma_resv */
 	pgoff_t base;			/* vm_pgoff of a mapping that begins at its first byte */
 	struct mutex lock;		/* held while it ends */
 	struct dma_buf_attachment *attachment;	/* NULL: it has ended; dma_resv, as the next two */
@@ -804,6 +824,8 @@ struct laccel_imported {
 
 int laccel_ioctl_import(struct laccel_file *file, union laccel_ioctl *arg,
 			const struct laccel_user *user);
+bool laccel_import_attached(const struct dma_buf_attachment *attach,
+			    const struct laccel_device *ldev);
 int laccel_import_mmap(struct laccel_file *file, struct vm_area_struct *vma, unsigned long index);
 void laccel_import_put(struct laccel_imported *import);
 void laccel_import_teardown(struct laccel_imported *import);
@@ -829,6 +851,7 @@ struct laccel_room {
 int laccel_local_init(struct laccel_device *ldev);
 void laccel_local_fini(struct laccel_device *ldev);
 void laccel_local_open(struct laccel_device *ldev, bool open);
+bool laccel_local_is_open(struct laccel_device *ldev);
 u64 laccel_local_used(struct laccel_device *ldev);
 u64 laccel_local_limit(struct laccel_device *ldev);
 int laccel_local_join(struct laccel_file *file);

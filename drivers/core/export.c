@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exports: dma-bufs of a program's memory, for other devices and processes.  The pages of an
- * export are chosen when it is made, and stay until it is released: those of a buffer in system
- * memory, which the parts of the buffer do not leave meanwhile, or pinned pages of the process.
- * So nothing about an export fails, moves or is charged later, when the program may be gone.
+ * Exports: dma-bufs of a program's memory, for other devices and processes.  The memory of an
+ * export is chosen when it is made, and stays until it is released: that of a buffer, or pinned
+ * pages of the process.  A buffer that may be in system memory is there meanwhile.  So nothing
+ * about an export fails, moves or is charged later, when the program may be gone.
+ *
+ * A buffer that is to be in local memory only stays there, for peers.  It has to leave before
+ * the device suspends, and is in system memory from then on; and it is lost with the device.
  *
  *	laccel_ioctl_export()	make a dma-buf and a descriptor of it
  *	laccel_dmabuf_ops	what other drivers and programs do with it
+ *	laccel_kept_dmabuf_ops	the same where it may be in local memory
+ *	laccel_exports_leave()	have all importers let go of local memory
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -29,10 +36,18 @@
 struct laccel_exported {
 	struct laccel_buffer *buffer;	/* NULL: pages of the process */
 	u64 offset;			/* in the buffer */
+	/* Of a buffer that is to be in local memory only: */
+	struct list_head node;		/* in buffer->exports until it is settled; buffer->lock */
+	struct dma_buf *dmabuf;
+	struct dentry *dentry;		/* keeps the dma-buf, whose file may be gone */
+	struct inode *inode;		/* that it is mapped by */
+	struct page *dummy;		/* what mappings show when it is lost */
+	bool local;			/* in local memory; dma_resv and buffer->lock */
+	unsigned int nr_peers;		/* mappings of local memory; dma_resv */
 	struct mm_struct *mm;		/* without a buffer: charged, as the next */
 	struct user_struct *user;
 	unsigned int npages;
-	unsigned int nheld;		/* number of the first pages that are pinned, or kept */
+	unsigned int nheld;		/* number of the first pages that are pinned, or exported */
 	struct page *pages[] __counted_by(npages);
 };
 
@@ -151,6 +166,13 @@ static void laccel_exported_release_buffer(struct laccel_exported *exported)
 {
 	unsigned int i;
 
+	mutex_lock(&exported->buffer->lock);
+	list_del_init(&exported->node);
+	mutex_unlock(&exported->buffer->lock);
+	iput(exported->inode);
+	if (exported->dummy)
+		__free_page(exported->dummy);
+
 	for (i = 0; i < exported->nheld; i = laccel_exported_next(exported, i)) {
 		laccel_part_unexport(laccel_exported_part(exported, i));
 		cond_resched();
@@ -197,6 +219,295 @@ static const struct dma_buf_ops laccel_dmabuf_ops = {
 	.release = laccel_dmabuf_release,
 };
 
+/* The same for a buffer that is to be in local memory only */
+
+/* Note the pages of a buffer that stays in system memory. */
+static void laccel_exported_note(struct laccel_exported *exported)
+{
+	u64 at = exported->offset;
+	unsigned int i;
+
+	for (i = 0; i < exported->npages; i++, at += PAGE_SIZE)
+		exported->pages[i] = laccel_exported_part(exported, i)->
+				     pages[at % LACCEL_CHUNK_SIZE >> PAGE_SHIFT];
+}
+
+/* Does somebody have, or can he get, addresses in local memory? */
+static bool laccel_exported_shows(const struct laccel_exported *exported)
+{
+	lockdep_assert_held(&exported->buffer->lock);
+	return exported->local || READ_ONCE(exported->nr_peers);
+}
+
+/* Do two exports of a buffer have a part in common? */
+static bool laccel_exported_overlaps(const struct laccel_exported *exported,
+				     const struct laccel_exported *other)
+{
+	const struct laccel_part *end = laccel_exported_part(exported, exported->npages - 1);
+	const struct laccel_part *other_end = laccel_exported_part(other, other->npages - 1);
+
+	return laccel_exported_part(exported, 0) <= other_end &&
+	       laccel_exported_part(other, 0) <= end;
+}
+
+/**
+ * laccel_exports_zap - Take exports that may be of local memory from the processor
+ * @buffer: the buffer, whose lock is held until its parts have moved, or are lost
+ *
+ * Context: may sleep.
+ */
+void laccel_exports_zap(struct laccel_buffer *buffer)
+{
+	struct laccel_exported *exported;
+
+	lockdep_assert_held(&buffer->lock);
+	list_for_each_entry(exported, &buffer->exports, node) {
+		unmap_mapping_range(exported->inode->i_mapping, 0, 0, 1);
+		cond_resched();
+	}
+}
+
+/* Have all of an export in system memory, where it stays. */
+static int laccel_exported_settle(struct laccel_exported *exported)
+{
+	struct laccel_exported *other;
+	struct laccel_part *part;
+	unsigned int i;
+	int ret = 0;
+
+	lockdep_assert_held(&exported->buffer->lock);
+	if (list_empty(&exported->node))
+		return 0;
+	list_for_each_entry(other, &exported->buffer->exports, node)
+		if (laccel_exported_shows(other) && laccel_exported_overlaps(exported, other))
+			return -EBUSY;
+	laccel_exports_zap(exported->buffer);
+
+	for (i = 0; i < exported->npages && !ret; i = laccel_exported_next(exported, i)) {
+		part = laccel_exported_part(exported, i);
+		if (part->place == LACCEL_PLACE_LOCAL)
+			ret = laccel_part_to_system(part);
+		else if (part->place == LACCEL_PLACE_LOST)
+			ret = -ENODEV;
+	}
+	if (ret)
+		return ret;
+
+	laccel_exported_note(exported);
+	list_del_init(&exported->node);
+	return 0;
+}
+
+static int laccel_kept_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct laccel_exported *exported = dmabuf->priv;
+	struct laccel_buffer *buffer = exported->buffer;
+	int ret = 0;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	mutex_lock(&buffer->lock);
+	if (!exported->local)
+		ret = laccel_exported_settle(exported);
+	mutex_unlock(&buffer->lock);
+	/* Nothing is exported from the memory of a device that is gone. */
+	if (exported->local && !laccel_peer_reaches(laccel_buffer_file(buffer)->ldev, attach))
+		ret = -EOPNOTSUPP;
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
+static struct sg_table *laccel_kept_map(struct dma_buf_attachment *attach,
+					enum dma_data_direction dir)
+{
+	struct laccel_exported *exported = attach->dmabuf->priv;
+	struct laccel_buffer *buffer = exported->buffer;
+	struct sg_table *sgt;
+	int ret;
+
+	if (exported->local) {
+		sgt = laccel_peer_map(attach, buffer, exported->offset,
+				      (u64)exported->npages << PAGE_SHIFT, dir);
+		if (!IS_ERR(sgt))
+			exported->nr_peers++;
+		return sgt;
+	}
+
+	mutex_lock(&buffer->lock);
+	ret = laccel_exported_settle(exported);
+	mutex_unlock(&buffer->lock);
+	return ret ? ERR_PTR(ret) : laccel_dmabuf_map(attach, dir);
+}
+
+static void laccel_kept_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			      enum dma_data_direction dir)
+{
+	struct laccel_exported *exported = attach->dmabuf->priv;
+
+	if (sgt->orig_nents) {
+		laccel_dmabuf_unmap(attach, sgt, dir);
+		return;
+	}
+	laccel_peer_unmap(attach, sgt, dir);
+	WRITE_ONCE(exported->nr_peers, exported->nr_peers - 1);
+	/* Pairs with the waiter's check after it has queued. */
+	smp_mb();
+	wake_up_var(&exported->nr_peers);
+}
+
+/* Pinned memory does not move; let nobody rely on that while it may have to. */
+static int laccel_kept_pin(struct dma_buf_attachment *attach)
+{
+	struct laccel_exported *exported = attach->dmabuf->priv;
+
+	return exported->local ? -EOPNOTSUPP : 0;
+}
+
+static void laccel_kept_unpin(struct dma_buf_attachment *attach)
+{
+}
+
+static vm_fault_t laccel_kept_vm_fault(struct vm_fault *vmf)
+{
+	struct laccel_exported *exported = vmf->vma->vm_private_data;
+
+	return laccel_buffer_insert(vmf, exported->buffer, exported->offset +
+				    ((u64)vmf->pgoff << PAGE_SHIFT), exported->dummy);
+}
+
+static const struct vm_operations_struct laccel_kept_vm_ops = {
+	.fault = laccel_kept_vm_fault,
+};
+
+static int laccel_kept_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	int ret = laccel_dmabuf_mmap(dmabuf, vma);
+
+	if (!ret)
+		vma->vm_ops = &laccel_kept_vm_ops;
+	return ret;
+}
+
+static const struct dma_buf_ops laccel_kept_dmabuf_ops = {
+	.attach = laccel_kept_attach,
+	.pin = laccel_kept_pin,
+	.unpin = laccel_kept_unpin,
+	.map_dma_buf = laccel_kept_map,
+	.unmap_dma_buf = laccel_kept_unmap,
+	.mmap = laccel_kept_mmap,
+	.release = laccel_dmabuf_release,
+};
+
+/**
+ * laccel_export_refuses - Return why an exporter did not attach an import
+ * @dmabuf: any dma-buf
+ * @error: its answer
+ *
+ * Return: the reason.
+ */
+enum laccel_reason laccel_export_refuses(const struct dma_buf *dmabuf, int error)
+{
+	if (dmabuf->ops == &laccel_kept_dmabuf_ops && error == -EOPNOTSUPP)
+		return LACCEL_REASON_NO_PEER_PATH;
+	return LACCEL_REASON_EXPORTER;
+}
+
+/**
+ * laccel_export_is_own - Are the addresses of an import those of its device's local memory?
+ * @attach: the attachment of an import, which is mapped
+ *
+ * Context: the dma_resv is held.
+ * Return: whether they are.
+ */
+bool laccel_export_is_own(const struct dma_buf_attachment *attach)
+{
+	const struct laccel_exported *exported = attach->dmabuf->priv;
+
+	return attach->dmabuf->ops == &laccel_kept_dmabuf_ops && exported->local &&
+	       laccel_import_attached(attach, laccel_buffer_file(exported->buffer)->ldev);
+}
+
+/*
+ * Decide whether an export shows local memory: where one of its parts is not there, none is.
+ * The buffer knows of it from now on.
+ */
+static int laccel_exported_place(struct laccel_exported *exported, struct dma_buf *dmabuf)
+{
+	struct laccel_buffer *buffer = exported->buffer;
+	unsigned int i;
+	bool local;
+
+	exported->dmabuf = dmabuf;
+	exported->dentry = dmabuf->file->f_path.dentry;
+	exported->inode = file_inode(dmabuf->file);
+	ihold(exported->inode);
+
+	guard(mutex)(&buffer->lock);
+	/* Either this tells that all exports leave, or who has them leave finds this one. */
+	local = laccel_local_is_open(laccel_buffer_file(buffer)->ldev);
+	for (i = 0; i < exported->npages; i = laccel_exported_next(exported, i))
+		local &= laccel_exported_part(exported, i)->place == LACCEL_PLACE_LOCAL;
+
+	exported->local = local;
+	list_add(&exported->node, &buffer->exports);
+	return local ? 0 : laccel_exported_settle(exported);
+}
+
+/* Find an export that shows local memory, and reference its dentry. */
+static struct laccel_exported *laccel_exports_next(struct laccel_buffer *buffer)
+{
+	struct laccel_exported *exported;
+
+	guard(mutex)(&buffer->lock);
+	list_for_each_entry(exported, &buffer->exports, node) {
+		/* Nobody has one that is about to be released. */
+		if (laccel_exported_shows(exported) &&
+		    lockref_get_not_dead(&exported->dentry->d_lockref)) {
+			list_move_tail(&exported->node, &buffer->exports);
+			return exported;
+		}
+	}
+	return NULL;
+}
+
+/* Have importers let go of local memory, and give no more addresses there. */
+static bool laccel_exported_leave(struct laccel_exported *exported)
+{
+	struct dma_buf *dmabuf = exported->dmabuf;
+	unsigned long timeout = laccel_gate_timeout();
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	mutex_lock(&exported->buffer->lock);
+	exported->local = false;
+	mutex_unlock(&exported->buffer->lock);
+	dma_buf_invalidate_mappings(dmabuf);
+	dma_resv_unlock(dmabuf->resv);
+
+	/* Programs can add fences.  What counts is that importers have unmapped it. */
+	dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, false, timeout);
+	return wait_var_event_timeout(&exported->nr_peers, !READ_ONCE(exported->nr_peers),
+				      timeout);
+}
+
+/**
+ * laccel_exports_leave - Have importers let go of a buffer's local memory, for good
+ * @buffer: the buffer, whose device gives out no local memory meanwhile
+ *
+ * Context: may sleep, for a bounded time; no locks held.
+ * Return: whether all have.
+ */
+bool laccel_exports_leave(struct laccel_buffer *buffer)
+{
+	struct laccel_exported *exported;
+	bool left = true;
+
+	while (left && (exported = laccel_exports_next(buffer))) {
+		left = laccel_exported_leave(exported);
+		dput(exported->dentry);
+		cond_resched();
+	}
+	return left;
+}
+
 /* The ioctl */
 
 static struct laccel_exported *laccel_exported_new(u64 length)
@@ -212,15 +523,13 @@ static struct laccel_exported *laccel_exported_new(u64 length)
 		return NULL;
 
 	exported->npages = npages;
+	INIT_LIST_HEAD(&exported->node);
 	return exported;
 }
 
-/* Keep the parts of a buffer in system memory, and note their pages. */
+/* Keep the parts of a buffer where they are exported from. */
 static int laccel_exported_keep(struct laccel_exported *exported)
 {
-	unsigned int i, end;
-	struct laccel_part *part;
-	u64 at;
 	int ret;
 
 	while (exported->nheld < exported->npages) {
@@ -228,17 +537,13 @@ static int laccel_exported_keep(struct laccel_exported *exported)
 			return -EINTR;
 		cond_resched();
 
-		part = laccel_exported_part(exported, exported->nheld);
-		ret = laccel_part_export(part);
+		ret = laccel_part_export(laccel_exported_part(exported, exported->nheld));
 		if (ret)
 			return ret;
-
-		at = exported->offset + ((u64)exported->nheld << PAGE_SHIFT);
-		end = laccel_exported_next(exported, exported->nheld);
-		for (i = exported->nheld; i < end; i++, at += PAGE_SIZE)
-			exported->pages[i] = part->pages[at % LACCEL_CHUNK_SIZE >> PAGE_SHIFT];
-		exported->nheld = end;
+		exported->nheld = laccel_exported_next(exported, exported->nheld);
 	}
+	if (!laccel_buffer_is_kept(exported->buffer))
+		laccel_exported_note(exported);
 	return 0;
 }
 
@@ -291,9 +596,13 @@ static int laccel_exported_fill(struct laccel_exported *exported, struct laccel_
 
 	exported->buffer = buffer;
 	if (buffer && laccel_buffer_is_kept(buffer)) {
-		export->reason = LACCEL_REASON_NO_P2PDMA;
-		return -EOPNOTSUPP;
+		export->reason = laccel_peer_lacks(buffer);
+		exported->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		if (!exported->dummy)
+			return -ENOMEM;
 	}
+	if (export->reason)
+		return -EOPNOTSUPP;
 	if (buffer)
 		return laccel_exported_keep(exported);
 
@@ -306,6 +615,7 @@ static struct dma_buf *laccel_dmabuf_new(struct laccel_file *file, struct laccel
 	struct laccel_exported *exported = laccel_exported_new(export->length);
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct dma_buf *dmabuf;
+	bool kept;
 	int ret;
 
 	if (!exported)
@@ -314,14 +624,23 @@ static struct dma_buf *laccel_dmabuf_new(struct laccel_file *file, struct laccel
 	if (ret)
 		goto err_free;
 
-	info.ops = &laccel_dmabuf_ops;
+	kept = exported->buffer && laccel_buffer_is_kept(exported->buffer);
+	info.ops = kept ? &laccel_kept_dmabuf_ops : &laccel_dmabuf_ops;
 	info.size = export->length;
 	info.flags = export->flags & LACCEL_EXPORT_WRITE ? O_RDWR : O_RDONLY;
 	info.priv = exported;
 	dmabuf = dma_buf_export(&info);
-	if (!IS_ERR(dmabuf))
-		return dmabuf;
-	ret = PTR_ERR(dmabuf);
+	ret = PTR_ERR_OR_ZERO(dmabuf);
+	if (ret)
+		goto err_free;
+
+	if (kept)
+		ret = laccel_exported_place(exported, dmabuf);
+	if (ret) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(ret);
+	}
+	return dmabuf;
 
 err_free:
 	laccel_exported_free(exported);

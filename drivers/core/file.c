@@ -19,6 +19,8 @@ static void laccel_file_free_work(struct work_struct *work)
 {
 	struct laccel_file *file = container_of(work, struct laccel_file, free_work);
 
+	WARN_ON_ONCE(file->local.used);
+	laccel_local_leave(file);
 	if (file->mm)
 		mmdrop(file->mm);
 	kfree(file->scratch);

@@ -87,8 +87,25 @@ static void laccel_import_invalidate(struct dma_buf_attachment *attachment)
 }
 
 static const struct dma_buf_attach_ops laccel_import_ops = {
+	.allow_peer2peer = true,
 	.invalidate_mappings = laccel_import_invalidate,
 };
+
+/**
+ * laccel_import_attached - Is an attachment that of an import by a device?
+ * @attach: any attachment
+ * @ldev: the device
+ *
+ * Return: whether it is.
+ */
+bool laccel_import_attached(const struct dma_buf_attachment *attach,
+			    const struct laccel_device *ldev)
+{
+	const struct laccel_imported *import = attach->importer_priv;
+
+	return attach->importer_ops == &laccel_import_ops &&
+	       laccel_import_file(import)->ldev == ldev;
+}
 
 /* Note the address of each page.  Believe the exporter nothing that the device cannot take. */
 static int laccel_import_read(struct laccel_imported *import, struct sg_table *sgt)
@@ -141,6 +158,7 @@ static int laccel_import_map(struct laccel_imported *import)
 		ret = -EFAULT;
 	if (!ret) {
 		import->sgt = sgt;
+		import->own = laccel_export_is_own(import->attachment);
 		return 0;
 	}
 
@@ -456,6 +474,7 @@ int laccel_import_fill(struct laccel_fill *fill, const struct laccel_source *sou
 	dma_resv_lock(import->dmabuf->resv, NULL);
 	ret = laccel_import_map(import);
 	if (!ret) {
+		fill->local = import->own;
 		fill->import_seq = import->seq;
 		laccel_import_note(fill, source);
 	}
@@ -595,7 +614,7 @@ static int laccel_import_attach(struct laccel_imported *import, struct laccel_im
 	if (IS_ERR(attachment) && PTR_ERR(attachment) == -ENOMEM)
 		return -ENOMEM;
 	if (IS_ERR(attachment)) {
-		arg->reason = LACCEL_REASON_EXPORTER;
+		arg->reason = laccel_export_refuses(import->dmabuf, PTR_ERR(attachment));
 		return -EOPNOTSUPP;
 	}
 

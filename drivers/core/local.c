@@ -131,6 +131,20 @@ void laccel_local_open(struct laccel_device *ldev, bool open)
 }
 
 /**
+ * laccel_local_is_open - Is local memory given out?
+ * @ldev: the device
+ *
+ * Return: whether laccel_local_open() has allowed it.
+ */
+bool laccel_local_is_open(struct laccel_device *ldev)
+{
+	if (!ldev->local)
+		return false;
+	guard(mutex)(&ldev->local->lock);
+	return !ldev->local->closed;
+}
+
+/**
  * laccel_local_used - Return how much local memory is in use
  * @ldev: the device
  *
@@ -196,8 +210,8 @@ found:
 }
 
 /**
- * laccel_local_leave - Undo laccel_local_join()
- * @file: a file that has no local memory any more
+ * laccel_local_leave - Undo laccel_local_join(), unless exports keep local memory of the file
+ * @file: a file that takes none any more
  */
 void laccel_local_leave(struct laccel_file *file)
 {
@@ -208,7 +222,9 @@ void laccel_local_leave(struct laccel_file *file)
 		return;
 
 	guard(mutex)(&local->lock);
-	WARN_ON_ONCE(file->local.used);
+	if (file->local.used)
+		return;
+	file->local.user = NULL;
 	if (--user->nr_files)
 		return;
 	list_del(&user->node);

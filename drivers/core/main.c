@@ -55,6 +55,7 @@ static void laccel_release_device(struct device *dev)
 	laccel_local_fini(ldev);
 	xa_destroy(&ldev->buffers);
 	xa_destroy(&ldev->imports);
+	xa_destroy(&ldev->unreachable);
 	kfree(ldev->engine);
 	kfree(ldev->flights);
 	kfree(ldev->queues);
@@ -113,6 +114,7 @@ struct laccel_device *laccel_alloc_size(struct device *parent, const struct lacc
 	ida_init(&ldev->slots);
 	xa_init_flags(&ldev->buffers, XA_FLAGS_ALLOC);
 	xa_init_flags(&ldev->imports, XA_FLAGS_ALLOC);
+	xa_init(&ldev->unreachable);
 
 	device_initialize(&ldev->dev);
 	ldev->dev.class = &laccel_class;
@@ -358,6 +360,8 @@ int laccel_register(struct laccel_device *ldev)
 		ret = laccel_flights_init(ldev);
 	if (!ret)
 		ret = laccel_local_init(ldev);
+	if (!ret)
+		ret = laccel_peer_init(ldev);
 	if (!ret)
 		ret = laccel_kqueue_init(ldev);
 	if (ret)

@@ -6,7 +6,7 @@
  *
  *	laccel_part_place()	have memory behind a part
  *	laccel_part_move()	move a part from one kind of memory to the other
- *	laccel_part_export()	have a part in system memory, where it stays for others
+ *	laccel_part_export()	have a part where it stays for others
  *	laccel_part_lose()	give up what is in the memory of a device that is gone
  */
 #include <linux/mm.h>
@@ -136,9 +136,11 @@ static void laccel_part_zap(struct laccel_part *part)
 	struct laccel_buffer *buffer = part->buffer;
 
 	lockdep_assert_held(&buffer->lock);
-	unmap_mapping_range(laccel_buffer_file(buffer)->mapping,
-			    laccel_mmap_buffer_offset(buffer->index) + laccel_part_offset(part),
-			    laccel_part_bytes(part), 1);
+	/* With the last mapping the file may have been closed, and its inode freed. */
+	if (!buffer->released)
+		unmap_mapping_range(laccel_buffer_file(buffer)->mapping,
+				    laccel_mmap_buffer_offset(buffer->index) +
+				    laccel_part_offset(part), laccel_part_bytes(part), 1);
 }
 
 /**
@@ -320,8 +322,10 @@ bool laccel_part_move(struct laccel_part *part, u32 place)
 }
 
 /**
- * laccel_part_export - Have a part in system memory until laccel_part_unexport()
+ * laccel_part_export - Have a part where it stays until laccel_part_unexport()
  * @part: the part
+ *
+ * That is system memory, if it may be there.
  *
  * Context: its buffer is not locked; may sleep, for a bounded time.
  * Return: 0; -ENODEV if it is lost; -ENOMEM; the error of laccel_copy().
@@ -331,11 +335,13 @@ int laccel_part_export(struct laccel_part *part)
 	int ret = 0;
 
 	guard(mutex)(&part->buffer->lock);
-	if (part->place == LACCEL_PLACE_LOCAL)
+	if (laccel_buffer_is_kept(part->buffer))
+		ret = laccel_part_place(part, true);
+	else if (part->place == LACCEL_PLACE_LOCAL)
 		ret = laccel_part_to_system(part);
 	else if (part->place == LACCEL_PLACE_EMPTY)
 		ret = laccel_part_fill_system(part);
-	else if (part->place == LACCEL_PLACE_LOST)
+	if (part->place == LACCEL_PLACE_LOST)
 		ret = -ENODEV;
 
 	if (!ret)

@@ -546,6 +546,8 @@ struct laccel_device {
 	bool cut_called;			/* since laccel_up() */
 	bool cut_holds;
 	struct laccel_local *local;		/* NULL: no local memory */
+	struct p2pdma_provider *provider;	/* NULL: no peer is given any of it */
+	struct xarray unreachable;		/* peers that have no way to it; peer.c */
 	struct xarray buffers;			/* of all files */
 	struct xarray imports;			/* of all files */
 	bool has_clients;			/* driver_ops has client_begin or client_end */

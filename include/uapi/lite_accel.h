@@ -670,8 +670,9 @@ struct laccel_buffer_move {
  *
  * Errors: the general ones; -EOPNOTSUPP (@reason says why); -EFAULT if the range is not mapped
  * throughout, goes beyond the buffer, or cannot be pinned; -EACCES if the program cannot write
- * to it; -EMFILE; -EIO if contents of local memory cannot be saved; -ENOMEM, also for
- * RLIMIT_MEMLOCK.
+ * to it; -EBUSY if, after a suspend, an earlier export keeps a part of a buffer in system memory
+ * and another one shows a part that is back in local memory; -EMFILE; -EIO if contents of local
+ * memory cannot be saved; -ENOMEM, also for RLIMIT_MEMLOCK.
  */
 struct laccel_export {
 	__u32 size;

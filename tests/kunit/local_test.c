@@ -9,6 +9,8 @@
 #include "../../drivers/core/buffer.c"
 #include "../../drivers/core/part.c"
 #include "../../drivers/core/local.c"
+#include "../../drivers/core/export.c"
+#include "../../drivers/core/peer.c"
 #include "../../drivers/core/import.c"
 
 #define SIZE	(8 * SZ_2M)
@@ -237,7 +239,6 @@ static void visible_part_is_spared(struct kunit *test)
 	struct laccel_part *unseen = add_parts(test, file, BOTH | LACCEL_BUFFER_NO_CPU, SIZE);
 
 	laccel_local_leave(file);
-	file->local.user = NULL;
 	laccel_local_fini(file->ldev);
 	KUNIT_ASSERT_EQ(test, init_local(test, 2 * SZ_2M), 0);
 	laccel_local_open(file->ldev, true);
@@ -258,6 +259,23 @@ static void visible_part_is_spared(struct kunit *test)
 	give(unseen, 7);
 	give(&seen[1], 1);
 	laccel_local_leave(file);
+}
+
+/* Exports keep local memory, and its user, after the file is closed. */
+static void used_beyond_the_file(struct kunit *test)
+{
+	struct laccel_file *file = add_file(test, 1);
+	struct laccel_part *part = add_parts(test, file, LACCEL_BUFFER_LOCAL, SZ_2M);
+
+	KUNIT_ASSERT_EQ(test, laccel_local_take(part), 0);
+	laccel_local_leave(file);
+	KUNIT_ASSERT_NOT_NULL(test, file->local.user);
+	KUNIT_EXPECT_EQ(test, file->local.user->kept, SZ_2M);
+
+	give(part, 1);
+	laccel_local_leave(file);
+	KUNIT_EXPECT_NULL(test, file->local.user);
+	KUNIT_EXPECT_TRUE(test, list_empty(&file->ldev->local->users));
 }
 
 static void closed_gives_nothing(struct kunit *test)
@@ -677,6 +695,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(facts_are_checked),
 	KUNIT_CASE(placed_without_overlap),
 	KUNIT_CASE(visible_part_is_spared),
+	KUNIT_CASE(used_beyond_the_file),
 	KUNIT_CASE(closed_gives_nothing),
 	KUNIT_CASE(kept_up_to_half),
 	KUNIT_CASE(kept_in_half_of_the_windows),
