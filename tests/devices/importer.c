@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A driver that imports dma-bufs and keeps them until it is told to let go, whatever the programs
- * do meanwhile.  No IOMMU is above its device, so DMA addresses are those of memory, and the
- * processor can write what such a device would.
+ * or the exporter do meanwhile.  No IOMMU is above its own device, so DMA addresses are those of
+ * memory, and the processor can write what such a device would.  As a peer it is the first
+ * accelerator on the bus.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
+
+#include <lite_accel/pci_regs.h>
 
 #include "../../drivers/core/compat.h"
 #include "importer.h"
@@ -21,6 +25,7 @@ struct importer_hold {
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attachment;
 	struct sg_table *sgt;
+	struct pci_dev *peer;		/* NULL: our own device */
 };
 
 static struct platform_device *importer_device;
@@ -34,10 +39,45 @@ static void importer_let_go(struct importer_hold *hold)
 	if (!IS_ERR_OR_NULL(hold->attachment))
 		dma_buf_detach(hold->dmabuf, hold->attachment);
 	dma_buf_put(hold->dmabuf);
+	pci_dev_put(hold->peer);
 	kfree(hold);
 }
 
-static int importer_take(int fd)
+/* Promise to let go, and do not. */
+static void importer_invalidate(struct dma_buf_attachment *attachment)
+{
+}
+
+static const struct dma_buf_attach_ops importer_peer_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = importer_invalidate,
+};
+
+/* Find the accelerator with the lowest address on the bus. */
+static struct pci_dev *importer_get_peer(void)
+{
+	struct pci_dev *pdev = NULL, *first = NULL;
+
+	while ((pdev = pci_get_device(LACCEL_PCI_VENDOR_ID, LACCEL_PCI_DEVICE_ID, pdev))) {
+		if (first && pci_dev_id(first) < pci_dev_id(pdev))
+			continue;
+		pci_dev_put(first);
+		first = pci_dev_get(pdev);
+	}
+	return first;
+}
+
+static struct dma_buf_attachment *importer_attach(struct importer_hold *hold, bool peer)
+{
+	if (!peer)
+		return dma_buf_attach(hold->dmabuf, &importer_device->dev);
+	hold->peer = importer_get_peer();
+	if (!hold->peer)
+		return ERR_PTR(-ENODEV);
+	return dma_buf_dynamic_attach(hold->dmabuf, &hold->peer->dev, &importer_peer_ops, hold);
+}
+
+static int importer_take(int fd, bool peer)
 {
 	struct dma_buf *dmabuf = dma_buf_get(fd);
 	struct importer_hold *hold;
@@ -52,7 +92,7 @@ static int importer_take(int fd)
 	}
 
 	hold->dmabuf = dmabuf;
-	hold->attachment = dma_buf_attach(dmabuf, &importer_device->dev);
+	hold->attachment = importer_attach(hold, peer);
 	ret = PTR_ERR_OR_ZERO(hold->attachment);
 	if (!ret) {
 		hold->sgt = dma_buf_map_attachment_unlocked(hold->attachment, DMA_BIDIRECTIONAL);
@@ -76,7 +116,7 @@ static int importer_write(u8 value)
 
 	guard(mutex)(&importer_lock);
 	hold = list_first_entry_or_null(&importer_holds, struct importer_hold, node);
-	if (!hold)
+	if (!hold || hold->peer)
 		return -ENOENT;
 	for_each_sgtable_dma_sg(hold->sgt, sg, i)
 		memset(phys_to_virt(sg_dma_address(sg)), value, sg_dma_len(sg));
@@ -98,7 +138,9 @@ static long importer_ioctl(struct file *filp, unsigned int cmd, unsigned long ar
 {
 	switch (cmd) {
 	case IMPORTER_TAKE:
-		return importer_take(arg);
+		return importer_take(arg, false);
+	case IMPORTER_TAKE_PEER:
+		return importer_take(arg, true);
 	case IMPORTER_WRITE:
 		return importer_write(arg);
 	case IMPORTER_DROP:

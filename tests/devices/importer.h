@@ -12,5 +12,7 @@
 #define IMPORTER_WRITE	_IO('I', 1)
 /* Let go of all that has been taken. */
 #define IMPORTER_DROP	_IO('I', 2)
+/* The same as IMPORTER_TAKE, as a peer. */
+#define IMPORTER_TAKE_PEER	_IO('I', 3)
 
 #endif /* IMPORTER_H */
