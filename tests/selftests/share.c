@@ -61,18 +61,6 @@ static void *anonymous(void *at, size_t length, int prot)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Return the reason why memory cannot be exported; LACCEL_REASON_NONE if it fails otherwise. */
-static uint32_t reason_against(int fd, const void *p, size_t length)
-{
-	struct laccel_export arg = {
-		.size = sizeof(arg), .addr = accel_va(p), .length = length, .fd = -1,
-	};
-
-	if (accel_ioctl(fd, LACCEL_IOC_EXPORT, &arg) != -EOPNOTSUPP || arg.fd != -1)
-		return LACCEL_REASON_NONE;
-	return arg.reason;
-}
-
 static uint64_t limits_pinned(int fd)
 {
 	struct laccel_limits limits;
@@ -469,24 +457,6 @@ TEST_F_TIMEOUT(share, while_it_moves, CAMPAIGN)
 	EXPECT_TRUE(is_numbered(mover.p, HUGE - PAGE, 1));
 	EXPECT_EQ(0, munmap(mover.p, LENGTH));
 	EXPECT_EQ(-EFAULT, mover_join(&mover));
-}
-
-/* A buffer that is to be in local memory only cannot be exported, and stays as it is. */
-TEST_F(share, local_alone)
-{
-	uint8_t *p;
-
-	if (buffer_lacks_local())
-		SKIP(return, "%s", buffer_lacks_local());
-
-	p = buffer_alloc(self->fd, LENGTH, LOCAL);
-	ASSERT_NE(NULL, p);
-	number(p, LENGTH, 1);
-	EXPECT_EQ(LACCEL_REASON_NO_P2PDMA, reason_against(self->fd, p, LENGTH));
-	EXPECT_EQ(LACCEL_REASON_NO_P2PDMA, reason_against(self->fd, p + HUGE, PAGE));
-	EXPECT_EQ(LENGTH, buffer_resident(self->fd));
-	EXPECT_TRUE(is_numbered(p, LENGTH, 1));
-	EXPECT_EQ(0, munmap(p, LENGTH));
 }
 
 /* What has no memory yet gets it, in system memory, cleared. */
