@@ -3,7 +3,8 @@
  * Suspend and resume with pm_test: files that are open lose the device, which keeps nothing
  * of them afterwards (F18, C02), whatever was under way (R17).  The arguments are modes,
  * "sessions" for those of drivers/devices/vcrypto.c, "moves" for a suspend while a buffer moves,
- * or "refused", the last, for one that finds no room for what is in local memory.
+ * "exported" for one of local memory that others use, or "refused", the last, for one that finds no
+ * room for what is in local memory.
  *
  * The machine's file systems do not come back, so ./../vm/suspend runs this program, linked
  * statically, from memory; it prints TAP to the kernel's log, and switches the machine off.
@@ -366,6 +367,81 @@ static bool try_moves(const char *level, const char *state, bool close_first)
 	return !wrong;
 }
 
+/* Map a dma-buf that a file imports; NULL if that fails. */
+static uint8_t *import(int fd, int dmabuf)
+{
+	struct laccel_import arg;
+	void *p;
+
+	if (accel_import(fd, dmabuf, &arg))
+		return NULL;
+	p = mmap(NULL, arg.length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, arg.mmap_offset);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/*
+ * Suspend while local memory is exported, and imported by a file that works on it: its contents
+ * are in system memory then, and stay there for the dma-buf.
+ */
+static bool try_exported(const char *level, const char *state, bool close_first)
+{
+	uint64_t used = accel_attribute("local_used"), files = accel_attribute("files");
+	const size_t still = HUGE + 3 * PAGE, all = 3 * HUGE, filled = all - still;
+	struct accel_queue q, other, next;
+	uint8_t *p, *view, *late, *seen = map(NULL, filled);
+	int wrong = 0, dmabuf;
+
+	if (accel_queue_init(&q, accel_open(), 4) || accel_queue_init(&other, accel_open(), 64))
+		return false;
+	p = buffer_alloc(q.fd, all, LOCAL);
+	dmabuf = accel_export(q.fd, p, all, LACCEL_EXPORT_WRITE);
+	view = import(other.fd, dmabuf);
+	if (!view)
+		return false;
+	memset(p, 0x39, still);
+	memset(p + still, 1, filled);
+	start_turns(&other, view, still, filled);
+
+	put("/sys/power/pm_test", level);
+	put("/sys/power/state", state);
+
+	wrong += buffer_resident(q.fd) + (accel_attribute("local_used") != used);
+	wrong += !accel_is_all(p, still, 0x39) + !accel_is_all(view, still, 0x39);
+	wrong += !is_filled(p + still, filled);
+	memcpy(seen, p + still, filled);
+	wrong += accel_state(&q) != LACCEL_STATE_LOST;
+	if (close_first)
+		close_for(&q);
+	munmap(p, all);
+	close_for(&other);
+
+	/* A new file finds it, and has all of local memory. */
+	if (accel_queue_init(&next, accel_open(), 4))
+		return false;
+	late = import(next.fd, dmabuf);
+	p = buffer_alloc(next.fd, all, LOCAL);
+	if (!late || !p)
+		return false;
+	wrong += accel_command(&next, accel_copy(p, late, all)) != LACCEL_OK;
+	wrong += !accel_is_all(p, still, 0x39) + !!memcmp(p + still, seen, filled);
+	wrong += accel_command(&next, accel_write(late, ~0ull, still)) != LACCEL_OK;
+	wrong += !accel_is_all(view, still, 0xff) + !!memcmp(view + still, seen, filled);
+	munmap(p, all);
+	wrong += accel_attribute("local_used") != used;
+
+	munmap(late, all);
+	munmap(view, all);
+	close(dmabuf);
+	close_for(&next);
+	if (!close_first)
+		close_for(&q);
+	wrong += !accel_until(accel_attribute("files") == files);
+	munmap(seen, filled);
+	if (wrong)
+		printf("suspend: # %d errors\n", wrong);
+	return !wrong;
+}
+
 #define GROUP	"/sys/fs/cgroup/little/"
 
 /*
@@ -414,6 +490,8 @@ static bool run(const char *mode, const char *level, const char *state, bool clo
 		return try_sessions(level, state, close_first);
 	if (!strcmp(mode, "moves"))
 		return try_moves(level, state, close_first);
+	if (!strcmp(mode, "exported"))
+		return try_exported(level, state, close_first);
 	if (!strcmp(mode, "refused"))
 		return try_refused(level, state);
 
