@@ -760,11 +760,14 @@ int64_t laccel_buffer_move(struct laccel_device *dev, void *addr, size_t size, u
  * anybody uses it: longer than the program, the device and @dev.  Whoever gets it can have a device
  * write to the memory, also with flags of 0.
  *
- * A buffer stays in system memory meanwhile, so it has to be allowed there, and program, commands
- * and importers see the same bytes.  Other memory is pinned, and charged against RLIMIT_MEMLOCK of
- * the process and its user.  After munmap(), MADV_DONTNEED or fork() the program may have other
- * memory at its addresses than the dma-buf.  Registrations that the helpers have cached are dropped
- * if the limit requires it.
+ * The parts of a buffer stay where they are exported from meanwhile, and program, commands and
+ * importers see the same bytes.  With LACCEL_BUFFER_LOCAL alone that is local memory, which another
+ * accelerator then reads and writes directly, without a byte in system memory; it needs Linux 6.19,
+ * and its contents end with the device, but a suspend saves them.  With LACCEL_BUFFER_SYSTEM, or
+ * both, it is system memory: these flags permit the move.  Other memory is pinned, and charged
+ * against RLIMIT_MEMLOCK of the process and its user.  After munmap(), MADV_DONTNEED or fork() the
+ * program may have other memory at its addresses than the dma-buf.  Registrations that the helpers
+ * have cached are dropped if the limit requires it.
  *
  * Cost: a system call, which moves the parts of a buffer that are elsewhere, or faults in and pins
  * every page.
@@ -787,6 +790,11 @@ int laccel_export(struct laccel_device *dev, void *addr, size_t size, uint32_t f
  * and otherwise they read.  If its exporter lets no program map it, it has addresses that commands
  * alone access.  The exporter may move the memory, unnoticed, or take it away: commands end with
  * LACCEL_PAGE_FAULT then.
+ *
+ * What an accelerator exports from its local memory is copied over the bus.  Where no way between
+ * the two devices is known the import fails with EOPNOTSUPP, and nothing is copied elsewhere: the
+ * exporter may let the buffer be in system memory, too, and export it again.  A device that imports
+ * from its own local memory needs no way.
  *
  * End the import with laccel_buffer_free(), for all of its addresses in one call.  After munmap()
  * or mremap() it lasts, and keeps the memory, until laccel_close(), which ends all imports of @dev:
