@@ -57,6 +57,7 @@ void row_counts(const char *name, const char *who, const struct counts *c);
 double count_kernel_memory(void);
 uint64_t count_faults(void);
 uint64_t count_flushes(void);
+uint64_t count_system_bytes(void);
 
 void die(const char *what) __attribute__((noreturn));
 void settle(void);
@@ -78,6 +79,7 @@ void bench_touch(const char *suffix);
 void bench_unmap(const char *suffix);
 void bench_buffer(void);
 void bench_share(void);
+void bench_peer(void);
 void bench_load(void);
 void bench_victim_of_buffers(void);
 void bench_victim_slices(void);

@@ -42,6 +42,11 @@ uint64_t count_flushes(void)
 	return read_number(COUNTERS "flushes");
 }
 
+uint64_t count_system_bytes(void)
+{
+	return read_number(COUNTERS "system_bytes");
+}
+
 static void mount_at(const char *type, const char *dir)
 {
 	mkdir(dir, 0700);

@@ -67,6 +67,7 @@ static const struct {
 	{ "cipher", .run_for = bench_cipher },
 	{ "buffer", .run = bench_buffer },
 	{ "share", .run = bench_share },
+	{ "peer", .run = bench_peer },
 	{ "mediated", .run = bench_mediated },
 	{ "load", .run = bench_load },
 	{ "victim-of-buffers", .run = bench_victim_of_buffers },

@@ -2,7 +2,8 @@
 /*
  * Sharing 2 MiB: to export a buffer, and small pages of the process, beside udmabuf, which makes a
  * dma-buf of as many pages of a file; and to import what has been exported, use it and let go,
- * beside vgem, which imports the same dma-buf and maps it for its device.
+ * beside vgem, which imports the same dma-buf and maps it for its device; and, on two devices, to
+ * copy from the local memory of the other one, beside the same copy in its own.
  */
 #include <drm.h>
 #include <fcntl.h>
@@ -168,6 +169,56 @@ static void bench_import(void)
 		    cost / sample("import-2m", "vgem", use_vgem));
 	close(shared);
 	munmap(memory, HUGE);
+}
+
+static char *source, *target;
+
+static void copy(void)
+{
+	struct laccel_cqe cqe;
+
+	laccel_prep_copy(laccel_get_sqe(q), target, source, HUGE);
+	laccel_submit(q);
+	while (!laccel_reap(q, &cqe))
+		;
+	if (cqe.status != LACCEL_OK)
+		die(laccel_status_str(cqe.status));
+}
+
+static char *local_memory(struct laccel_device *owner)
+{
+	char *p = laccel_buffer_alloc(owner, HUGE, LACCEL_BUFFER_LOCAL);
+
+	if (!p)
+		die(laccel_last_error());
+	memset(p, 1, HUGE);
+	return p;
+}
+
+void bench_peer(void)
+{
+	struct laccel_device *other;
+	uint64_t system;
+	double cost;
+
+	if (laccel_open("/dev/accel-0", &dev) || laccel_open("/dev/accel-1", &other) ||
+	    laccel_queue_create(dev, 64, 64, &q))
+		die(laccel_last_error());
+
+	shared = laccel_export(other, local_memory(other), HUGE, LACCEL_EXPORT_WRITE);
+	source = laccel_import(dev, shared, NULL);
+	if (!source)
+		die(laccel_last_error());
+	target = local_memory(dev);
+
+	system = count_system_bytes();
+	cost = sample("peer-copy", "lite-accel", copy);
+	row("peer-copy", "system_bytes", "lite-accel", count_system_bytes() - system);
+
+	source = local_memory(dev);
+	row("peer-copy", "ratio", "lite-accel", cost / sample("peer-copy", "local", copy));
+	laccel_close(other);
+	laccel_close(dev);
 }
 
 void bench_share(void)
