@@ -14,9 +14,11 @@ export KERNEL KERNELS
 
 # The devices to test, by their drivers; tests/vm/suite lists the names.  Our accelerator
 # needs our QEMU; the packaged one suffices for the other devices.
-DEVICES := $(or $(DEVICE),pci mirror sva loop aead later vcrypto vqueues edu copier all host)
+DEVICES := $(or $(DEVICE),pci mirror sva loop aead later vcrypto vqueues edu copier all pair switch \
+			acs zen host)
 export DEVICES
-qemus := packaged $(if $(filter pci mirror sva vqueues all host,$(DEVICES)),qemu)
+qemus := packaged $(if $(filter pci mirror sva vqueues all pair switch acs zen host,$(DEVICES)), \
+		qemu)
 host := $(filter host,$(DEVICES))
 # The build compiles many small files, so use all CPUs.
 jobs := -j$(shell nproc)
