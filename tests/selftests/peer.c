@@ -320,6 +320,7 @@ FIXTURE_TEARDOWN(peer)
 	if (!self->own)
 		return;
 	let_go(self);
+
 	for (int device = A; device <= B; device++) {
 		struct accel_queue q;
 		int fd = open_device(device);
@@ -329,6 +330,7 @@ FIXTURE_TEARDOWN(peer)
 		p = buffer_alloc(fd, LENGTH, LOCAL);
 		ASSERT_NE(NULL, p);
 		EXPECT_TRUE(accel_is_all(p, LENGTH, 0));
+
 		ASSERT_EQ(0, accel_queue_init(&q, fd, 4));
 		EXPECT_TRUE(copies(&q, p, p + HUGE, p + HUGE, PAGE));
 		EXPECT_EQ(0, accel_queue_exit(&q));
@@ -591,6 +593,7 @@ TEST_F(peer, in_each_mode)
 	ASSERT_EQ(0, accel_info(self->a, &info));
 	EXPECT_EQ(modes[0].bit | modes[1].bit, info.modes & (modes[0].bit | modes[1].bit));
 	let_go(self);
+
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 		if (!(info.modes & modes[i].bit))
 			continue;
@@ -602,6 +605,7 @@ TEST_F(peer, in_each_mode)
 		}
 		let_go(self);
 	}
+
 	ASSERT_EQ(0, open_both(self));
 	ASSERT_EQ(0, share(self, LACCEL_EXPORT_WRITE));
 }
@@ -667,10 +671,12 @@ static void live(enum ending ending, int socket)
 	dmabuf = accel_export(fd, p, LENGTH, LACCEL_EXPORT_WRITE);
 	if (accel_send_fd(socket, dmabuf) || close(dmabuf) || read(socket, &c, 1) != 1)
 		_exit(2);
+
 	if (ending == KILL)
 		pause();
 	if (ending == EXIT)
 		_exit(0);
+
 	munmap(p, LENGTH);
 	if (ending == CLOSE)
 		close(fd);
@@ -986,12 +992,14 @@ static int use_own(int dmabuf)
 		return 3;
 	if (!copies(&q, own, p, view, LENGTH) || !copies(&q, own + 1, p + 1, view + 1, HUGE))
 		return 4;
+
 	before = bytes_of(B);
 	if (accel_command(&q, accel_copy(own, p, LENGTH)) ||
 	    accel_command(&q, accel_copy(view, own, LENGTH)) || memcmp(view, own, LENGTH))
 		return 5;
 	if (!has_counted(B, before, (struct bytes){ 4 * LENGTH, 0, 0 }))
 		return 6;
+
 	munmap(p, LENGTH);
 	munmap(view, LENGTH);
 	munmap(own, LENGTH);
@@ -1031,6 +1039,7 @@ static int use_of_another_user(int dmabuf)
 
 	if ((gid && setgid(atoi(gid))) || setuid(65534))
 		return 1;
+
 	fd = open_device(B);
 	own = buffer_alloc(fd, LENGTH, LOCAL);
 	if (!own)
@@ -1039,6 +1048,7 @@ static int use_of_another_user(int dmabuf)
 		return 3;
 	if (accel_import(fd, dmabuf, &import))
 		return 4;
+
 	p = map(fd, import.mmap_offset, RW);
 	if (!p || !copies(&q, own, p, p, LENGTH))
 		return 5;
@@ -1352,12 +1362,14 @@ TEST(not_visible)
 	p = buffer_alloc(fd, LENGTH, LOCAL | NO_CPU);
 	both = buffer_alloc(fd, LENGTH, BOTH | NO_CPU);
 	ASSERT_TRUE(p && both);
+
 	arg = export_of(fd, p, &ret);
 	EXPECT_EQ(-EOPNOTSUPP, ret);
 	EXPECT_EQ(LACCEL_REASON_NOT_VISIBLE, arg.reason);
 	EXPECT_EQ(-1, arg.fd);
 	arg = export_of(fd, both, &ret);
 	EXPECT_EQ(0, ret);
+
 	close(arg.fd);
 	munmap(p, LENGTH);
 	munmap(both, LENGTH);
@@ -1378,6 +1390,7 @@ TEST(no_p2pdma)
 	p = buffer_alloc(fd, LENGTH, LOCAL);
 	ASSERT_NE(NULL, p);
 	memset(p, 0x5a, LENGTH);
+
 	arg = export_of(fd, p, &ret);
 	EXPECT_EQ(-EOPNOTSUPP, ret);
 	EXPECT_EQ(LACCEL_REASON_NO_P2PDMA, arg.reason);
