@@ -597,12 +597,12 @@ static int laccel_exported_fill(struct laccel_exported *exported, struct laccel_
 	exported->buffer = buffer;
 	if (buffer && laccel_buffer_is_kept(buffer)) {
 		export->reason = laccel_peer_lacks(buffer);
+		if (export->reason)
+			return -EOPNOTSUPP;
 		exported->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 		if (!exported->dummy)
 			return -ENOMEM;
 	}
-	if (export->reason)
-		return -EOPNOTSUPP;
 	if (buffer)
 		return laccel_exported_keep(exported);
 
